@@ -1,0 +1,238 @@
+using System.Text.Json.Serialization;
+using MimicD.Contracts;
+
+namespace MimicD.Agents;
+
+/// <summary>Kind of denoiser.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<NetworkKind>))]
+public enum NetworkKind
+{
+    /// <summary>Diffusion transformer over the plan's positions as tokens (Peebles and Xie 2023, as used by MIMIC-D).</summary>
+    [JsonStringEnumMemberName("dit")]
+    Dit,
+
+    /// <summary>Residual multilayer perceptron over the flattened plan, for small problems.</summary>
+    [JsonStringEnumMemberName("mlp")]
+    Mlp,
+}
+
+/// <summary>
+/// Shape of a denoiser F(c_in x, c_noise, o). Both kinds take the noisy plan x [L, D], the scalar c_noise and the normalised condition o [A],
+/// and return [L, D]. The arithmetic is written out, tensor by tensor, in <c>docs/networks.md</c>.
+/// </summary>
+public sealed record NetworkSpec
+{
+    /// <summary>Which denoiser.</summary>
+    public required NetworkKind Kind { get; init; }
+
+    /// <summary>Width of the residual stream (d_model). The paper: 256.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>Residual blocks. The paper: 3.</summary>
+    public required int Depth { get; init; }
+
+    /// <summary>Attention heads of the transformer's blocks and of its condition embedding; divides <see cref="Width"/> and <see cref="ConditionWidth"/>. The paper: 4. Unused by the MLP.</summary>
+    public int Heads { get; init; } = 4;
+
+    /// <summary>Hidden width of a block's MLP over <see cref="Width"/>. The paper: 4; the MLP denoiser does well with 1.</summary>
+    public int Expansion { get; init; } = 4;
+
+    /// <summary>Width of one condition token of the transformer. The paper: 128. Unused by the MLP.</summary>
+    public int ConditionWidth { get; init; } = 128;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(Width is >= 4 and <= 4096 && Width % 2 == 0, where, "network.width", "an even number from 4 to 4096", Width);
+        InvalidInputException.Require(Depth is >= 1 and <= 64, where, "network.depth", "1 to 64", Depth);
+        InvalidInputException.Require(Expansion is >= 1 and <= 16, where, "network.expansion", "1 to 16", Expansion);
+        if (Kind == NetworkKind.Dit)
+        {
+            InvalidInputException.Require(Heads >= 1 && Width % Heads == 0 && ConditionWidth % Heads == 0, where, "network.heads", $"a divisor of the width {Width} and of the condition width {ConditionWidth}", Heads);
+            InvalidInputException.Require(ConditionWidth is >= 1 and <= 4096, where, "network.conditionWidth", "1 to 4096", ConditionWidth);
+        }
+    }
+}
+
+/// <summary>What a plan is: positions of the agent itself, at consecutive ticks.</summary>
+public sealed record PlanSpec
+{
+    /// <summary>Positions in a plan (L), <see cref="StartsAtPresent"/>'s included. The paper: 25.</summary>
+    public required int Length { get; init; }
+
+    /// <summary>Coordinates: absolute (the paper) or relative to the own position at the replan.</summary>
+    public required Frame Frame { get; init; }
+
+    /// <summary>
+    /// Whether position 0 is the present one, in-painted before and after every solver step (the paper), so that the first
+    /// action is position 1. Otherwise position 0 is the first action.
+    /// </summary>
+    public bool StartsAtPresent { get; init; }
+
+    /// <summary>Actions in a plan.</summary>
+    [JsonIgnore]
+    public int Actions => StartsAtPresent ? Length - 1 : Length;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(Length is >= 2 and <= 1024, where, "plan.length", "2 to 1024", Length);
+        InvalidInputException.Require(!StartsAtPresent || Frame == Frame.Absolute, where, "plan.startsAtPresent", "false with a relative plan (its position 0 would always be 0)", StartsAtPresent);
+    }
+}
+
+/// <summary>The noise levels that the model was trained for (Karras et al. 2022, table 1, column EDM).</summary>
+public sealed record DiffusionSpec
+{
+    /// <summary>Smallest sigma of the sampler. The paper: 0.001.</summary>
+    public double SigmaMin { get; init; } = 0.001;
+
+    /// <summary>Largest sigma of the sampler. The paper: 50.</summary>
+    public double SigmaMax { get; init; } = 50;
+
+    /// <summary>Curvature of the sampler's schedule. The paper: 7.</summary>
+    public double Rho { get; init; } = 7;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(SigmaMin > 0 && double.IsFinite(SigmaMin), where, "diffusion.sigmaMin", "above 0", SigmaMin);
+        InvalidInputException.Require(SigmaMax > SigmaMin && double.IsFinite(SigmaMax), where, "diffusion.sigmaMax", "above sigmaMin", SigmaMax);
+        InvalidInputException.Require(Rho is >= 1 and <= 100, where, "diffusion.rho", "1 to 100", Rho);
+    }
+}
+
+/// <summary>Constants of one network: what maps the world's units to the network's and back.</summary>
+/// <param name="ConditionMean">Subtracted from the condition, [A].</param>
+/// <param name="ConditionDeviation">Divides the condition, [A]; above 0.</param>
+/// <param name="PlanMean">Subtracted from a plan, [L*D] [m].</param>
+/// <param name="PlanDeviation">Divides a plan, [L*D] [m]; above 0.</param>
+/// <param name="SigmaData">Standard deviation of the normalised training plans (sd), about 1.</param>
+public sealed record NormalisationSpec(float[] ConditionMean, float[] ConditionDeviation, float[] PlanMean, float[] PlanDeviation, double SigmaData);
+
+/// <summary>How the model came about: for people and reports, never needed to run it.</summary>
+public sealed record ProvenanceSpec
+{
+    /// <summary>Preset name or file.</summary>
+    public string? Preset { get; init; }
+
+    /// <summary>Training seed.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Optimizer steps done.</summary>
+    public long Steps { get; init; }
+
+    /// <summary>Demonstrations trained on.</summary>
+    public int Demonstrations { get; init; }
+
+    /// <summary>SHA-256 over the demonstrations' positions, hexadecimal.</summary>
+    public string? DemonstrationsHash { get; init; }
+
+    /// <summary>Shares of the joint modes among the demonstrations, where they are labelled; index 0 is mode 1.</summary>
+    public double[]? ModeShares { get; init; }
+
+    /// <summary>Mean norm of the second and of the third difference of the demonstrations' paths [m]: what roughness is compared with.</summary>
+    public double[]? Roughness { get; init; }
+}
+
+/// <summary>
+/// Everything about a model but its weights. Stored as JSON under the key <c>mimicd</c> of the model file's metadata.
+/// Weights are named <c>agent{i}.…</c> (one network an agent) or <c>shared.…</c>.
+/// </summary>
+public sealed record ModelSpec
+{
+    /// <summary>The metadata key.</summary>
+    public const string MetadataKey = "mimicd";
+
+    /// <summary>The format this program writes and reads.</summary>
+    public const int CurrentFormat = 1;
+
+    /// <summary>Version of this description.</summary>
+    public int Format { get; init; } = CurrentFormat;
+
+    /// <summary>Name of the scenario it was trained for.</summary>
+    public required string Scenario { get; init; }
+
+    /// <summary>Agents an episode (N) of the training scenario. A model with own networks runs with exactly that many.</summary>
+    public required int Agents { get; init; }
+
+    /// <summary>Seconds between ticks in the training scenario.</summary>
+    public required double TimeStep { get; init; }
+
+    /// <summary>Whether all agents use one network (<c>shared.…</c>); then the model runs with any number of agents.</summary>
+    public bool SharedWeights { get; init; }
+
+    /// <summary>Layout of an observation.</summary>
+    public required SensorSpec Sensor { get; init; }
+
+    /// <summary>Whether the own absolute position is part of the condition. Without it, a policy with relative features does not depend on where in the world it is.</summary>
+    public bool ConditionOnPosition { get; init; } = true;
+
+    /// <summary>What a plan is.</summary>
+    public required PlanSpec Plan { get; init; }
+
+    /// <summary>Shape of the network.</summary>
+    public required NetworkSpec Network { get; init; }
+
+    /// <summary>Noise levels.</summary>
+    public DiffusionSpec Diffusion { get; init; } = new();
+
+    /// <summary>Defaults of sampling.</summary>
+    public SamplingSpec Sampling { get; init; } = new();
+
+    /// <summary>Constants, one entry a network: N of them, or one with <see cref="SharedWeights"/>.</summary>
+    public required NormalisationSpec[] Normalisation { get; init; }
+
+    /// <summary>How the model came about.</summary>
+    public ProvenanceSpec? Provenance { get; init; }
+
+    /// <summary>Number of networks in the file.</summary>
+    [JsonIgnore]
+    public int Networks => SharedWeights ? 1 : Agents;
+
+    /// <summary>Numbers in one frame that the network sees: the sensor's frame, less the own position where that is not used.</summary>
+    [JsonIgnore]
+    public int ConditionFrameSize => Sensor.FrameSize - (ConditionOnPosition ? 0 : Sensor.Dimensions);
+
+    /// <summary>Length of the condition (A): the newest <see cref="SensorSpec.History"/> frames, newest first.</summary>
+    [JsonIgnore]
+    public int ConditionSize => ConditionFrameSize * Sensor.History;
+
+    /// <summary>Numbers in a plan (L*D).</summary>
+    [JsonIgnore]
+    public int PlanSize => Plan.Length * Sensor.Dimensions;
+
+    /// <summary>Prefix of the weights of an agent, with the dot.</summary>
+    public string WeightPrefix(int agent) => SharedWeights ? "shared." : $"agent{agent}.";
+
+    /// <summary>Throws unless every part is in range and all sizes agree.</summary>
+    /// <param name="where">The file.</param>
+    /// <exception cref="InvalidInputException">Something does not fit.</exception>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(Format == CurrentFormat, where, "format", $"{CurrentFormat}", Format);
+        InvalidInputException.Require(Agents is >= 1 and <= 4096, where, "agents", "1 to 4096", Agents);
+        InvalidInputException.Require(TimeStep > 0 && double.IsFinite(TimeStep), where, "timeStep", "above 0", TimeStep);
+        Sensor.Validate(where);
+        Plan.Validate(where);
+        Network.Validate(where);
+        Diffusion.Validate(where);
+        Sampling.Validate(where, Plan.Actions);
+        InvalidInputException.Require(ConditionSize >= 1, where, "conditionOnPosition", "true where nothing else is sensed", ConditionOnPosition);
+        InvalidInputException.Require(Normalisation.Length == Networks, where, "normalisation", $"{Networks} entries", Normalisation.Length);
+        foreach (var n in Normalisation)
+        {
+            Check(n.ConditionMean, ConditionSize, positive: false, "conditionMean");
+            Check(n.ConditionDeviation, ConditionSize, positive: true, "conditionDeviation");
+            Check(n.PlanMean, PlanSize, positive: false, "planMean");
+            Check(n.PlanDeviation, PlanSize, positive: true, "planDeviation");
+            InvalidInputException.Require(n.SigmaData > 0 && double.IsFinite(n.SigmaData), where, "normalisation.sigmaData", "above 0", n.SigmaData);
+        }
+
+        void Check(float[] values, int size, bool positive, string name)
+        {
+            InvalidInputException.Require(values.Length == size, where, $"normalisation.{name}", $"{size} numbers", values.Length);
+            InvalidInputException.Require(Array.TrueForAll(values, v => float.IsFinite(v) && (!positive || v > 0)), where, $"normalisation.{name}", positive ? "finite numbers above 0" : "finite numbers", "others");
+        }
+    }
+}
