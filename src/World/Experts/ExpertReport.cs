@@ -51,7 +51,7 @@ public sealed record ExpertReport
     public IReadOnlyList<(string What, string Value)> Rows { get; init; } = [];
 
     /// <summary>Computes the report.</summary>
-    /// <param name="set">The demonstrations.</param>
+    /// <param name="set">Swap demonstrations.</param>
     /// <param name="options">Limits to check against.</param>
     /// <param name="reference">Reference positions [M, 2, T, 2], or empty.</param>
     /// <param name="seed">Key of the splits.</param>
@@ -60,9 +60,14 @@ public sealed record ExpertReport
     {
         ArgumentNullException.ThrowIfNull(set);
         ArgumentNullException.ThrowIfNull(options);
+        if (set.Agents != SwapExpert.Agents || set.Dimensions != 2)
+        {
+            throw new ArgumentException($"Swap demonstrations have {SwapExpert.Agents} agents in the plane, not {set.Agents} in {set.Dimensions} dimensions.", nameof(set));
+        }
+
         var report = new ExpertReport
         {
-            Own = Figures(set.Positions, set.Steps, options),
+            Own = Figures(set.Positions.Data, set.Steps, options),
             DynamicsViolation = Dynamics(set, options),
         };
         if (!reference.IsEmpty)
@@ -71,7 +76,7 @@ public sealed record ExpertReport
             report = report with { Reference = Figures(reference, set.Steps, options), Transport = transport, TransportFloor = floor };
         }
 
-        return report with { Rows = Table(report, set) };
+        return report with { Rows = Table(report) };
     }
 
     /// <summary>The joint transport distance of two sets of equally many joint paths.</summary>
@@ -159,12 +164,12 @@ public sealed record ExpertReport
     {
         double worst = 0;
         int moves = set.Steps - 1;
-        for (int m = 0; m < set.Count && set.Controls.Length > 0; m++)
+        for (int m = 0; m < set.Count && set.Controls is not null; m++)
         {
             for (int a = 0; a < set.Agents; a++)
             {
                 ReadOnlySpan<double> path = set.Path(m, a);
-                ReadOnlySpan<double> controls = set.Controls.AsSpan(((m * set.Agents) + a) * moves * 2, moves * 2);
+                ReadOnlySpan<double> controls = set.Controls.Data.AsSpan(((m * set.Agents) + a) * moves * 2, moves * 2);
                 (double x, double y) = (path[0], path[1]);
                 double heading = a == 0 ? 0 : Math.PI;
                 for (int k = 0; k < moves; k++)
@@ -212,11 +217,12 @@ public sealed record ExpertReport
         var ownPaths = new List<double[]>();
         for (int i = 0; i < set.Count; i++)
         {
-            int mode = set.Modes[i] - 1;
+            ReadOnlySpan<double> joint = set.Positions.Data.AsSpan(i * width, width);
+            int mode = SwapModes.Label(joint[..(width / 2)], joint[(width / 2)..]) - 1;
             if (byMode[mode].Count < Surplus * referenceModes.Count(m => m == mode + 1))
             {
                 byMode[mode].Add(ownPaths.Count);
-                ownPaths.Add(DiscreteFrechet.Stack(set.Positions.AsSpan(i * width, width), set.Agents));
+                ownPaths.Add(DiscreteFrechet.Stack(joint, set.Agents));
             }
         }
 
@@ -304,14 +310,13 @@ public sealed record ExpertReport
         }
     }
 
-    private static List<(string What, string Value)> Table(ExpertReport report, DemonstrationSet set)
+    private static List<(string What, string Value)> Table(ExpertReport report)
     {
         PathFigures own = report.Own;
         PathFigures? other = report.Reference;
         var rows = new List<(string, string)>
         {
             ("demonstrations", Text(own.Count) + (other is null ? string.Empty : $" (reference {other.Count})")),
-            ("drawn again", Text(set.Redrawn)),
             ("largest violation of distances, m", own.Violation.ToString("E1", CultureInfo.InvariantCulture)),
             ("largest violation of dynamics and controls", report.DynamicsViolation.ToString("E1", CultureInfo.InvariantCulture)),
             ("pair limit active, share", Beside(own.PairActive, other?.PairActive)),
