@@ -28,7 +28,7 @@ public class ExpertsReferenceTests(ITestOutputHelper output)
         foreach (bool follow in new[] { false, true })
         {
             var options = new SwapExpertOptions { ModesFollowPlaces = follow };
-            DemonstrationSet set = ExpertGenerator.Generate(options, [.. modes, .. modes], seed: 21, threads: 2).Demonstrations;
+            DemonstrationSet set = ExpertGenerator.Generate(options, modes, seed: 21, threads: 2).Demonstrations;
             ExpertReport report = ExpertReport.Of(set, options, reference, seed: 5);
             output.WriteLine($"Modes follow places: {follow}");
             foreach ((string what, string value) in report.Rows)
