@@ -1,0 +1,91 @@
+namespace MimicD.Evaluation;
+
+/// <summary>Smallest distances over an episode, read at the ticks (not between them).</summary>
+public static class Distances
+{
+    /// <summary><c>dist</c>: smallest distance of any two agents at any tick [m], [E]; infinite with one agent.</summary>
+    public static double[] MinimumPair(PathSet paths)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        var result = new double[paths.Episodes];
+        var order = new int[paths.Agents];
+        var x = new double[paths.Agents];
+        for (var e = 0; e < result.Length; e++)
+        {
+            var best = double.PositiveInfinity;
+            for (var t = 0; t < paths.Times; t++)
+            {
+                // Swept along x, so that thousands of agents do not cost all their pairs.
+                for (var n = 0; n < order.Length; n++)
+                {
+                    order[n] = n;
+                    x[n] = paths.At(e, n, t)[0];
+                }
+
+                Array.Sort(x, order);
+                for (var i = 0; i < order.Length; i++)
+                {
+                    for (var j = i + 1; j < order.Length && x[j] - x[i] < best; j++)
+                    {
+                        best = Math.Min(best, PathSet.Distance(paths.At(e, order[i], t), paths.At(e, order[j], t)));
+                    }
+                }
+            }
+
+            result[e] = best;
+        }
+
+        return result;
+    }
+
+    /// <summary><c>obst</c>: smallest distance of any agent at any tick to the centre [D] of an obstacle [m], [E].</summary>
+    public static double[] MinimumTo(PathSet paths, ReadOnlySpan<double> centre)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        if (centre.Length != paths.Dimensions)
+        {
+            throw new ArgumentException($"expected {paths.Dimensions} coordinates, found {centre.Length}", nameof(centre));
+        }
+
+        var result = new double[paths.Episodes];
+        for (var e = 0; e < result.Length; e++)
+        {
+            var best = double.PositiveInfinity;
+            for (var n = 0; n < paths.Agents; n++)
+            {
+                for (var t = 0; t < paths.Times; t++)
+                {
+                    best = Math.Min(best, PathSet.Distance(paths.At(e, n, t), centre));
+                }
+            }
+
+            result[e] = best;
+        }
+
+        return result;
+    }
+
+    /// <summary>Largest distance of an agent from its goal at the last tick [m], [E].</summary>
+    /// <param name="paths">[E,N,T,D].</param>
+    /// <param name="goals">[E,N,D] [m].</param>
+    public static double[] FinalToGoal(PathSet paths, ReadOnlySpan<double> goals)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        if (goals.Length != paths.Episodes * paths.Agents * paths.Dimensions)
+        {
+            throw new ArgumentException($"expected {paths.Episodes} x {paths.Agents} x {paths.Dimensions} goals, found {goals.Length} numbers", nameof(goals));
+        }
+
+        var result = new double[paths.Episodes];
+        for (var e = 0; e < result.Length; e++)
+        {
+            for (var n = 0; n < paths.Agents; n++)
+            {
+                var goal = goals.Slice((e * paths.Agents + n) * paths.Dimensions, paths.Dimensions);
+                result[e] = Math.Max(result[e], PathSet.Distance(paths.At(e, n, paths.Times - 1), goal));
+            }
+        }
+
+        return result;
+    }
+}
