@@ -1,44 +1,55 @@
+using MimicD.World;
+
 namespace MimicD.Evaluation;
 
-/// <summary>Whether more than one agent wanted the same slot, for two agents that pass one obstacle (the swap).</summary>
+/// <summary>Whether more than one agent wanted the same slot (evaluation.md, "Contested").</summary>
 public static class Contest
 {
     /// <summary>
-    /// Per episode, whether both agents pass the obstacle on the same side, [E]: the side is the sign of y - centre.y, read for each agent
-    /// at its own step nearest to x = centre.x (the earliest of equally near ones).
+    /// Per episode, whether two agents pass the obstacle on the same side, [E]: the side is the sign of the offset from the obstacle's centre across
+    /// the axis, read for each agent at its own step nearest to the place on the axis (the earliest of equally near ones).
     /// </summary>
-    /// <param name="paths">[E,2,T,2].</param>
-    /// <param name="centre">The obstacle's centre [m], [2].</param>
-    public static bool[] SameSide(PathSet paths, ReadOnlySpan<double> centre)
+    /// <param name="paths">[E,N,T,2].</param>
+    /// <param name="spec">Axis and place.</param>
+    /// <param name="centre">The obstacle's centre [2] [m].</param>
+    public static bool[] SameSide(PathSet paths, ContestedSpec spec, ReadOnlySpan<double> centre)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        if (paths.Agents != 2 || paths.Dimensions != 2 || centre.Length != 2)
+        ArgumentNullException.ThrowIfNull(spec);
+        if (paths.Dimensions != 2 || centre.Length != 2)
         {
-            throw new ArgumentException("defined for two agents in the plane", nameof(paths));
+            throw new ArgumentException("defined in the plane", nameof(paths));
         }
 
         var result = new bool[paths.Episodes];
         for (var e = 0; e < result.Length; e++)
         {
-            result[e] = Above(paths, e, 0, centre) == Above(paths, e, 1, centre);
+            var (above, below) = (0, 0);
+            for (var n = 0; n < paths.Agents; n++)
+            {
+                _ = Above(paths, e, n, spec, centre) ? above++ : below++;
+            }
+
+            result[e] = above > 1 || below > 1;
         }
 
         return result;
     }
 
-    private static bool Above(PathSet paths, int episode, int agent, ReadOnlySpan<double> centre)
+    private static bool Above(PathSet paths, int episode, int agent, ContestedSpec spec, ReadOnlySpan<double> centre)
     {
-        var (nearest, y) = (double.PositiveInfinity, 0.0);
+        var across = 1 - spec.Axis;
+        var (nearest, at) = (double.PositiveInfinity, 0.0);
         for (var t = 0; t < paths.Times; t++)
         {
             var p = paths.At(episode, agent, t);
-            var away = Math.Abs(p[0] - centre[0]);
+            var away = Math.Abs(p[spec.Axis] - spec.At);
             if (away < nearest)
             {
-                (nearest, y) = (away, p[1]);
+                (nearest, at) = (away, p[across]);
             }
         }
 
-        return y > centre[1];
+        return at > centre[across];
     }
 }

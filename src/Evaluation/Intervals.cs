@@ -1,10 +1,49 @@
+using System.Text.Json;
+using System.Text.Json.Serialization;
+
 namespace MimicD.Evaluation;
 
 /// <summary>An estimate with its 95 % interval.</summary>
 /// <param name="Value">The estimate.</param>
 /// <param name="Low">Lower end.</param>
 /// <param name="High">Upper end.</param>
+[JsonConverter(typeof(EstimateConverter))]
 public readonly record struct Estimate(double Value, double Low, double High);
+
+/// <summary>Writes an estimate as <c>{"value": v, "low": l, "high": h}</c>; what is not finite is null, which JSON has no number for.</summary>
+public sealed class EstimateConverter : JsonConverter<Estimate>
+{
+    /// <inheritdoc/>
+    public override Estimate Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options)
+    {
+        var parts = JsonSerializer.Deserialize<Dictionary<string, double?>>(ref reader, options) ?? throw new JsonException("expected an estimate");
+        double Part(string name) => parts.TryGetValue(name, out var v) ? v ?? double.NaN : throw new JsonException($"expected '{name}'");
+        return new Estimate(Part("value"), Part("low"), Part("high"));
+    }
+
+    /// <inheritdoc/>
+    public override void Write(Utf8JsonWriter writer, Estimate value, JsonSerializerOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(writer);
+        writer.WriteStartObject();
+        Part("value", value.Value);
+        Part("low", value.Low);
+        Part("high", value.High);
+        writer.WriteEndObject();
+
+        void Part(string name, double number)
+        {
+            if (double.IsFinite(number))
+            {
+                writer.WriteNumber(name, number);
+            }
+            else
+            {
+                writer.WriteNull(name);
+            }
+        }
+    }
+}
 
 /// <summary>95 % intervals of rates and of means.</summary>
 public static class Intervals

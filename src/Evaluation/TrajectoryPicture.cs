@@ -1,13 +1,8 @@
 using System.Globalization;
 using System.Text;
+using MimicD.World;
 
 namespace MimicD.Evaluation;
-
-/// <summary>A disc drawn as an obstacle.</summary>
-/// <param name="X">Centre [m].</param>
-/// <param name="Y">Centre [m].</param>
-/// <param name="Radius">Radius [m].</param>
-public readonly record struct Disc(double X, double Y, double Radius);
 
 /// <summary>What to draw.</summary>
 /// <param name="Paths">[E,N,T,D] [m]; the first two coordinates are drawn.</param>
@@ -126,7 +121,7 @@ public static class TrajectoryPicture
         svg.Append(CultureInfo.InvariantCulture, $"<rect class=\"panel\" width=\"{view.Width:0.#}\" height=\"{view.Height:0.#}\" rx=\"5\"/>\n");
         foreach (var o in content.Obstacles)
         {
-            svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"obstacle\" cx=\"{view.X(o.X):0.0}\" cy=\"{view.Y(o.Y):0.0}\" r=\"{o.Radius * view.Scale:0.0}\"/>\n");
+            svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"obstacle\" cx=\"{view.X(o.Centre[0]):0.0}\" cy=\"{view.Y(o.Centre[1]):0.0}\" r=\"{o.Radius * view.Scale:0.0}\"/>\n");
         }
     }
 
@@ -155,15 +150,16 @@ public static class TrajectoryPicture
             svg.Append("</g>");
         }
 
-        svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"moving\" fill=\"{colour}\" stroke=\"none\" r=\"{(few ? 4.5 : 2)}\"><animateMotion dur=\"{LoopSeconds}s\" repeatCount=\"indefinite\" calcMode=\"linear\" values=\"");
-        for (var t = 0; t < paths.Times; t++)
-        {
-            var p = paths.At(episode, agent, t);
-            svg.Append(CultureInfo.InvariantCulture, $"{(t == 0 ? "" : ";")}{view.X(p[0]):0.0},{view.Y(p[1]):0.0}");
-        }
-
-        svg.Append("\"/></circle></g>\n");
+        // Seen without animation, the running dot stands on the start.
+        svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"moving\" fill=\"{colour}\" stroke=\"none\" r=\"{(few ? 4.5 : 2)}\" cx=\"{view.X(start[0]):0.0}\" cy=\"{view.Y(start[1]):0.0}\">");
+        Animate(svg, "cx", Enumerable.Range(0, paths.Times).Select(t => view.X(paths.At(episode, agent, t)[0])));
+        Animate(svg, "cy", Enumerable.Range(0, paths.Times).Select(t => view.Y(paths.At(episode, agent, t)[1])));
+        svg.Append("</circle></g>\n");
     }
+
+    private static void Animate(StringBuilder svg, string attribute, IEnumerable<double> values)
+        => svg.Append(CultureInfo.InvariantCulture, $"<animate attributeName=\"{attribute}\" dur=\"{LoopSeconds}s\" repeatCount=\"indefinite\" values=\"")
+            .AppendJoin(';', values.Select(v => v.ToString("0.0", CultureInfo.InvariantCulture))).Append("\"/>");
 
     private static string PathData(PathSet paths, View view, int episode, int agent)
     {
@@ -233,7 +229,7 @@ public static class TrajectoryPicture
 
             foreach (var o in content.Obstacles)
             {
-                Include(o.X, o.Y, o.Radius);
+                Include(o.Centre[0], o.Centre[1], o.Radius);
             }
 
             var margin = 0.06 * Math.Max(Math.Max(x1 - x0, y1 - y0), 1e-6);

@@ -1,6 +1,7 @@
 using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.Numerics;
+using MimicD.World;
 
 namespace MimicD.EvaluationTests;
 
@@ -83,10 +84,11 @@ public class MetricsTests
     [Fact]
     public void Contested_means_the_same_side_at_the_step_nearest_the_middle()
     {
-        Assert.Equal([true], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(20, 0), (11, 6), (0, 0)]), [10, 0]));
-        Assert.Equal([false], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(20, 0), (11, -6), (0, 0)]), [10, 0]));
+        var spec = new ContestedSpec { Slot = SlotKind.ObstacleSide, Axis = 0, At = 10 };
+        Assert.Equal([true], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(20, 0), (11, 6), (0, 0)]), spec, [10, 0]));
+        Assert.Equal([false], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(20, 0), (11, -6), (0, 0)]), spec, [10, 0]));
         // Agent 2 is above early on, but below where it passes the middle.
-        Assert.Equal([false], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(14, 6), (10.5, -1), (0, 3)]), [10, 0]));
+        Assert.Equal([false], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(14, 6), (10.5, -1), (0, 3)]), spec, [10, 0]));
     }
 
     [Fact]

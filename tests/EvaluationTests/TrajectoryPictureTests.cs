@@ -1,5 +1,6 @@
 using System.Xml.Linq;
 using MimicD.Evaluation;
+using MimicD.World;
 
 namespace MimicD.EvaluationTests;
 
@@ -26,7 +27,7 @@ public class TrajectoryPictureTests
             goals[e * 4] = 20;
         }
 
-        return new PictureContent(new PathSet(positions, episodes, 2, times, 2), goals, [new Disc(10, 0, 4)],
+        return new PictureContent(new PathSet(positions, episodes, 2, times, 2), goals, [new Disc([10, 0], 4)],
             [.. Enumerable.Range(0, episodes).Select(e => $"episode {e} · mode 1{(e == 2 ? " · <collided>" : "")}")], [.. Enumerable.Range(0, episodes).Select(e => e == 2)]);
     }
 
@@ -40,7 +41,7 @@ public class TrajectoryPictureTests
         Assert.Equal(13, texts.Length);
         Assert.Equal("swap & co", texts[0]);
         Assert.Single(svg.Descendants(ns + "circle"), c => (string?)c.Attribute("class") == "hit");
-        Assert.Equal(24, svg.Descendants(ns + "animateMotion").Count());
+        Assert.Equal(2 * 24, svg.Descendants(ns + "animate").Count());
     }
 
     [Fact]
