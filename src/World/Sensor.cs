@@ -1,0 +1,261 @@
+using MimicD.Contracts;
+
+namespace MimicD.World;
+
+/// <summary>
+/// What there is to sense at one tick of one episode, N agents in D dimensions. Positions are the true ones; how the others appear to the
+/// observer may differ (<see cref="Sensed"/>), while own state, goal and obstacles are exact.
+/// </summary>
+public readonly ref struct WorldView
+{
+    /// <summary>True positions [N,D] [m].</summary>
+    public required ReadOnlySpan<double> Positions { get; init; }
+
+    /// <summary>True positions one tick ago [N,D] [m]; equal to <see cref="Positions"/> at tick 0.</summary>
+    public required ReadOnlySpan<double> Previous { get; init; }
+
+    /// <summary>Goals [N,D] [m]; may be empty where the goal is not sensed.</summary>
+    public ReadOnlySpan<double> Goals { get; init; }
+
+    /// <summary>Headings [N] [rad]; may be empty where the heading is not sensed.</summary>
+    public ReadOnlySpan<double> Headings { get; init; }
+
+    /// <summary>The others as the observer senses them [N,D] [m] (its own row is not read); empty: exactly.</summary>
+    public ReadOnlySpan<double> Sensed { get; init; }
+
+    /// <summary>The same one tick ago [N,D] [m]. Equal to <see cref="Sensed"/> in a row whose velocity is unknown, which then reads 0.</summary>
+    public ReadOnlySpan<double> SensedPrevious { get; init; }
+
+    /// <summary>Whether each other is sensed at all [N]; empty: all are.</summary>
+    public ReadOnlySpan<bool> Visible { get; init; }
+}
+
+/// <summary>
+/// Turns the state of the world into one agent's own observation. This is the one definition of every feature: simulation and training sets
+/// both come through here. The layout is <see cref="SensorSpec"/>'s.
+/// </summary>
+public sealed class Sensor
+{
+    private readonly int _dimensions;
+    private readonly double _timeStep;
+    private readonly int _obstacles;
+    private readonly double[] _centres;
+    private readonly double[] _radii;
+
+    /// <summary>Makes a sensor.</summary>
+    /// <param name="spec">The layout; validated by the caller.</param>
+    /// <param name="obstacles">The scenario's obstacles, in its order.</param>
+    /// <param name="timeStep">Seconds between ticks, above 0.</param>
+    public Sensor(SensorSpec spec, IReadOnlyList<Disc> obstacles, double timeStep)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(obstacles);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(timeStep);
+        Spec = spec;
+        _dimensions = spec.Dimensions;
+        _timeStep = timeStep;
+        _obstacles = obstacles.Count;
+        _centres = [.. obstacles.SelectMany(o => o.Centre)];
+        _radii = [.. obstacles.Select(o => o.Radius)];
+        if (_centres.Length != _obstacles * _dimensions)
+        {
+            throw new ArgumentException($"obstacle centres must have {_dimensions} coordinates", nameof(obstacles));
+        }
+    }
+
+    /// <summary>A sensor for a scenario.</summary>
+    /// <exception cref="InvalidInputException">The layout does not fit the scenario.</exception>
+    public static Sensor For(Scenario scenario, SensorSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        Compatibility.Require(scenario, spec, scenario.Name);
+        return new Sensor(spec, scenario.Obstacles, scenario.TimeStep);
+    }
+
+    /// <summary>The layout.</summary>
+    public SensorSpec Spec { get; }
+
+    /// <summary>Numbers in one frame.</summary>
+    public int FrameSize => Spec.FrameSize;
+
+    /// <summary>Writes one agent's observation. Pure; allocates nothing.</summary>
+    /// <param name="view">What there is to sense.</param>
+    /// <param name="agent">The observer, 0 to N-1.</param>
+    /// <param name="frame">Receives the features [<see cref="FrameSize"/>].</param>
+    public void Frame(in WorldView view, int agent, Span<float> frame)
+    {
+        var d = _dimensions;
+        var own = view.Positions.Slice(agent * d, d);
+        var at = 0;
+        for (var i = 0; i < d; i++)
+        {
+            frame[at++] = (float)own[i];
+        }
+
+        if (Spec.Velocity)
+        {
+            var before = view.Previous.Slice(agent * d, d);
+            for (var i = 0; i < d; i++)
+            {
+                frame[at++] = (float)((own[i] - before[i]) / _timeStep);
+            }
+        }
+
+        if (Spec.Heading)
+        {
+            var (sin, cos) = Math.SinCos(view.Headings[agent]);
+            frame[at++] = (float)cos;
+            frame[at++] = (float)sin;
+        }
+
+        if (Spec.Goal is { } goalFrame)
+        {
+            var goal = view.Goals.Slice(agent * d, d);
+            for (var i = 0; i < d; i++)
+            {
+                frame[at++] = (float)(goalFrame == Contracts.Frame.Relative ? goal[i] - own[i] : goal[i]);
+            }
+        }
+
+        if (Spec.Others is { } others)
+        {
+            var room = others.Count * Spec.OtherSize;
+            WriteOthers(view, agent, others, own, frame.Slice(at, room));
+            at += room;
+        }
+
+        if (Spec.Obstacles is { } obstacles)
+        {
+            var room = obstacles.Count * (d + 1);
+            WriteObstacles(obstacles.Count, own, frame.Slice(at, room));
+            at += room;
+        }
+
+        if (at != frame.Length)
+        {
+            throw new ArgumentException($"a frame has {at} numbers, room for {frame.Length} was given", nameof(frame));
+        }
+    }
+
+    private void WriteOthers(in WorldView view, int agent, OthersSpec others, ReadOnlySpan<double> own, Span<float> slots)
+    {
+        var d = _dimensions;
+        var agents = view.Positions.Length / d;
+        var sensed = view.Sensed.IsEmpty ? view.Positions : view.Sensed;
+        var before = view.Sensed.IsEmpty ? view.Previous : view.SensedPrevious;
+        var size = Spec.OtherSize;
+        slots.Clear();
+        if (others.Order == OtherOrder.Identity)
+        {
+            for (int j = 0, slot = 0; j < agents && slot < others.Count; j++)
+            {
+                if (j == agent)
+                {
+                    continue;
+                }
+
+                if (view.Visible.IsEmpty || view.Visible[j])
+                {
+                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), slots.Slice(slot * size, size));
+                }
+
+                slot++;
+            }
+
+            return;
+        }
+
+        var room = Math.Min(others.Count, agents - 1);
+        Span<double> distances = stackalloc double[room];
+        Span<int> chosen = stackalloc int[room];
+        var found = 0;
+        for (var j = 0; j < agents; j++)
+        {
+            if (j != agent && (view.Visible.IsEmpty || view.Visible[j]))
+            {
+                Insert(distances, chosen, ref found, Vectors.SquaredDistance(own, sensed.Slice(j * d, d)), j);
+            }
+        }
+
+        for (var slot = 0; slot < found; slot++)
+        {
+            var j = chosen[slot];
+            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), slots.Slice(slot * size, size));
+        }
+    }
+
+    private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, Span<float> slot)
+    {
+        var at = 0;
+        for (var i = 0; i < own.Length; i++)
+        {
+            slot[at++] = (float)(others.Frame == Contracts.Frame.Relative ? position[i] - own[i] : position[i]);
+        }
+
+        if (others.Velocity)
+        {
+            for (var i = 0; i < own.Length; i++)
+            {
+                slot[at++] = (float)((position[i] - before[i]) / _timeStep);
+            }
+        }
+
+        if (others.Presence)
+        {
+            slot[at] = 1;
+        }
+    }
+
+    private void WriteObstacles(int count, ReadOnlySpan<double> own, Span<float> slots)
+    {
+        var d = _dimensions;
+        slots.Clear();
+        var room = Math.Min(count, _obstacles);
+        Span<double> clearances = stackalloc double[room];
+        Span<int> chosen = stackalloc int[room];
+        var found = 0;
+        for (var o = 0; o < _obstacles; o++)
+        {
+            Insert(clearances, chosen, ref found, Math.Sqrt(Vectors.SquaredDistance(own, _centres.AsSpan(o * d, d))) - _radii[o], o);
+        }
+
+        for (var slot = 0; slot < found; slot++)
+        {
+            var o = chosen[slot];
+            var distance = clearances[slot] + _radii[o];
+            var at = slot * (d + 1);
+            for (var i = 0; i < d; i++)
+            {
+                // At the very centre no direction is the right one: zeros.
+                slots[at + i] = distance > 0 ? (float)((_centres[o * d + i] - own[i]) / distance) : 0;
+            }
+
+            slots[at + d] = (float)clearances[slot];
+        }
+    }
+
+    /// <summary>Keeps the smallest keys seen, ascending; indices come in ascending order, so a tie stays behind the lower one.</summary>
+    private static void Insert(Span<double> keys, Span<int> indices, ref int found, double key, int index)
+    {
+        if (found == keys.Length)
+        {
+            if (found == 0 || !(key < keys[found - 1]))
+            {
+                return;
+            }
+
+            found--;
+        }
+
+        var at = found++;
+        while (at > 0 && key < keys[at - 1])
+        {
+            keys[at] = keys[at - 1];
+            indices[at] = indices[at - 1];
+            at--;
+        }
+
+        keys[at] = key;
+        indices[at] = index;
+    }
+}
