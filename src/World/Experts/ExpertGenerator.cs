@@ -1,0 +1,142 @@
+using MimicD.Numerics;
+
+namespace MimicD.World.Experts;
+
+/// <summary>
+/// Draws swap demonstrations. Demonstration i depends only on the options, the seed and i, so the set is the same for any number of threads and a longer set begins with the
+/// shorter one.
+/// </summary>
+public static class ExpertGenerator
+{
+    /// <summary>Demonstrations whose modes are drawn from the options' shares.</summary>
+    /// <param name="options">Geometry, limits, weights, shares.</param>
+    /// <param name="count">How many.</param>
+    /// <param name="seed">Key of all draws.</param>
+    /// <param name="threads">How many threads work at it; at least 1.</param>
+    /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
+    /// <param name="cancellation">Stops the work; nothing is returned then.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
+    public static DemonstrationSet Generate(
+        SwapExpertOptions options, int count, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        options.Validate();
+        var modes = new int[count];
+        for (int i = 0; i < count; i++)
+        {
+            modes[i] = DrawMode(options, seed, i);
+        }
+
+        return Generate(options, modes, seed, threads, progress, cancellation);
+    }
+
+    /// <summary>Demonstrations of given modes.</summary>
+    /// <param name="options">Geometry, limits, weights.</param>
+    /// <param name="modes">[M]: the wanted modes, 1..6.</param>
+    /// <param name="seed">Key of all draws.</param>
+    /// <param name="threads">How many threads work at it; at least 1.</param>
+    /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
+    /// <param name="cancellation">Stops the work; nothing is returned then.</param>
+    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
+    public static DemonstrationSet Generate(
+        SwapExpertOptions options, IReadOnlyList<int> modes, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(modes);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        var expert = new SwapExpert(options);
+        int count = modes.Count;
+        int path = SwapExpert.Agents * options.Knots * 2;
+        int controls = SwapExpert.Agents * (options.Knots - 1) * 2;
+        var set = new DemonstrationSet
+        {
+            Agents = SwapExpert.Agents,
+            Steps = options.Knots,
+            TimeStep = options.TimeStep,
+            Positions = new double[count * path],
+            Controls = new double[count * controls],
+            Goals = new double[count * SwapExpert.Agents * 2],
+            Modes = [.. modes],
+        };
+        var violations = new double[count];
+        int redrawn = 0;
+        long iterations = 0;
+        int done = 0;
+        Lock gate = new();
+
+        void One(int i)
+        {
+            (JointDemonstration demonstration, int draws) = Draw(expert, options, set.Modes[i], seed, i, cancellation);
+            demonstration.Positions.CopyTo(set.Positions.AsSpan(i * path));
+            demonstration.Controls.CopyTo(set.Controls.AsSpan(i * controls));
+            demonstration.Goals.CopyTo(set.Goals.AsSpan(i * SwapExpert.Agents * 2));
+            violations[i] = demonstration.Violation;
+            lock (gate)
+            {
+                redrawn += draws - 1;
+                iterations += demonstration.Iterations;
+                progress?.Report(++done);
+            }
+        }
+
+        try
+        {
+            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, One);
+        }
+        catch (AggregateException error)
+        {
+            // One cause is enough; a cancellation seen inside a solve counts as the cancellation it is.
+            cancellation.ThrowIfCancellationRequested();
+            System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error.InnerExceptions[0]);
+        }
+
+        return set with { Violation = violations.DefaultIfEmpty(0).Max(), Redrawn = redrawn, Iterations = iterations };
+    }
+
+    private static int DrawMode(SwapExpertOptions options, ulong seed, int index)
+    {
+        var random = new CounterRandom(seed, RandomPurpose.Experts, -1, SwapExpert.DrawStream, index);
+        double at = random.NextDouble() * options.ModeShares.Sum();
+        for (int mode = 1; mode < SwapModes.Count; mode++)
+        {
+            at -= options.ModeShares[mode - 1];
+            if (at < 0)
+            {
+                return mode;
+            }
+        }
+
+        return SwapModes.Count;
+    }
+
+    private static (JointDemonstration Demonstration, int Draws) Draw(
+        SwapExpert expert, SwapExpertOptions options, int mode, ulong seed, int index, CancellationToken cancellation)
+    {
+        Span<double> starts = stackalloc double[2 * SwapExpert.Agents];
+        Span<double> goals = stackalloc double[2 * SwapExpert.Agents];
+        for (int draw = 0; draw < options.Draws; draw++)
+        {
+            var random = new CounterRandom(seed, RandomPurpose.Experts, draw, SwapExpert.DrawStream, index);
+            for (int a = 0; a < SwapExpert.Agents; a++)
+            {
+                starts[2 * a] = (a == 0 ? 0 : options.Span) + random.NextUniform(-options.Spread, options.Spread);
+                starts[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
+                goals[2 * a] = (a == 0 ? options.Span : 0) + random.NextUniform(-options.Spread, options.Spread);
+                goals[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
+            }
+
+            ulong guessSeed = random.NextUInt64();
+            JointDemonstration? found = expert.Solve(mode, starts, goals, guessSeed, cancellation);
+            if (found is not null)
+            {
+                return (found, draw + 1);
+            }
+        }
+
+        throw new InvalidOperationException(
+            $"No demonstration of mode {mode} ({SwapModes.Names[mode - 1]}) found in {options.Draws} draws for seed {seed}, index {index}.");
+    }
+}
