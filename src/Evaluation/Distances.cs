@@ -7,35 +7,41 @@ public static class Distances
     public static double[] MinimumPair(PathSet paths)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        var result = new double[paths.Episodes];
+        return [.. Enumerable.Range(0, paths.Episodes).Select(e => ClosestApproach(paths, e).Distance)];
+    }
+
+    /// <summary>Where two agents came nearest to each other: the earliest such tick, and the two agents.</summary>
+    /// <returns>Distance [m] (infinite with one agent), tick, and the agents, the lower index first.</returns>
+    public static (double Distance, int Time, int First, int Second) ClosestApproach(PathSet paths, int episode)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        var best = (Distance: double.PositiveInfinity, Time: 0, First: 0, Second: 0);
         var order = new int[paths.Agents];
         var x = new double[paths.Agents];
-        for (var e = 0; e < result.Length; e++)
+        for (var t = 0; t < paths.Times; t++)
         {
-            var best = double.PositiveInfinity;
-            for (var t = 0; t < paths.Times; t++)
+            // Swept along x, so that thousands of agents do not cost all their pairs.
+            for (var n = 0; n < order.Length; n++)
             {
-                // Swept along x, so that thousands of agents do not cost all their pairs.
-                for (var n = 0; n < order.Length; n++)
-                {
-                    order[n] = n;
-                    x[n] = paths.At(e, n, t)[0];
-                }
+                order[n] = n;
+                x[n] = paths.At(episode, n, t)[0];
+            }
 
-                Array.Sort(x, order);
-                for (var i = 0; i < order.Length; i++)
+            Array.Sort(x, order);
+            for (var i = 0; i < order.Length; i++)
+            {
+                for (var j = i + 1; j < order.Length && x[j] - x[i] < best.Distance; j++)
                 {
-                    for (var j = i + 1; j < order.Length && x[j] - x[i] < best; j++)
+                    var distance = PathSet.Distance(paths.At(episode, order[i], t), paths.At(episode, order[j], t));
+                    if (distance < best.Distance)
                     {
-                        best = Math.Min(best, PathSet.Distance(paths.At(e, order[i], t), paths.At(e, order[j], t)));
+                        best = (distance, t, Math.Min(order[i], order[j]), Math.Max(order[i], order[j]));
                     }
                 }
             }
-
-            result[e] = best;
         }
 
-        return result;
+        return best;
     }
 
     /// <summary><c>obst</c>: smallest distance of any agent at any tick to the centre [D] of an obstacle [m], [E].</summary>

@@ -1,3 +1,4 @@
+using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.World;
@@ -18,7 +19,7 @@ public sealed record CollisionFigure(string Name, double Pair, double? Obstacle,
 /// <param name="Shares">Share of each mode, Wilson intervals.</param>
 /// <param name="TotalVariation">From the demonstrations' shares, or null where those are not known.</param>
 /// <param name="ResamplingFloor">What chance alone gives, see <see cref="ModeShares.ResamplingFloor"/>; or null.</param>
-public sealed record ModeFigures(IReadOnlyList<string> Names, int[] Labels, Estimate[] Shares, double? TotalVariation, double? ResamplingFloor);
+public sealed record ModeFigures(IReadOnlyList<string> Names, [property: JsonConverter(typeof(OneLineConverter<int[]>))] int[] Labels, Estimate[] Shares, double? TotalVariation, double? ResamplingFloor);
 
 /// <summary>What the figures of rollouts are compared with: demonstrations, or what a model remembers of those it was trained on.</summary>
 public sealed record Baseline
@@ -113,8 +114,9 @@ public sealed record Figures
     /// <param name="paths">[E,N,T,D].</param>
     /// <param name="goals">[E,N,D] [m].</param>
     /// <param name="baseline">What to compare with, or null.</param>
+    /// <param name="seed">Seed of the resampling floor.</param>
     /// <exception cref="InvalidInputException">The paths do not fit the scenario.</exception>
-    public static Figures Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, Baseline? baseline)
+    public static Figures Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, Baseline? baseline, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
@@ -133,7 +135,7 @@ public sealed record Figures
             GoalsReached = Intervals.Rate(arrived),
             Collisions = Array.ConvertAll(scenario.Collision.Limits, l => new CollisionFigure(l.Name, l.Pair, l.Obstacle, Intervals.Rate(outcomes.Collided(l)))),
             MinimumPairDistance = paths.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
-            Modes = outcomes.Modes is null ? null : Modal(outcomes.Modes, baseline),
+            Modes = outcomes.Modes is null ? null : Modal(outcomes.Modes, baseline, seed),
             SecondDifference = second,
             ThirdDifference = third,
             SecondRatio = Ratio(second, baseline?.Roughness, 0),
@@ -151,14 +153,14 @@ public sealed record Figures
         return figures with { Contested = Intervals.Rate(contested), ContestedFailure = count == 0 ? null : Intervals.Wilson(failures, count) };
     }
 
-    private static ModeFigures Modal(int[] labels, Baseline? baseline)
+    private static ModeFigures Modal(int[] labels, Baseline? baseline, ulong seed)
     {
         var shares = ModeShares.Of(labels, SwapModes.Count);
         var known = baseline?.ModeShares is { } s && s.Length == shares.Length ? s : null;
         return new ModeFigures(SwapModes.Names, labels,
             [.. Enumerable.Range(1, SwapModes.Count).Select(mode => Intervals.Wilson(labels.Count(l => l == mode), labels.Length))],
             known is null ? null : ModeShares.TotalVariation(shares, known),
-            known is null ? null : ModeShares.ResamplingFloor(known, labels.Length, baseline!.Count));
+            known is null ? null : ModeShares.ResamplingFloor(known, labels.Length, baseline!.Count, seed));
     }
 
     private static Estimate? Ratio(Estimate value, double[]? baseline, int index) => baseline is { Length: > 0 } b && index < b.Length && b[index] > 0

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text;
 using MimicD.World;
+using MimicD.World.Experts;
 
 namespace MimicD.Evaluation;
 
@@ -10,7 +11,59 @@ namespace MimicD.Evaluation;
 /// <param name="Obstacles">Obstacles, the same for all episodes.</param>
 /// <param name="Titles">A line above each episode, [E].</param>
 /// <param name="Marked">Episodes that are marked as gone wrong, [E].</param>
-public sealed record PictureContent(PathSet Paths, double[] Goals, IReadOnlyList<Disc> Obstacles, IReadOnlyList<string> Titles, IReadOnlyList<bool> Marked);
+/// <param name="Contacts">Where contact happened in an episode [m], or null where it did not, [E].</param>
+public sealed record PictureContent(
+    PathSet Paths, double[] Goals, IReadOnlyList<Disc> Obstacles, IReadOnlyList<string> Titles, IReadOnlyList<bool> Marked, IReadOnlyList<(double X, double Y)?> Contacts)
+{
+    /// <summary>The content for episodes of a scenario: titled by mode and outcome, marked where strict success failed.</summary>
+    /// <param name="scenario">Obstacles, limits, tolerance.</param>
+    /// <param name="paths">[E,N,T,D].</param>
+    /// <param name="goals">[E,N,D] [m].</param>
+    public static PictureContent Of(Scenario scenario, PathSet paths, double[] goals)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(paths);
+        var outcomes = Outcomes.Compute(scenario, paths, goals);
+        var contact = scenario.Collision.ContactLimit;
+        var (titles, marked, contacts) = (new string[paths.Episodes], outcomes.Collided(contact), new (double X, double Y)?[paths.Episodes]);
+        for (var e = 0; e < paths.Episodes; e++)
+        {
+            var mode = outcomes.Modes is { } modes ? $" · {SwapModes.Names[modes[e] - 1]}" : "";
+            contacts[e] = marked[e] ? Contact(scenario, paths, e, contact) : null;
+            var missed = outcomes.FinalToGoal[e] > scenario.GoalTolerance;
+            titles[e] = $"episode {e}{mode}{(marked[e] ? " · contact" : "")}{(missed ? " · goal missed" : "")}";
+            marked[e] |= missed;
+        }
+
+        return new PictureContent(paths, goals, scenario.Obstacles, titles, marked, contacts);
+    }
+
+    private static (double X, double Y) Contact(Scenario scenario, PathSet paths, int episode, CollisionLimit limit)
+    {
+        var pair = Distances.ClosestApproach(paths, episode);
+        if (pair.Distance < limit.Pair)
+        {
+            var (a, b) = (paths.At(episode, pair.First, pair.Time).ToArray(), paths.At(episode, pair.Second, pair.Time).ToArray());
+            return ((a[0] + b[0]) / 2, (a[1] + b[1]) / 2);
+        }
+
+        var nearest = (Distance: double.PositiveInfinity, X: 0.0, Y: 0.0);
+        foreach (var obstacle in scenario.Obstacles)
+        {
+            for (var i = 0; i < paths.Agents * paths.Times; i++)
+            {
+                var p = paths.At(episode, i / paths.Times, i % paths.Times);
+                var distance = PathSet.Distance(p, obstacle.Centre);
+                if (distance < nearest.Distance)
+                {
+                    nearest = (distance, p[0], p[1]);
+                }
+            }
+        }
+
+        return (nearest.X, nearest.Y);
+    }
+}
 
 /// <summary>
 /// Trajectories as one self-contained SVG: starts are rings, goals crosses, one colour an agent, dots at equal times that grow stronger as
@@ -24,6 +77,10 @@ public static class TrajectoryPicture
     private const double MaxPanelHeight = 300;
     private const int TimeDots = 10;
     private const int ManyAgents = 12;
+    private const int MovingAgents = 64;
+    private const int MaxPanelPaths = 600;
+    private const int MaxOverlayPaths = 4000;
+    private const int MaxPathPoints = 160;
     private const int LoopSeconds = 8;
 
     // Okabe and Ito's palette (2008), which stays apart for colour-blind eyes; more agents walk round the colour wheel instead.
@@ -32,21 +89,21 @@ public static class TrajectoryPicture
     /// <summary>One panel an episode.</summary>
     /// <param name="content">What to draw.</param>
     /// <param name="caption">A line at the top.</param>
-    /// <param name="episodes">Episodes drawn, at most that many, the first ones.</param>
+    /// <param name="episodes">Episodes drawn, at most that many, the first ones; fewer where agents are so many that the file would grow out of hand.</param>
     /// <param name="columns">Panels side by side.</param>
     public static string Panels(PictureContent content, string caption, int episodes = 12, int columns = 4)
     {
         ArgumentNullException.ThrowIfNull(content);
-        var count = Math.Min(episodes, content.Paths.Episodes);
-        var view = new View(content, count, PanelWidth);
-        columns = Math.Min(columns, count);
+        var count = Math.Clamp(MaxPanelPaths / content.Paths.Agents, 1, Math.Min(episodes, content.Paths.Episodes));
+        var view = new View(content, count, content.Paths.Agents > ManyAgents ? 1.5 * PanelWidth : PanelWidth);
+        columns = Math.Min(content.Paths.Agents > ManyAgents ? 2 : columns, count);
         var rows = (count + columns - 1) / columns;
-        var width = Gap + columns * (PanelWidth + Gap);
+        var width = Gap + columns * (view.Width + Gap);
         var height = Gap + TitleHeight + rows * (TitleHeight + view.Height + Gap);
         var svg = Open(width, height, caption);
         for (var e = 0; e < count; e++)
         {
-            var (x, y) = (Gap + e % columns * (PanelWidth + Gap), Gap + TitleHeight + e / columns * (TitleHeight + view.Height + Gap));
+            var (x, y) = (Gap + e % columns * (view.Width + Gap), Gap + TitleHeight + e / columns * (TitleHeight + view.Height + Gap));
             svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({x:0.#} {y:0.#})\">\n");
             svg.Append(CultureInfo.InvariantCulture, $"<text class=\"{(content.Marked[e] ? "bad" : "t")}\" x=\"1\" y=\"{TitleHeight - 7}\">{Escape(content.Titles[e])}</text>\n");
             svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate(0 {TitleHeight})\">\n");
@@ -56,9 +113,8 @@ public static class TrajectoryPicture
                 DrawAgent(svg, content, view, e, n);
             }
 
-            if (content.Marked[e] && content.Paths.Agents > 1)
+            if (content.Contacts[e] is var (mx, my))
             {
-                var (mx, my) = ClosestApproach(content.Paths, e);
                 svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"hit\" cx=\"{view.X(mx):0.0}\" cy=\"{view.Y(my):0.0}\" r=\"11\"/>\n");
             }
 
@@ -75,7 +131,7 @@ public static class TrajectoryPicture
     public static string Overlay(PictureContent content, string caption, int episodes = 200)
     {
         ArgumentNullException.ThrowIfNull(content);
-        var count = Math.Min(episodes, content.Paths.Episodes);
+        var count = Math.Clamp(MaxOverlayPaths / content.Paths.Agents, 1, Math.Min(episodes, content.Paths.Episodes));
         const double width = 860;
         var view = new View(content, count, width);
         var svg = Open(width + 2 * Gap, view.Height + TitleHeight + 2 * Gap, caption);
@@ -150,10 +206,16 @@ public static class TrajectoryPicture
             svg.Append("</g>");
         }
 
+        if (paths.Agents > MovingAgents)
+        {
+            svg.Append("</g>\n");
+            return;
+        }
+
         // Seen without animation, the running dot stands on the start.
         svg.Append(CultureInfo.InvariantCulture, $"<circle class=\"moving\" fill=\"{colour}\" stroke=\"none\" r=\"{(few ? 4.5 : 2)}\" cx=\"{view.X(start[0]):0.0}\" cy=\"{view.Y(start[1]):0.0}\">");
-        Animate(svg, "cx", Enumerable.Range(0, paths.Times).Select(t => view.X(paths.At(episode, agent, t)[0])));
-        Animate(svg, "cy", Enumerable.Range(0, paths.Times).Select(t => view.Y(paths.At(episode, agent, t)[1])));
+        Animate(svg, "cx", Times(paths).Select(t => view.X(paths.At(episode, agent, t)[0])));
+        Animate(svg, "cy", Times(paths).Select(t => view.Y(paths.At(episode, agent, t)[1])));
         svg.Append("</circle></g>\n");
     }
 
@@ -164,7 +226,7 @@ public static class TrajectoryPicture
     private static string PathData(PathSet paths, View view, int episode, int agent)
     {
         var data = new StringBuilder();
-        for (var t = 0; t < paths.Times; t++)
+        foreach (var t in Times(paths))
         {
             var p = paths.At(episode, agent, t);
             data.Append(CultureInfo.InvariantCulture, $"{(t == 0 ? "M" : "L")}{view.X(p[0]):0.0} {view.Y(p[1]):0.0}");
@@ -173,27 +235,11 @@ public static class TrajectoryPicture
         return data.ToString();
     }
 
-    private static (double X, double Y) ClosestApproach(PathSet paths, int episode)
+    /// <summary>The times that are drawn: all of them, or evenly spaced ones where they are very many; the first and the last always.</summary>
+    private static IEnumerable<int> Times(PathSet paths)
     {
-        var (best, x, y) = (double.PositiveInfinity, 0.0, 0.0);
-        for (var t = 0; t < paths.Times; t++)
-        {
-            for (var i = 0; i < paths.Agents; i++)
-            {
-                for (var j = i + 1; j < paths.Agents; j++)
-                {
-                    var a = paths.At(episode, i, t);
-                    var b = paths.At(episode, j, t);
-                    var distance = PathSet.Distance(a, b);
-                    if (distance < best)
-                    {
-                        (best, x, y) = (distance, (a[0] + b[0]) / 2, (a[1] + b[1]) / 2);
-                    }
-                }
-            }
-        }
-
-        return (x, y);
+        var points = Math.Min(paths.Times, MaxPathPoints);
+        return Enumerable.Range(0, points).Select(k => points == 1 ? 0 : (int)((long)k * (paths.Times - 1) / (points - 1)));
     }
 
     private static string Colour(int agent, int agents) => agents <= Palette.Length

@@ -28,7 +28,8 @@ public class TrajectoryPictureTests
         }
 
         return new PictureContent(new PathSet(positions, episodes, 2, times, 2), goals, [new Disc([10, 0], 4)],
-            [.. Enumerable.Range(0, episodes).Select(e => $"episode {e} · mode 1{(e == 2 ? " · <collided>" : "")}")], [.. Enumerable.Range(0, episodes).Select(e => e == 2)]);
+            [.. Enumerable.Range(0, episodes).Select(e => $"episode {e} · mode 1{(e == 2 ? " · <collided>" : "")}")], [.. Enumerable.Range(0, episodes).Select(e => e == 2)],
+            [.. Enumerable.Range(0, episodes).Select(e => e == 2 ? ((double, double)?)(10, 4) : null)]);
     }
 
     [Fact]
