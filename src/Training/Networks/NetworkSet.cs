@@ -1,0 +1,95 @@
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.Training.Torch;
+
+namespace MimicD.Training.Networks;
+
+/// <summary>The networks of all agents, with gradients.</summary>
+internal sealed class NetworkSet : IDisposable
+{
+    private readonly ModelSpec _spec;
+    private readonly TorchDenoiser[] _networks;
+    private readonly string _device;
+
+    /// <summary>Makes the networks with initial weights drawn from the seed.</summary>
+    public NetworkSet(ModelSpec spec, ulong seed, string device)
+    {
+        _spec = spec;
+        _device = device;
+        Parameters = new ParameterSet();
+        _networks = [.. Enumerable.Range(0, spec.Networks).Select(i => TorchDenoiser.Create(spec, spec.WeightPrefix(i), Parameters))];
+        Parameters.Allocate(seed, device);
+    }
+
+    /// <summary>The weights.</summary>
+    public ParameterSet Parameters { get; }
+
+    /// <summary>Computes the summed loss of one step and leaves its gradient in <see cref="Parameters"/>.</summary>
+    /// <param name="batches">One an agent.</param>
+    /// <param name="options">Weights of the loss and dropout.</param>
+    /// <param name="seed">With the step, seeds dropout.</param>
+    /// <param name="step">The step.</param>
+    public double LossAndGradient(Batch[] batches, OptimisationSpec options, ulong seed, int step)
+    {
+        Parameters.ClearGradients();
+        // Seeding dropout by the step makes its masks a function of (seed, step), so a resumed run draws the same ones.
+        TorchRuntime.ManualSeed(new CounterRandom(seed, RandomPurpose.TrainingDropout, step).NextUInt64());
+        double total = 0;
+        for (var agent = 0; agent < batches.Length; agent++)
+        {
+            // The agents' losses share no weights unless the model does, so the gradient of the sum is gathered agent by agent, with one agent's graph alive at a time.
+            using var scope = new TensorScope();
+            var loss = Loss(_networks[_spec.SharedWeights ? 0 : agent], batches[agent], options);
+            loss.Backward();
+            total += loss.Item();
+        }
+
+        return total;
+    }
+
+    /// <summary>F for a batch, without gradients: for comparison with the managed execution.</summary>
+    public float[] Forward(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition)
+    {
+        using var scope = new TensorScope();
+        using var none = TorchRuntime.WithoutGradient();
+        long batch = noise.Length;
+        return _networks[network].Forward(
+            Tensor.From(x, _device, batch, x.Length / batch),
+            Tensor.From(noise, _device, batch, 1),
+            Tensor.From(condition, _device, batch, condition.Length / batch),
+            dropout: 0).ToArray();
+    }
+
+    /// <summary>The model file with the moving-average weights.</summary>
+    public SafeTensors Export(ModelSpec spec)
+    {
+        var file = new SafeTensors();
+        file.Metadata[ModelSpec.MetadataKey] = StrictJson.Format(spec, indented: false);
+        Parameters.ExportAverage(file);
+        return file;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose() => Parameters.Dispose();
+
+    private Tensor Loss(TorchDenoiser network, Batch batch, OptimisationSpec options)
+    {
+        long size = batch.Size;
+        var width = batch.Input.Length / size;
+        var error = network.Forward(
+            Tensor.From(batch.Input, _device, size, width),
+            Tensor.From(batch.Noise, _device, size, 1),
+            Tensor.From(batch.Condition, _device, size, batch.Condition.Length / size),
+            options.Dropout) - Tensor.From(batch.Target, _device, size, width);
+        var squares = error.Square();
+        var loss = squares.Mean();
+        if (options.PresentWeight > 0)
+        {
+            var present = squares.Narrow(1, 0, _spec.Sensor.Dimensions) * Tensor.From(batch.OutputScale, _device, size, 1);
+            loss += present.Mean() * options.PresentWeight;
+        }
+
+        return loss;
+    }
+}

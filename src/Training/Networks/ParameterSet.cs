@@ -1,0 +1,135 @@
+using MimicD.Numerics;
+using MimicD.Training.Torch;
+
+namespace MimicD.Training.Networks;
+
+/// <summary>How a weight starts.</summary>
+internal enum Initial
+{
+    /// <summary>All zero: biases, and the layers that let a residual network start as the identity.</summary>
+    Zero,
+
+    /// <summary>Uniform within +-sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010).</summary>
+    XavierUniform,
+}
+
+/// <summary>
+/// All weights of a training run as slices of five flat tensors (weights, gradients, both moments, moving average), so that
+/// clipping, the AdamW step and the moving average are each one pass over memory, over all agents together.
+/// </summary>
+internal sealed class ParameterSet : IDisposable
+{
+    private readonly List<(string Name, int[] Shape, long Offset, Initial Initial)> _entries = [];
+    private readonly Dictionary<string, Tensor> _leaves = new(StringComparer.Ordinal);
+    private Tensor? _weights;
+    private Tensor? _gradients;
+    private Tensor? _first;
+    private Tensor? _second;
+    private Tensor? _average;
+
+    /// <summary>Numbers in all weights.</summary>
+    public long Count { get; private set; }
+
+    /// <summary>Where the tensors are; set by <see cref="Allocate"/>.</summary>
+    public string Device { get; private set; } = "cpu";
+
+    /// <summary>Declares a weight, in an order that is part of the checkpoint's meaning.</summary>
+    public void Declare(string name, Initial initial, params int[] shape)
+    {
+        _entries.Add((name, shape, Count, initial));
+        Count += shape.Aggregate(1L, (a, b) => a * b);
+    }
+
+    /// <summary>Makes the tensors and draws the initial weights from (seed, weight's index), the same on every device.</summary>
+    public void Allocate(ulong seed, string device)
+    {
+        Device = device;
+        var values = new float[Count];
+        for (var index = 0; index < _entries.Count; index++)
+        {
+            var (_, shape, offset, initial) = _entries[index];
+            if (initial == Initial.Zero)
+            {
+                continue;
+            }
+
+            var random = new CounterRandom(seed, RandomPurpose.TrainingWeights, index);
+            var bound = Math.Sqrt(6.0 / (shape[0] + shape[1]));
+            for (var i = 0; i < shape[0] * shape[1]; i++)
+            {
+                values[offset + i] = (float)random.NextUniform(-bound, bound);
+            }
+        }
+
+        _weights = Tensor.From(values, device, Count);
+        _gradients = Tensor.Zeros(device, Count);
+        _first = Tensor.Zeros(device, Count);
+        _second = Tensor.Zeros(device, Count);
+        _average = Tensor.From(values, device, Count);
+        foreach (var (name, shape, offset, _) in _entries)
+        {
+            _leaves.Add(name, Tensor.Leaf(_weights, _gradients, offset, Array.ConvertAll(shape, n => (long)n)));
+        }
+    }
+
+    /// <summary>The leaf of that name.</summary>
+    public Tensor this[string name] => _leaves[name];
+
+    /// <summary>Sets all gradients to zero.</summary>
+    public void ClearGradients() => _gradients!.Clear();
+
+    /// <summary>Clips the gradient norm over all weights together and makes one AdamW and moving-average step.</summary>
+    /// <returns>The norm before clipping.</returns>
+    public double Step(double rate, double clip, AdamWConstants constants, long step, double averageDecay)
+    {
+        var norm = _gradients!.Norm();
+        Tensor.AdamW(_weights!, _gradients, _first!, _second!, _average!, norm > clip ? clip / norm : 1.0, rate, constants, step, averageDecay);
+        return norm;
+    }
+
+    /// <summary>Copies the moving-average weights into a model file.</summary>
+    public void ExportAverage(SafeTensors file)
+    {
+        var values = _average!.ToArray();
+        foreach (var (name, shape, offset, _) in _entries)
+        {
+            file.Add(name, values.AsSpan((int)offset, shape.Aggregate(1, (a, b) => a * b)).ToArray(), shape);
+        }
+    }
+
+    /// <summary>Copies everything that a resumed run needs into a checkpoint.</summary>
+    public void ExportState(SafeTensors file)
+    {
+        foreach (var (name, tensor) in State())
+        {
+            file.Add(name, tensor.ToArray(), checked((int)Count));
+        }
+    }
+
+    /// <summary>Takes everything back from a checkpoint.</summary>
+    public void ImportState(SafeTensors file, string where)
+    {
+        foreach (var (name, tensor) in State())
+        {
+            tensor.Assign(file.Get(name, where, checked((int)Count)));
+        }
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        foreach (var leaf in _leaves.Values)
+        {
+            leaf.Dispose();
+        }
+
+        _weights?.Dispose();
+        _gradients?.Dispose();
+        _first?.Dispose();
+        _second?.Dispose();
+        _average?.Dispose();
+    }
+
+    private (string Name, Tensor Tensor)[] State()
+        => [("weights", _weights!), ("first_moment", _first!), ("second_moment", _second!), ("average", _average!)];
+}

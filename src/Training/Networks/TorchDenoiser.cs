@@ -1,0 +1,176 @@
+using MimicD.Agents;
+using MimicD.Training.Torch;
+
+namespace MimicD.Training.Networks;
+
+/// <summary>One agent's denoiser with gradients. The arithmetic of both kinds is written out in <c>docs/networks.md</c>; the tensors are named as there.</summary>
+internal abstract class TorchDenoiser
+{
+    private readonly ParameterSet _parameters;
+    private readonly string _prefix;
+
+    private protected TorchDenoiser(ParameterSet parameters, string prefix)
+    {
+        _parameters = parameters;
+        _prefix = prefix;
+    }
+
+    /// <summary>Declares the weights of one network and returns it; the weights exist after <see cref="ParameterSet.Allocate"/>.</summary>
+    public static TorchDenoiser Create(ModelSpec spec, string prefix, ParameterSet parameters)
+        => spec.Network.Kind == NetworkKind.Dit ? new TorchDit(spec, prefix, parameters) : new TorchMlp(spec, prefix, parameters);
+
+    /// <summary>F(x, c_noise, o).</summary>
+    /// <param name="x">Scaled noisy plans, [B, L*D]; the transformer takes any L.</param>
+    /// <param name="noise">c_noise, [B, 1].</param>
+    /// <param name="condition">Normalised conditions, [B, A].</param>
+    /// <param name="dropout">Dropout probability, 0 when not training.</param>
+    /// <returns>[B, L*D].</returns>
+    public abstract Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout);
+
+    /// <summary>Where the weights are.</summary>
+    private protected string Device => _parameters.Device;
+
+    private protected void Declare(string name, int outputs, int inputs, Initial initial = Initial.XavierUniform, bool bias = true)
+    {
+        _parameters.Declare($"{_prefix}{name}.weight", initial, outputs, inputs);
+        if (bias)
+        {
+            _parameters.Declare($"{_prefix}{name}.bias", Initial.Zero, outputs);
+        }
+    }
+
+    private protected Tensor Linear(string name, Tensor x) => x.Linear(_parameters[$"{_prefix}{name}.weight"], _parameters[$"{_prefix}{name}.bias"]);
+
+    private protected Tensor LinearWithoutBias(string name, Tensor x) => x.Linear(_parameters[$"{_prefix}{name}.weight"], null);
+
+    private protected void DeclareNoiseEmbedding(int width)
+    {
+        Declare("noise.0", width, 1);
+        Declare("noise.2", width, width);
+    }
+
+    private protected Tensor EmbedNoise(Tensor noise) => Linear("noise.2", Linear("noise.0", noise).Mish());
+}
+
+/// <summary>The diffusion transformer.</summary>
+internal sealed class TorchDit : TorchDenoiser
+{
+    private const double LayerNormEpsilon = 1e-6;
+    private readonly ModelSpec _spec;
+
+    public TorchDit(ModelSpec spec, string prefix, ParameterSet parameters)
+        : base(parameters, prefix)
+    {
+        _spec = spec;
+        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.Sensor.Dimensions);
+        DeclareNoiseEmbedding(w);
+        Declare("condition.in", a * c, a);
+        Declare("condition.qkv", 3 * c, c);
+        Declare("condition.out", c, c);
+        Declare("condition.project", w, a * c);
+        Declare("tokens", w, d);
+        for (var i = 0; i < spec.Network.Depth; i++)
+        {
+            // adaLN-Zero: with the modulation at zero every block starts as the identity.
+            Declare($"blocks.{i}.modulation", 6 * w, w, Initial.Zero);
+            Declare($"blocks.{i}.qkv", 3 * w, w);
+            Declare($"blocks.{i}.out", w, w);
+            Declare($"blocks.{i}.up", spec.Network.Expansion * w, w);
+            Declare($"blocks.{i}.down", w, spec.Network.Expansion * w);
+        }
+
+        Declare("head.modulation", 2 * w, w, Initial.Zero);
+        Declare("head.out", d, w, Initial.Zero);
+    }
+
+    public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout)
+    {
+        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.Sensor.Dimensions);
+        var batch = x.Shape[0];
+        var length = x.Shape[1] / d;
+        var k = Linear("condition.in", condition).Reshape(batch, a, c);
+        k = Attention("condition", k, batch, a, c, dropout);
+        var e = EmbedNoise(noise) + Linear("condition.project", k.Reshape(batch, a * c));
+        var s = e.Silu();
+        var h = Linear("tokens", x.Reshape(batch, length, d)) + Positions(length, w);
+        for (var i = 0; i < _spec.Network.Depth; i++)
+        {
+            var m = Linear($"blocks.{i}.modulation", s).Reshape(batch, 1, 6 * w);
+            Tensor Part(int index) => m.Narrow(2, index * w, w);
+            h += Part(2) * Attention($"blocks.{i}", Modulate(h, Part(0), Part(1)), batch, length, w, dropout);
+            var hidden = Linear($"blocks.{i}.up", Modulate(h, Part(3), Part(4))).Gelu().Dropout(dropout);
+            h += Part(5) * Linear($"blocks.{i}.down", hidden);
+        }
+
+        var last = Linear("head.modulation", s).Reshape(batch, 1, 2 * w);
+        return Linear("head.out", Modulate(h, last.Narrow(2, 0, w), last.Narrow(2, w, w))).Reshape(batch, length * d);
+    }
+
+    private static Tensor Modulate(Tensor h, Tensor shift, Tensor scale) => h.LayerNorm(LayerNormEpsilon) * (scale + 1.0) + shift;
+
+    private Tensor Attention(string name, Tensor h, long batch, long length, int width, double dropout)
+    {
+        var heads = _spec.Network.Heads;
+        var qkv = Linear($"{name}.qkv", h).Reshape(batch, length, 3 * heads, width / heads).Transpose(1, 2);
+        var scores = qkv.Narrow(1, 0, heads).MatMul(qkv.Narrow(1, heads, heads).Transpose(2, 3)) * (1.0 / Math.Sqrt(width / (double)heads));
+        var mixed = scores.Softmax(-1).Dropout(dropout).MatMul(qkv.Narrow(1, 2 * heads, heads));
+        return Linear($"{name}.out", mixed.Transpose(1, 2).Reshape(batch, length, width)).Dropout(dropout);
+    }
+
+    private Tensor Positions(long length, int width)
+    {
+        var table = new float[length * width];
+        for (var t = 0; t < length; t++)
+        {
+            for (var j = 0; j < width / 2; j++)
+            {
+                var angle = t / Math.Pow(10000, 2.0 * j / width);
+                table[t * width + 2 * j] = (float)Math.Sin(angle);
+                table[t * width + 2 * j + 1] = (float)Math.Cos(angle);
+            }
+        }
+
+        return Tensor.From(table, Device, length, width);
+    }
+}
+
+/// <summary>The residual multilayer perceptron.</summary>
+internal sealed class TorchMlp : TorchDenoiser
+{
+    private const double LayerNormEpsilon = 1e-6;
+    private readonly ModelSpec _spec;
+
+    public TorchMlp(ModelSpec spec, string prefix, ParameterSet parameters)
+        : base(parameters, prefix)
+    {
+        _spec = spec;
+        var (w, r) = (spec.Network.Width, spec.Network.Width * spec.Network.Expansion);
+        DeclareNoiseEmbedding(w);
+        Declare("condition.0", w, spec.ConditionSize);
+        Declare("condition.2", w, w);
+        Declare("input", w, spec.PlanSize);
+        for (var i = 0; i < spec.Network.Depth; i++)
+        {
+            Declare($"blocks.{i}.up", r, w);
+            Declare($"blocks.{i}.noise", r, w, bias: false);
+            Declare($"blocks.{i}.condition", r, w, bias: false);
+            Declare($"blocks.{i}.down", w, r);
+        }
+
+        Declare("head", spec.PlanSize, w, Initial.Zero);
+    }
+
+    public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout)
+    {
+        var n = EmbedNoise(noise);
+        var f = Linear("condition.2", Linear("condition.0", condition).Mish()).Mish();
+        var h = Linear("input", x) + f;
+        for (var i = 0; i < _spec.Network.Depth; i++)
+        {
+            var u = Linear($"blocks.{i}.up", h.LayerNorm(LayerNormEpsilon)) + LinearWithoutBias($"blocks.{i}.noise", n) + LinearWithoutBias($"blocks.{i}.condition", f);
+            h += Linear($"blocks.{i}.down", u.Mish().Dropout(dropout));
+        }
+
+        return Linear("head", h.LayerNorm(LayerNormEpsilon));
+    }
+}

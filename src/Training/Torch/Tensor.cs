@@ -1,0 +1,244 @@
+using System.Runtime.InteropServices;
+
+namespace MimicD.Training.Torch;
+
+/// <summary>An error from libtorch, with libtorch's own text.</summary>
+public sealed class TorchException : Exception
+{
+    /// <summary>Carries libtorch's text.</summary>
+    public TorchException(string message)
+        : base(message)
+    {
+    }
+
+    /// <summary>Carries a text and its cause.</summary>
+    public TorchException(string message, Exception cause)
+        : base(message, cause)
+    {
+    }
+}
+
+/// <summary>Owns one libtorch tensor.</summary>
+public sealed class TensorHandle : SafeHandle
+{
+    /// <summary>An empty handle, filled by the marshaller.</summary>
+    public TensorHandle()
+        : base(0, ownsHandle: true)
+    {
+    }
+
+    /// <inheritdoc/>
+    public override bool IsInvalid => handle == 0;
+
+    /// <inheritdoc/>
+    protected override bool ReleaseHandle()
+    {
+        NativeMethods.mt_free(handle);
+        return true;
+    }
+}
+
+/// <summary>
+/// Frees the tensors that were made on this thread while it was open, but for those handed to <see cref="Keep"/>. Scopes nest.
+/// Without an open scope a tensor lives until it is disposed or collected.
+/// </summary>
+public sealed class TensorScope : IDisposable
+{
+    [ThreadStatic]
+    private static TensorScope? _current;
+
+    private readonly TensorScope? _outer;
+    private readonly List<Tensor> _tensors = [];
+
+    /// <summary>Opens a scope on this thread.</summary>
+    public TensorScope()
+    {
+        _outer = _current;
+        _current = this;
+    }
+
+    /// <summary>Lets a tensor outlive this scope; the scope around it, if any, takes it over.</summary>
+    public Tensor Keep(Tensor tensor)
+    {
+        _tensors.Remove(tensor);
+        _outer?._tensors.Add(tensor);
+        return tensor;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (_current != this)
+        {
+            throw new InvalidOperationException("tensor scopes must be closed on the thread that opened them, innermost first");
+        }
+
+        _current = _outer;
+        foreach (var tensor in _tensors)
+        {
+            tensor.Dispose();
+        }
+    }
+
+    internal static void Register(Tensor tensor) => _current?._tensors.Add(tensor);
+}
+
+/// <summary>A float32 tensor of libtorch. Operations make new tensors and, where gradients are on, their part of the graph.</summary>
+public sealed class Tensor : IDisposable
+{
+    private readonly TensorHandle _handle;
+
+    private Tensor(TensorHandle handle)
+    {
+        if (handle.IsInvalid)
+        {
+            handle.Dispose();
+            throw new TorchException(NativeMethods.LastError());
+        }
+
+        _handle = handle;
+        TensorScope.Register(this);
+    }
+
+    /// <summary>Lengths of the axes.</summary>
+    public long[] Shape
+    {
+        get
+        {
+            var shape = new long[NativeMethods.mt_rank(_handle)];
+            NativeMethods.mt_shape(_handle, shape);
+            return shape;
+        }
+    }
+
+    /// <summary>Copies numbers into a new tensor.</summary>
+    /// <param name="data">The elements, last axis fastest.</param>
+    /// <param name="device"><c>cpu</c>, <c>cuda</c> or <c>cuda:1</c>.</param>
+    /// <param name="shape">Lengths of the axes.</param>
+    public static Tensor From(ReadOnlySpan<float> data, string device, params ReadOnlySpan<long> shape)
+    {
+        long count = 1;
+        foreach (var n in shape)
+        {
+            count *= n;
+        }
+
+        return count == data.Length
+            ? new Tensor(NativeMethods.mt_from_floats(data, shape, shape.Length, device))
+            : throw new ArgumentException($"the shape holds {count} elements, found {data.Length}", nameof(data));
+    }
+
+    /// <summary>A tensor of zeros.</summary>
+    public static Tensor Zeros(string device, params ReadOnlySpan<long> shape) => new(NativeMethods.mt_zeros(shape, shape.Length, device));
+
+    /// <summary>A leaf whose numbers and gradient are slices of two flat tensors.</summary>
+    public static Tensor Leaf(Tensor values, Tensor gradients, long offset, params ReadOnlySpan<long> shape)
+        => new(NativeMethods.mt_leaf(values._handle, gradients._handle, offset, shape, shape.Length));
+
+    /// <summary>Sum, with broadcasting.</summary>
+    public static Tensor operator +(Tensor a, Tensor b) => new(NativeMethods.mt_add(a._handle, b._handle));
+
+    /// <summary>Difference, with broadcasting.</summary>
+    public static Tensor operator -(Tensor a, Tensor b) => new(NativeMethods.mt_sub(a._handle, b._handle));
+
+    /// <summary>Element-wise product, with broadcasting.</summary>
+    public static Tensor operator *(Tensor a, Tensor b) => new(NativeMethods.mt_mul(a._handle, b._handle));
+
+    /// <summary>Adds a number to every element.</summary>
+    public static Tensor operator +(Tensor a, double b) => new(NativeMethods.mt_add_scalar(a._handle, b));
+
+    /// <summary>Multiplies every element by a number.</summary>
+    public static Tensor operator *(Tensor a, double b) => new(NativeMethods.mt_mul_scalar(a._handle, b));
+
+    /// <summary>Matrix product over the last two axes, batched over the others.</summary>
+    public Tensor MatMul(Tensor b) => new(NativeMethods.mt_matmul(_handle, b._handle));
+
+    /// <summary>x W^T + b.</summary>
+    public Tensor Linear(Tensor weight, Tensor? bias) => new(bias is null
+        ? NativeMethods.mt_linear_no_bias(_handle, weight._handle, 0)
+        : NativeMethods.mt_linear(_handle, weight._handle, bias._handle));
+
+    /// <summary>Normalises the last axis to mean 0 and (biased) variance 1, without affine part.</summary>
+    public Tensor LayerNorm(double eps) => new(NativeMethods.mt_layer_norm(_handle, eps));
+
+    /// <summary>Element-wise square.</summary>
+    public Tensor Square() => new(NativeMethods.mt_square(_handle));
+
+    /// <summary>Mean of all elements, a scalar.</summary>
+    public Tensor Mean() => new(NativeMethods.mt_mean(_handle));
+
+    /// <summary>Sum of all elements, a scalar.</summary>
+    public Tensor Sum() => new(NativeMethods.mt_sum(_handle));
+
+    /// <summary>x / (1 + e^-x).</summary>
+    public Tensor Silu() => new(NativeMethods.mt_silu(_handle));
+
+    /// <summary>x tanh(ln(1 + e^x)).</summary>
+    public Tensor Mish() => new(NativeMethods.mt_mish(_handle));
+
+    /// <summary>GELU in its tanh form.</summary>
+    public Tensor Gelu() => new(NativeMethods.mt_gelu_tanh(_handle));
+
+    /// <summary>Softmax over one axis.</summary>
+    public Tensor Softmax(long axis) => new(NativeMethods.mt_softmax(_handle, axis));
+
+    /// <summary>Exchanges two axes.</summary>
+    public Tensor Transpose(long a, long b) => new(NativeMethods.mt_transpose(_handle, a, b));
+
+    /// <summary>A slice along one axis.</summary>
+    public Tensor Narrow(long axis, long start, long length) => new(NativeMethods.mt_narrow(_handle, axis, start, length));
+
+    /// <summary>The same elements under another shape.</summary>
+    public Tensor Reshape(params ReadOnlySpan<long> shape) => new(NativeMethods.mt_reshape(_handle, shape, shape.Length));
+
+    /// <summary>Sets elements to zero with probability p and scales the others by 1/(1-p); itself where p is 0.</summary>
+    public Tensor Dropout(double p) => p <= 0 ? this : new Tensor(NativeMethods.mt_dropout(_handle, p));
+
+    /// <summary>Adds the gradient of this scalar to every leaf it depends on.</summary>
+    public void Backward() => NativeMethods.Check(NativeMethods.mt_backward(_handle));
+
+    /// <summary>The gradient of a leaf, shared with it.</summary>
+    public Tensor Gradient() => new(NativeMethods.mt_gradient(_handle));
+
+    /// <summary>Sets every element to zero.</summary>
+    public void Clear() => NativeMethods.Check(NativeMethods.mt_zero(_handle));
+
+    /// <summary>The Euclidean norm over all elements.</summary>
+    public double Norm()
+    {
+        NativeMethods.Check(NativeMethods.mt_norm(_handle, out var value));
+        return value;
+    }
+
+    /// <summary>The value of a scalar.</summary>
+    public double Item()
+    {
+        NativeMethods.Check(NativeMethods.mt_item(_handle, out var value));
+        return value;
+    }
+
+    /// <summary>Copies the elements out, last axis fastest.</summary>
+    public float[] ToArray()
+    {
+        var data = new float[Shape.Aggregate(1L, (a, b) => a * b)];
+        NativeMethods.Check(NativeMethods.mt_to_floats(_handle, data, data.Length));
+        return data;
+    }
+
+    /// <summary>Overwrites the elements, keeping the tensor.</summary>
+    public void Assign(ReadOnlySpan<float> data) => NativeMethods.Check(NativeMethods.mt_assign(_handle, data, data.Length));
+
+    /// <inheritdoc/>
+    public void Dispose() => _handle.Dispose();
+
+    /// <summary>One AdamW step over flat tensors, and one of the weights' moving average; see the shim for the formula.</summary>
+    internal static void AdamW(Tensor weights, Tensor gradients, Tensor first, Tensor second, Tensor average, double scale, double rate, AdamWConstants constants, long step, double averageDecay)
+        => NativeMethods.Check(NativeMethods.mt_adamw(weights._handle, gradients._handle, first._handle, second._handle, average._handle, scale, rate, constants.Beta1, constants.Beta2, constants.Epsilon, constants.WeightDecay, step, averageDecay));
+}
+
+/// <summary>Constants of AdamW (Loshchilov and Hutter 2019); the defaults are PyTorch's but for the weight decay, which is the paper's.</summary>
+/// <param name="Beta1">Decay of the first moment.</param>
+/// <param name="Beta2">Decay of the second moment.</param>
+/// <param name="Epsilon">Added to the root of the second moment.</param>
+/// <param name="WeightDecay">Decoupled weight decay.</param>
+internal readonly record struct AdamWConstants(double Beta1 = 0.9, double Beta2 = 0.999, double Epsilon = 1e-8, double WeightDecay = 1e-4);

@@ -1,0 +1,268 @@
+using System.Diagnostics;
+using System.Text;
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.Training.Networks;
+using MimicD.Training.Torch;
+using MimicD.World;
+
+namespace MimicD.Training;
+
+/// <summary>Where and how a training run runs; nothing here changes what is learned but the seed.</summary>
+public sealed record TrainingRunOptions
+{
+    /// <summary>The model file that is written, <c>*.safetensors</c>. Resume data and metrics lie beside it.</summary>
+    public required string Output { get; init; }
+
+    /// <summary>Seed of weights, batches and noise.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Name or file of the preset, kept in the model.</summary>
+    public string? PresetName { get; init; }
+
+    /// <summary>Threads; results are the same for the same number.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary><c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
+    public string Device { get; init; } = "cpu";
+
+    /// <summary>Steps between checkpoints, at least 1.</summary>
+    public int CheckpointEvery { get; init; } = 1000;
+
+    /// <summary>Steps between metrics, at least 1.</summary>
+    public int ReportEvery { get; init; } = 100;
+
+    /// <summary>Whether to go on from the checkpoint beside <see cref="Output"/>.</summary>
+    public bool Resume { get; init; }
+
+    /// <summary>Where the metrics go.</summary>
+    public string MetricsPath => Path.ChangeExtension(Output, ".metrics.jsonl");
+
+    /// <summary>Where the checkpoint is.</summary>
+    public string CheckpointPath => Path.ChangeExtension(Output, ".resume.safetensors");
+}
+
+/// <summary>How far a run is.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Steps">Steps in all.</param>
+/// <param name="Loss">Mean loss since the last report, summed over agents.</param>
+/// <param name="GradientNorm">Norm before clipping at the last step.</param>
+/// <param name="LearningRate">Rate of the last step.</param>
+/// <param name="SamplesPerSecond">Samples of all agents since the last report, a second.</param>
+/// <param name="SecondsLeft">At that speed.</param>
+public sealed record TrainingProgress(int Step, int Steps, double Loss, double GradientNorm, double LearningRate, double SamplesPerSecond, double SecondsLeft);
+
+/// <summary>How a run ended.</summary>
+/// <param name="Step">Steps done.</param>
+/// <param name="Completed">Whether that is all of them; otherwise the run was cancelled and can be resumed.</param>
+/// <param name="Loss">The last reported loss.</param>
+/// <param name="Parameters">Weights of all networks together.</param>
+/// <param name="Seconds">Wall time of this part of the run.</param>
+/// <param name="Model">The file written.</param>
+public sealed record TrainingResult(int Step, bool Completed, double Loss, long Parameters, double Seconds, string Model);
+
+/// <summary>
+/// Trains one denoiser an agent (or one for all) on joint demonstrations, as method.md's objective says: each agent draws its own samples and noise, the
+/// losses are summed, one AdamW with one gradient clip updates all networks, and the moving average of the weights is what is saved.
+/// </summary>
+public static class Trainer
+{
+    /// <summary>Runs, or goes on with, a training run.</summary>
+    /// <param name="demonstrations">Joint demonstrations.</param>
+    /// <param name="scenario">Their scenario.</param>
+    /// <param name="preset">What is trained.</param>
+    /// <param name="options">Where and how.</param>
+    /// <param name="progress">Told at every report.</param>
+    /// <param name="cancellationToken">Stops after the step in hand, with a checkpoint.</param>
+    /// <exception cref="InvalidInputException">The demonstrations, the preset or the checkpoint do not fit each other.</exception>
+    /// <exception cref="TorchException">libtorch refused something.</exception>
+    public static TrainingResult Run(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(demonstrations);
+        ArgumentNullException.ThrowIfNull(preset);
+        ArgumentNullException.ThrowIfNull(options);
+        TorchRuntime.RequireDevice(options.Device);
+        TorchRuntime.SetThreads(options.Threads);
+        var set = new TrainingSet(demonstrations, scenario, preset);
+        var spec = set.Spec with { Provenance = Provenance(demonstrations, options) };
+        using var networks = new NetworkSet(spec, options.Seed, options.Device);
+        var identity = Identity(preset, options, spec.Provenance!);
+        var start = options.Resume ? Restore(networks.Parameters, options, identity) : 0;
+        InvalidInputException.Require(start <= preset.Training.Steps, options.CheckpointPath, "step", $"at most {preset.Training.Steps}", start);
+        using var metrics = new MetricsLog(options.MetricsPath, start);
+        var loop = new Loop(set, networks, preset.Training, options, spec, identity, metrics, progress);
+        return loop.Run(start, cancellationToken);
+    }
+
+    /// <summary>Rate at a step (1 is the first).</summary>
+    internal static double LearningRate(OptimisationSpec options, int step)
+    {
+        var warm = options.Warmup == 0 ? 1.0 : Math.Min(1.0, step / (double)options.Warmup);
+        return options.LearningRate * warm * (options.Schedule == RateSchedule.Constant ? 1.0 : 0.5 * (1 + Math.Cos(Math.PI * (step - 1) / options.Steps)));
+    }
+
+    private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, TrainingRunOptions options) => new()
+    {
+        Preset = options.PresetName,
+        Seed = options.Seed,
+        Demonstrations = demonstrations.Count,
+        DemonstrationsHash = demonstrations.ContentHash(),
+        ModeShares = demonstrations.Modes is { } modes ? [.. Enumerable.Range(1, modes.Max()).Select(m => modes.Count(x => x == m) / (double)modes.Length)] : null,
+        Roughness = [Roughness(demonstrations, 2), Roughness(demonstrations, 3)],
+    };
+
+    /// <summary>Mean norm of the n-th difference of the demonstrated paths [m].</summary>
+    private static double Roughness(DemonstrationSet demonstrations, int order)
+    {
+        var d = demonstrations.Dimensions;
+        double sum = 0;
+        long count = 0;
+        for (var m = 0; m < demonstrations.Count; m++)
+        {
+            for (var n = 0; n < demonstrations.Agents; n++)
+            {
+                var difference = demonstrations.Path(m, n).ToArray();
+                for (var k = 0; k < order; k++)
+                {
+                    for (var i = 0; i + d < difference.Length; i++)
+                    {
+                        difference[i] = difference[i + d] - difference[i];
+                    }
+
+                    Array.Resize(ref difference, difference.Length - d);
+                }
+
+                for (var at = 0; at < difference.Length; at += d)
+                {
+                    double squares = 0;
+                    for (var i = 0; i < d; i++)
+                    {
+                        squares += difference[at + i] * difference[at + i];
+                    }
+
+                    sum += Math.Sqrt(squares);
+                    count++;
+                }
+            }
+        }
+
+        return sum / count;
+    }
+
+    /// <summary>What must be equal for a checkpoint to be gone on with. More steps may be asked of a constant schedule, whose past does not depend on its end.</summary>
+    private static string Identity(TrainingPreset preset, TrainingRunOptions options, ProvenanceSpec provenance)
+    {
+        var comparable = preset.Training.Schedule == RateSchedule.Constant ? preset with { Training = preset.Training with { Steps = 1 } } : preset;
+        return StrictJson.Format(comparable, indented: false) + $" seed {options.Seed} demonstrations {provenance.DemonstrationsHash}";
+    }
+
+    private static int Restore(ParameterSet parameters, TrainingRunOptions options, string identity)
+    {
+        var path = options.CheckpointPath;
+        InvalidInputException.Require(File.Exists(path), path, "", "a checkpoint to resume from", "no such file");
+        var file = SafeTensors.Read(path);
+        InvalidInputException.Require(file.Metadata.TryGetValue("identity", out var found) && found == identity, path, "identity", "a checkpoint of the same preset, seed and demonstrations", "another run's");
+        InvalidInputException.Require(int.TryParse(file.Metadata.GetValueOrDefault("step"), out var step) && step >= 0, path, "step", "a number", file.Metadata.GetValueOrDefault("step"));
+        parameters.ImportState(file, path);
+        return step;
+    }
+
+    /// <summary>The loop over steps.</summary>
+    private sealed class Loop(TrainingSet set, NetworkSet networks, OptimisationSpec training, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
+    {
+        public TrainingResult Run(int start, CancellationToken cancellationToken)
+        {
+            var clock = Stopwatch.StartNew();
+            var constants = new AdamWConstants(WeightDecay: training.WeightDecay);
+            var (lossSum, lossCount, lastLoss, lastTime, step) = (0.0, 0, double.NaN, 0.0, start);
+            var (current, next) = (NewBatches(), NewBatches());
+            var ready = Task.Run(() => Fill(current, start + 1), CancellationToken.None);
+            var saved = -1;
+            while (step < training.Steps && !cancellationToken.IsCancellationRequested)
+            {
+                step++;
+                ready.GetAwaiter().GetResult();
+                (current, next) = (next, current);
+                var (batches, ahead, following) = (next, current, step + 1);
+                // The next batch is put together on another thread while libtorch works on this one.
+                ready = Task.Run(() => Fill(ahead, following), CancellationToken.None);
+                var loss = networks.LossAndGradient(batches, training, options.Seed, step);
+                if (!double.IsFinite(loss))
+                {
+                    throw new InvalidInputException($"training diverged: the loss at step {step} is {loss}; try a lower training.learningRate");
+                }
+
+                var rate = LearningRate(training, step);
+                var norm = networks.Parameters.Step(rate, training.GradientClip, constants, step, training.AverageDecay);
+                lossSum += loss;
+                lossCount++;
+                if (step % options.ReportEvery == 0 || step == training.Steps)
+                {
+                    var now = clock.Elapsed.TotalSeconds;
+                    var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
+                    lastLoss = lossSum / lossCount;
+                    var report = new TrainingProgress(step, training.Steps, lastLoss, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
+                    metrics.Write(report);
+                    progress?.Report(report);
+                    (lossSum, lossCount, lastTime) = (0, 0, now);
+                }
+
+                if (step % options.CheckpointEvery == 0 || step == training.Steps)
+                {
+                    Save(step);
+                    saved = step;
+                }
+            }
+
+            ready.GetAwaiter().GetResult();
+            if (saved != step)
+            {
+                Save(step);
+            }
+
+            return new TrainingResult(step, step == training.Steps, lastLoss, networks.Parameters.Count, clock.Elapsed.TotalSeconds, options.Output);
+        }
+
+        private Batch[] NewBatches()
+            => [.. Enumerable.Range(0, spec.Agents).Select(_ => new Batch(training.Batch, set.Window * spec.Sensor.Dimensions, spec.ConditionSize))];
+
+        private void Fill(Batch[] batches, int step)
+        {
+            for (var agent = 0; agent < batches.Length; agent++)
+            {
+                batches[agent].Fill(set, training, options.Seed, step, agent);
+            }
+        }
+
+        private void Save(int step)
+        {
+            networks.Export(spec with { Provenance = spec.Provenance! with { Steps = step } }).Write(options.Output);
+            var checkpoint = new SafeTensors();
+            checkpoint.Metadata["step"] = $"{step}";
+            checkpoint.Metadata["identity"] = identity;
+            networks.Parameters.ExportState(checkpoint);
+            checkpoint.Write(options.CheckpointPath);
+        }
+    }
+
+    /// <summary>Metrics as JSON lines; a resumed run drops what lies past its checkpoint and appends.</summary>
+    private sealed class MetricsLog : IDisposable
+    {
+        private readonly StreamWriter _writer;
+
+        public MetricsLog(string path, int start)
+        {
+            Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
+            var kept = start > 0 && File.Exists(path)
+                ? File.ReadLines(path).Where(line => line.EndsWith('}') && StrictJson.Parse<TrainingProgress>(line, path).Step <= start).ToArray()
+                : [];
+            AtomicFile.WriteText(path, string.Concat(kept.Select(line => line + "\n")));
+            _writer = new StreamWriter(path, append: true, new UTF8Encoding(false)) { AutoFlush = true };
+        }
+
+        public void Write(TrainingProgress report) => _writer.WriteLine(StrictJson.Format(report, indented: false));
+
+        public void Dispose() => _writer.Dispose();
+    }
+}

@@ -1,0 +1,217 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using System.Text.Json.Serialization;
+using MimicD.Agents;
+using MimicD.Contracts;
+
+namespace MimicD.Training;
+
+/// <summary>Learning-rate schedule.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<RateSchedule>))]
+public enum RateSchedule
+{
+    /// <summary>The same rate throughout (the paper).</summary>
+    [JsonStringEnumMemberName("constant")]
+    Constant,
+
+    /// <summary>Half a cosine from the full rate to zero at the last step.</summary>
+    [JsonStringEnumMemberName("cosine")]
+    Cosine,
+}
+
+/// <summary>Over what a plan is normalised.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<PlanNormalisation>))]
+public enum PlanNormalisation
+{
+    /// <summary>One mean and deviation an agent and coordinate, over all positions of all windows; sensed absolute positions use the same constants (the paper).</summary>
+    [JsonStringEnumMemberName("coordinate")]
+    Coordinate,
+
+    /// <summary>One mean and deviation an agent, coordinate and position in the plan. With relative plans this gives the first steps, which are small and are the ones executed, as much weight as the last.</summary>
+    [JsonStringEnumMemberName("position")]
+    Position,
+}
+
+/// <summary>How a network is trained. Defaults are the paper's.</summary>
+public sealed record OptimisationSpec
+{
+    /// <summary>Optimizer steps. The paper: 50,000 for the swap.</summary>
+    public required int Steps { get; init; }
+
+    /// <summary>Samples an agent and step. The paper: 32.</summary>
+    public int Batch { get; init; } = 32;
+
+    /// <summary>Positions of a training window, at most the plan's length; 0 means the plan's length. The paper trains on 24 and samples 25. The MLP needs the plan's length.</summary>
+    public int Window { get; init; }
+
+    /// <summary>Learning rate. The paper: 2e-4.</summary>
+    public double LearningRate { get; init; } = 2e-4;
+
+    /// <summary>Schedule of the learning rate. The paper: constant.</summary>
+    public RateSchedule Schedule { get; init; } = RateSchedule.Constant;
+
+    /// <summary>Steps over which the rate rises from zero. The paper: 0.</summary>
+    public int Warmup { get; init; }
+
+    /// <summary>AdamW's weight decay. The paper: 1e-4.</summary>
+    public double WeightDecay { get; init; } = 1e-4;
+
+    /// <summary>Largest gradient norm over all agents together. The paper: 10.</summary>
+    public double GradientClip { get; init; } = 10;
+
+    /// <summary>Decay of the weights' moving average, which is what is saved. The paper: 0.999.</summary>
+    public double AverageDecay { get; init; } = 0.999;
+
+    /// <summary>Mean of ln sigma. EDM and the paper: -1.2.</summary>
+    public double NoiseMean { get; init; } = -1.2;
+
+    /// <summary>Deviation of ln sigma. EDM and the paper: 1.2.</summary>
+    public double NoiseDeviation { get; init; } = 1.2;
+
+    /// <summary>Weight of the squared error between the plan's denoised position 0 and the own present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
+    public double PresentWeight { get; init; }
+
+    /// <summary>Probability that a number of the condition is replaced by its mean. The paper: 0.2.</summary>
+    public double ConditionDropout { get; init; } = 0.2;
+
+    /// <summary>Dropout inside the network. The paper: 0.1.</summary>
+    public double Dropout { get; init; } = 0.1;
+
+    /// <summary>Over what plans are normalised. The paper: coordinate.</summary>
+    public PlanNormalisation Normalisation { get; init; } = PlanNormalisation.Coordinate;
+
+    /// <summary>
+    /// Deviation [m] of an offset added to each agent's present and past positions in a training sample, while its future returns to the
+    /// demonstrated path: it teaches how to come back to what the experts do. The paper: 0.
+    /// </summary>
+    public double OffsetDeviation { get; init; }
+
+    /// <summary>Share of the offset that is left after each step of the future, from 0 to 1. Unused when <see cref="OffsetDeviation"/> is 0.</summary>
+    public double OffsetDecay { get; init; } = 0.8;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where, ModelShape shape)
+    {
+        InvalidInputException.Require(Steps is >= 1 and <= 100_000_000, where, "training.steps", "1 to 100000000", Steps);
+        InvalidInputException.Require(Batch is >= 1 and <= 65536, where, "training.batch", "1 to 65536", Batch);
+        InvalidInputException.Require(Window == 0 || (Window >= 2 && Window <= shape.Plan.Length), where, "training.window", $"0, or 2 to {shape.Plan.Length} (the plan's length)", Window);
+        InvalidInputException.Require(Window == 0 || Window == shape.Plan.Length || shape.Network.Kind == NetworkKind.Dit, where, "training.window", "0 with an MLP, whose plan length is fixed", Window);
+        InvalidInputException.Require(LearningRate > 0 && double.IsFinite(LearningRate), where, "training.learningRate", "above 0", LearningRate);
+        InvalidInputException.Require(Warmup >= 0, where, "training.warmup", "0 or more", Warmup);
+        InvalidInputException.Require(WeightDecay >= 0, where, "training.weightDecay", "0 or more", WeightDecay);
+        InvalidInputException.Require(GradientClip > 0, where, "training.gradientClip", "above 0", GradientClip);
+        InvalidInputException.Require(AverageDecay is >= 0 and < 1, where, "training.averageDecay", "0 to below 1", AverageDecay);
+        InvalidInputException.Require(NoiseDeviation > 0, where, "training.noiseDeviation", "above 0", NoiseDeviation);
+        InvalidInputException.Require(PresentWeight == 0 || shape.Plan.StartsAtPresent, where, "training.presentWeight", "0 unless plan.startsAtPresent", PresentWeight);
+        InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
+        InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
+        InvalidInputException.Require(OffsetDeviation >= 0, where, "training.offsetDeviation", "0 or more", OffsetDeviation);
+        InvalidInputException.Require(OffsetDecay is >= 0 and <= 1, where, "training.offsetDecay", "0 to 1", OffsetDecay);
+        InvalidInputException.Require(Normalisation == PlanNormalisation.Coordinate || Window == 0 || Window == shape.Plan.Length, where, "training.normalisation", "coordinate where the window is shorter than the plan", Normalisation);
+    }
+}
+
+/// <summary>The parts of a preset that are fixed before any data is seen.</summary>
+public sealed record ModelShape
+{
+    /// <summary>Layout of an observation.</summary>
+    public required SensorSpec Sensor { get; init; }
+
+    /// <summary>See <see cref="ModelSpec.ConditionOnPosition"/>.</summary>
+    public bool ConditionOnPosition { get; init; } = true;
+
+    /// <summary>See <see cref="ModelSpec.SharedWeights"/>.</summary>
+    public bool SharedWeights { get; init; }
+
+    /// <summary>What a plan is.</summary>
+    public required PlanSpec Plan { get; init; }
+
+    /// <summary>Shape of the network.</summary>
+    public required NetworkSpec Network { get; init; }
+
+    /// <summary>Noise levels.</summary>
+    public DiffusionSpec Diffusion { get; init; } = new();
+
+    /// <summary>Defaults of sampling.</summary>
+    public SamplingSpec Sampling { get; init; } = new();
+}
+
+/// <summary>A preset file: what is trained, and how.</summary>
+public sealed record TrainingPreset
+{
+    /// <summary>What is trained.</summary>
+    public required ModelShape Model { get; init; }
+
+    /// <summary>How.</summary>
+    public required OptimisationSpec Training { get; init; }
+
+    /// <summary>Reads a preset and changes single values in it.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="changes"><c>KEY=VALUE</c> with dotted keys and JSON values, such as <c>model.network.width=128</c> or <c>model.sensor.others=null</c>.</param>
+    /// <exception cref="InvalidInputException">The file or a change is not acceptable.</exception>
+    public static TrainingPreset Load(string path, IEnumerable<string> changes)
+    {
+        ArgumentNullException.ThrowIfNull(changes);
+        string text;
+        try
+        {
+            text = File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+        }
+
+        // Parsed once as it stands, so that an error in the file is told from an error in a change.
+        var preset = StrictJson.Parse<TrainingPreset>(text, path);
+        var where = path;
+        var root = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!;
+        foreach (var change in changes)
+        {
+            where = $"--set {change}";
+            Apply(root, change);
+            preset = StrictJson.Parse<TrainingPreset>(root.ToJsonString(), where);
+        }
+
+        preset.Validate(where);
+        return preset;
+    }
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        Model.Sensor.Validate(where);
+        Model.Plan.Validate(where);
+        Model.Network.Validate(where);
+        Model.Diffusion.Validate(where);
+        Model.Sampling.Validate(where, Model.Plan.Actions);
+        Training.Validate(where, Model);
+    }
+
+    private static void Apply(JsonNode root, string change)
+    {
+        var equals = change.IndexOf('=', StringComparison.Ordinal);
+        InvalidInputException.Require(equals > 0, "--set", "", "KEY=VALUE", change);
+        var keys = change[..equals].Split('.');
+        var at = root;
+        foreach (var key in keys[..^1])
+        {
+            at = at is JsonObject o ? o[key] ?? (o[key] = new JsonObject()) : throw InvalidInputException.Create($"--set {change}", key, "an object around it", "a value");
+        }
+
+        InvalidInputException.Require(at is JsonObject, $"--set {change}", keys[^1], "an object around it", "a value");
+        var value = change[(equals + 1)..];
+        JsonNode? node;
+        try
+        {
+            node = JsonNode.Parse(value);
+        }
+        catch (JsonException)
+        {
+            // A bare word is a string: --set model.network.kind=mlp.
+            node = JsonValue.Create(value);
+        }
+
+        ((JsonObject)at!)[keys[^1]] = node;
+    }
+}

@@ -1,0 +1,331 @@
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.World;
+
+namespace MimicD.Training;
+
+/// <summary>
+/// Samples of one agent, made from joint demonstrations through the same <see cref="Sensor"/> that feeds agents. A sample is the condition at a
+/// tick and the window of the agent's own positions from there; a window that runs past the end repeats the last row.
+/// </summary>
+public sealed class TrainingSet
+{
+    private readonly DemonstrationSet _demonstrations;
+    private readonly Sensor _sensor;
+    private readonly TrainingPreset _preset;
+    private readonly double[]? _headings;
+    private readonly double[] _goals;
+    private readonly int _dimensions;
+    private readonly int _agents;
+    private readonly int _steps;
+
+    /// <summary>Prepares a set and its normalisation.</summary>
+    /// <param name="demonstrations">Joint demonstrations, [M,N,T,D].</param>
+    /// <param name="scenario">What they demonstrate: obstacles and time step.</param>
+    /// <param name="preset">What is trained.</param>
+    /// <exception cref="InvalidInputException">The demonstrations do not fit the scenario or the preset.</exception>
+    public TrainingSet(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset)
+    {
+        ArgumentNullException.ThrowIfNull(demonstrations);
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(preset);
+        InvalidInputException.Require(demonstrations.Agents == scenario.Agents, "demonstrations", "agents", $"{scenario.Agents} as in scenario {scenario.Name}", demonstrations.Agents);
+        InvalidInputException.Require(demonstrations.Dimensions == preset.Model.Sensor.Dimensions, "demonstrations", "dimensions", $"{preset.Model.Sensor.Dimensions} as in the preset", demonstrations.Dimensions);
+        _demonstrations = demonstrations;
+        _preset = preset;
+        _sensor = Sensor.For(scenario, preset.Model.Sensor);
+        (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
+        _goals = Goals();
+        _headings = preset.Model.Sensor.Heading ? AllHeadings() : null;
+        Spec = BuildSpec(scenario);
+    }
+
+    /// <summary>The model's description, with the normalisation of this set.</summary>
+    public ModelSpec Spec { get; }
+
+    /// <summary>Positions in a training window.</summary>
+    public int Window => _preset.Training.Window == 0 ? _preset.Model.Plan.Length : _preset.Training.Window;
+
+    /// <summary>Samples of one agent: every tick of every demonstration starts one.</summary>
+    public int Count => _demonstrations.Count * _steps;
+
+    /// <summary>Writes one sample in world units.</summary>
+    /// <param name="index">0 to <see cref="Count"/>-1.</param>
+    /// <param name="agent">Whose sample.</param>
+    /// <param name="random">Draws the offsets; not touched where the preset has none.</param>
+    /// <param name="condition">Receives the condition, [A].</param>
+    /// <param name="plan">Receives the window, [L*D].</param>
+    public void Sample(int index, int agent, ref CounterRandom random, Span<float> condition, Span<float> plan)
+    {
+        var (demonstration, tick) = Math.DivRem(index, _steps);
+        var d = _dimensions;
+        Span<double> offsets = stackalloc double[_agents <= 64 ? _agents * d : 0];
+        if (_agents > 64)
+        {
+            offsets = new double[_agents * d];
+        }
+
+        if (_preset.Training.OffsetDeviation > 0)
+        {
+            for (var i = 0; i < offsets.Length; i++)
+            {
+                offsets[i] = _preset.Training.OffsetDeviation * random.NextNormal();
+            }
+        }
+
+        WriteCondition(demonstration, tick, agent, offsets, condition);
+        var path = _demonstrations.Path(demonstration, agent);
+        var first = _preset.Model.Plan.StartsAtPresent ? 0 : 1;
+        var relative = _preset.Model.Plan.Frame == Frame.Relative;
+        var length = plan.Length / d;
+        var left = first == 0 ? 1.0 : _preset.Training.OffsetDecay;
+        for (var k = 0; k < length; k++)
+        {
+            var at = Math.Min(tick + first + k, _steps - 1);
+            for (var i = 0; i < d; i++)
+            {
+                var offset = offsets[agent * d + i];
+                var position = path[at * d + i] + left * offset;
+                plan[k * d + i] = (float)(relative ? position - (path[tick * d + i] + offset) : position);
+            }
+
+            left *= _preset.Training.OffsetDecay;
+        }
+    }
+
+    private void WriteCondition(int demonstration, int tick, int agent, ReadOnlySpan<double> offsets, Span<float> condition)
+    {
+        var d = _dimensions;
+        var skip = _preset.Model.ConditionOnPosition ? 0 : d;
+        var size = _sensor.FrameSize;
+        Span<float> frame = size <= 256 ? stackalloc float[size] : new float[size];
+        var now = new double[_agents * d];
+        var before = new double[_agents * d];
+        for (var back = 0; back < _preset.Model.Sensor.History; back++)
+        {
+            var at = Math.Max(tick - back, 0);
+            Positions(demonstration, at, offsets, now);
+            Positions(demonstration, Math.Max(at - 1, 0), offsets, before);
+            var view = new WorldView
+            {
+                Positions = now,
+                Previous = before,
+                Goals = _goals.AsSpan(demonstration * _agents * d, _agents * d),
+                Headings = _headings is null ? default : _headings.AsSpan((demonstration * _steps + at) * _agents, _agents),
+            };
+            _sensor.Frame(view, agent, frame);
+            frame[skip..].CopyTo(condition.Slice(back * (size - skip), size - skip));
+        }
+    }
+
+    private void Positions(int demonstration, int tick, ReadOnlySpan<double> offsets, Span<double> positions)
+    {
+        for (var agent = 0; agent < _agents; agent++)
+        {
+            var path = _demonstrations.Path(demonstration, agent);
+            for (var i = 0; i < _dimensions; i++)
+            {
+                positions[agent * _dimensions + i] = path[tick * _dimensions + i] + offsets[agent * _dimensions + i];
+            }
+        }
+    }
+
+    private double[] Goals()
+    {
+        var goals = new double[_demonstrations.Count * _agents * _dimensions];
+        for (var m = 0; m < _demonstrations.Count; m++)
+        {
+            for (var n = 0; n < _agents; n++)
+            {
+                _demonstrations.Path(m, n)[^_dimensions..].CopyTo(goals.AsSpan((m * _agents + n) * _dimensions));
+            }
+        }
+
+        return goals;
+    }
+
+    private double[] AllHeadings()
+    {
+        var all = new double[_demonstrations.Count * _steps * _agents];
+        Span<double> headings = stackalloc double[_steps];
+        for (var m = 0; m < _demonstrations.Count; m++)
+        {
+            for (var n = 0; n < _agents; n++)
+            {
+                Headings.OfPath(_demonstrations.Path(m, n), _goals.AsSpan((m * _agents + n) * _dimensions, _dimensions), headings);
+                for (var t = 0; t < _steps; t++)
+                {
+                    all[(m * _steps + t) * _agents + n] = headings[t];
+                }
+            }
+        }
+
+        return all;
+    }
+
+    private ModelSpec BuildSpec(Scenario scenario)
+    {
+        var shape = _preset.Model;
+        var draft = new ModelSpec
+        {
+            Scenario = scenario.Name,
+            Agents = _agents,
+            TimeStep = scenario.TimeStep,
+            SharedWeights = shape.SharedWeights,
+            Sensor = shape.Sensor,
+            ConditionOnPosition = shape.ConditionOnPosition,
+            Plan = shape.Plan,
+            Network = shape.Network,
+            Diffusion = shape.Diffusion,
+            Sampling = shape.Sampling,
+            Normalisation = [],
+        };
+        var plans = Enumerable.Range(0, _agents).Select(agent => PlanMoments(agent, draft)).ToArray();
+        var normalisation = shape.SharedWeights
+            ? [Constants(draft, Moments.Sum(plans.Select(p => p.Plan)), Moments.Sum(plans.Select(p => p.Condition)))]
+            : plans.Select(p => Constants(draft, p.Plan, p.Condition)).ToArray();
+        if (_preset.Training.Normalisation == PlanNormalisation.Coordinate && !shape.SharedWeights && shape.Plan.Frame == Frame.Absolute)
+        {
+            UsePlanConstantsForPositions(draft, normalisation);
+        }
+
+        return draft with { Normalisation = normalisation };
+    }
+
+    private (Moments Plan, Moments Condition) PlanMoments(int agent, ModelSpec spec)
+    {
+        var plan = new Moments(Window * _dimensions);
+        var condition = new Moments(spec.ConditionSize);
+        var planRow = new float[Window * _dimensions];
+        var conditionRow = new float[spec.ConditionSize];
+        for (var index = 0; index < Count; index++)
+        {
+            // Offsets for the statistics are keyed apart from those of the training steps, by a tick that no step reaches.
+            var random = new CounterRandom((ulong)index, RandomPurpose.TrainingAugmentation, -1, agent);
+            Sample(index, agent, ref random, conditionRow, planRow);
+            plan.Add(planRow);
+            condition.Add(conditionRow);
+        }
+
+        return (plan, condition);
+    }
+
+    private NormalisationSpec Constants(ModelSpec spec, Moments plan, Moments condition)
+    {
+        var mean = new float[spec.PlanSize];
+        var deviation = new float[spec.PlanSize];
+        double squares = 0;
+        for (var i = 0; i < spec.PlanSize; i++)
+        {
+            var (m, s) = _preset.Training.Normalisation == PlanNormalisation.Position ? plan.Of(i) : plan.OfEvery(i % _dimensions, _dimensions);
+            (mean[i], deviation[i]) = ((float)m, (float)s);
+        }
+
+        for (var i = 0; i < plan.Size; i++)
+        {
+            var (m, s) = plan.Of(i);
+            var shift = (m - mean[i]) / deviation[i];
+            squares += s * s / ((double)deviation[i] * deviation[i]) + shift * shift;
+        }
+
+        return new NormalisationSpec(
+            [.. Enumerable.Range(0, condition.Size).Select(i => (float)condition.Of(i).Mean)],
+            [.. Enumerable.Range(0, condition.Size).Select(i => (float)condition.Of(i).Deviation)],
+            mean,
+            deviation,
+            Math.Sqrt(squares / plan.Size));
+    }
+
+    /// <summary>The paper normalises what is sensed of a position, the own or another's, with the constants of that agent's windows.</summary>
+    private void UsePlanConstantsForPositions(ModelSpec spec, NormalisationSpec[] normalisation)
+    {
+        var names = spec.Sensor.FeatureNames();
+        var identified = spec.Sensor.Others is { Order: OtherOrder.Identity, Frame: Frame.Absolute };
+        for (var agent = 0; agent < _agents; agent++)
+        {
+            for (var feature = 0; feature < spec.Sensor.FrameSize; feature++)
+            {
+                var at = feature - (spec.ConditionOnPosition ? 0 : _dimensions);
+                var axis = "xyz".IndexOf(names[feature][^1], StringComparison.Ordinal);
+                var whose = names[feature].StartsWith("self.position", StringComparison.Ordinal) ? agent
+                    : identified && names[feature].StartsWith("other", StringComparison.Ordinal) && names[feature].Contains(".position.", StringComparison.Ordinal)
+                        ? Other(agent, int.Parse(names[feature].AsSpan(5, names[feature].IndexOf('.', StringComparison.Ordinal) - 5)))
+                        : -1;
+                if (whose < 0 || whose >= _agents || at < 0)
+                {
+                    continue;
+                }
+
+                for (var back = 0; back < spec.Sensor.History; back++)
+                {
+                    normalisation[agent].ConditionMean[back * spec.ConditionFrameSize + at] = normalisation[whose].PlanMean[axis];
+                    normalisation[agent].ConditionDeviation[back * spec.ConditionFrameSize + at] = normalisation[whose].PlanDeviation[axis];
+                }
+            }
+        }
+
+        static int Other(int agent, int slot) => slot < agent ? slot : slot + 1;
+    }
+
+    /// <summary>Count, sum and sum of squares of each column.</summary>
+    private sealed class Moments(int size)
+    {
+        private readonly double[] _sum = new double[size];
+        private readonly double[] _squares = new double[size];
+        private long _count;
+
+        public int Size => size;
+
+        public static Moments Sum(IEnumerable<Moments> parts)
+        {
+            Moments? total = null;
+            foreach (var part in parts)
+            {
+                total ??= new Moments(part.Size);
+                total._count += part._count;
+                for (var i = 0; i < part.Size; i++)
+                {
+                    total._sum[i] += part._sum[i];
+                    total._squares[i] += part._squares[i];
+                }
+            }
+
+            return total!;
+        }
+
+        public void Add(ReadOnlySpan<float> row)
+        {
+            _count++;
+            for (var i = 0; i < size; i++)
+            {
+                _sum[i] += row[i];
+                _squares[i] += (double)row[i] * row[i];
+            }
+        }
+
+        public (double Mean, double Deviation) Of(int column) => Finish(_sum[column], _squares[column], _count);
+
+        public (double Mean, double Deviation) OfEvery(int first, int stride)
+        {
+            double sum = 0, squares = 0;
+            long count = 0;
+            for (var i = first; i < size; i += stride)
+            {
+                sum += _sum[i];
+                squares += _squares[i];
+                count += _count;
+            }
+
+            return Finish(sum, squares, count);
+        }
+
+        private static (double Mean, double Deviation) Finish(double sum, double squares, long count)
+        {
+            var mean = sum / count;
+            var variance = squares / count - mean * mean;
+            // A column that never changes (a presence that is always 1) carries nothing: dividing by 1 leaves it at 0.
+            return (mean, variance > 1e-10 ? Math.Sqrt(variance) : 1.0);
+        }
+    }
+}
