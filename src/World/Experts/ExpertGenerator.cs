@@ -8,20 +8,23 @@ namespace MimicD.World.Experts;
 /// </summary>
 public static class ExpertGenerator
 {
+    /// <summary>The scenario that the demonstrations belong to.</summary>
+    public const string ScenarioName = "swap";
+
     /// <summary>Demonstrations whose modes are drawn from the options' shares.</summary>
     /// <param name="options">Geometry, limits, weights, shares.</param>
-    /// <param name="count">How many.</param>
+    /// <param name="count">How many; at least 1.</param>
     /// <param name="seed">Key of all draws.</param>
     /// <param name="threads">How many threads work at it; at least 1.</param>
     /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
     /// <param name="cancellation">Stops the work; nothing is returned then.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
-    public static DemonstrationSet Generate(
+    public static ExpertDemonstrations Generate(
         SwapExpertOptions options, int count, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
         options.Validate();
         var modes = new int[count];
         for (int i = 0; i < count; i++)
@@ -34,14 +37,14 @@ public static class ExpertGenerator
 
     /// <summary>Demonstrations of given modes.</summary>
     /// <param name="options">Geometry, limits, weights.</param>
-    /// <param name="modes">[M]: the wanted modes, 1..6.</param>
+    /// <param name="modes">[M]: the wanted modes, 1..6; at least one.</param>
     /// <param name="seed">Key of all draws.</param>
     /// <param name="threads">How many threads work at it; at least 1.</param>
     /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
     /// <param name="cancellation">Stops the work; nothing is returned then.</param>
     /// <exception cref="OperationCanceledException">Cancelled.</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
-    public static DemonstrationSet Generate(
+    public static ExpertDemonstrations Generate(
         SwapExpertOptions options, IReadOnlyList<int> modes, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -51,16 +54,10 @@ public static class ExpertGenerator
         int count = modes.Count;
         int path = SwapExpert.Agents * options.Knots * 2;
         int controls = SwapExpert.Agents * (options.Knots - 1) * 2;
-        var set = new DemonstrationSet
-        {
-            Agents = SwapExpert.Agents,
-            Steps = options.Knots,
-            TimeStep = options.TimeStep,
-            Positions = new double[count * path],
-            Controls = new double[count * controls],
-            Goals = new double[count * SwapExpert.Agents * 2],
-            Modes = [.. modes],
-        };
+        ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(modes));
+        var allPositions = new double[count * path];
+        var allControls = new double[count * controls];
+        var allGoals = new double[count * SwapExpert.Agents * 2];
         var violations = new double[count];
         int redrawn = 0;
         long iterations = 0;
@@ -69,10 +66,10 @@ public static class ExpertGenerator
 
         void One(int i)
         {
-            (JointDemonstration demonstration, int draws) = Draw(expert, options, set.Modes[i], seed, i, cancellation);
-            demonstration.Positions.CopyTo(set.Positions.AsSpan(i * path));
-            demonstration.Controls.CopyTo(set.Controls.AsSpan(i * controls));
-            demonstration.Goals.CopyTo(set.Goals.AsSpan(i * SwapExpert.Agents * 2));
+            (JointDemonstration demonstration, int draws) = Draw(expert, options, modes[i], seed, i, cancellation);
+            demonstration.Positions.CopyTo(allPositions.AsSpan(i * path));
+            demonstration.Controls.CopyTo(allControls.AsSpan(i * controls));
+            demonstration.Goals.CopyTo(allGoals.AsSpan(i * SwapExpert.Agents * 2));
             violations[i] = demonstration.Violation;
             lock (gate)
             {
@@ -93,7 +90,12 @@ public static class ExpertGenerator
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error.InnerExceptions[0]);
         }
 
-        return set with { Violation = violations.DefaultIfEmpty(0).Max(), Redrawn = redrawn, Iterations = iterations };
+        var set = new DemonstrationSet(
+            new NdArray<double>([count, SwapExpert.Agents, options.Knots, 2], allPositions),
+            new NdArray<double>([count, SwapExpert.Agents, options.Knots - 1, 2], allControls),
+            [.. modes],
+            new DemonstrationMeta { Scenario = ScenarioName, TimeStep = options.TimeStep, Seed = seed, Note = "Constraint-optimal unicycle paths, one local optimum per mode." });
+        return new ExpertDemonstrations(set, allGoals, redrawn, violations.Max(), iterations);
     }
 
     private static int DrawMode(SwapExpertOptions options, ulong seed, int index)

@@ -37,9 +37,9 @@ public sealed record SwapExpertOptions
         FinalX: 500.0, FinalY: 100.0, FinalHeading: 50.0,
         Speed: 0.6, TurnRate: 0.24, SpeedChange: 1.6, TurnRateChange: 0.8);
 
-    /// <summary>Control limits of each agent; no backing up, at most 0.15 m/s and 1.5 rad/s of change from step to step. Default as measured on the published demonstrations.</summary>
+    /// <summary>Control limits of each agent; no backing up, at most 0.15 m/s and 0.75 rad/s of change from step to step. Default as measured on the published demonstrations.</summary>
     public UnicycleLimits Limits { get; init; } = new(
-        MinSpeed: 0.0, MaxSpeed: double.PositiveInfinity, MaxSpeedChange: 0.15, MaxTurnRateChange: 1.5);
+        MinSpeed: 0.0, MaxSpeed: double.PositiveInfinity, MaxSpeedChange: 0.15, MaxTurnRateChange: 0.75);
 
     /// <summary>Shares of the modes 1..6; need not sum to one. Default .25 .32 .10 .08 .12 .13, near the published demonstrations' .24 .33 .10 .07 .12 .14.</summary>
     public IReadOnlyList<double> ModeShares { get; init; } = [0.25, 0.32, 0.10, 0.08, 0.12, 0.13];
@@ -69,10 +69,13 @@ public sealed record SwapExpertOptions
         Require(MaxAbsY > DiscRadius, nameof(MaxAbsY), MaxAbsY);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
         Require(Draws >= 1, nameof(Draws), Draws);
-        if (ModeShares.Count != SwapModes.Count || ModeShares.Any(share => !(share >= 0)) || !(ModeShares.Sum() > 0))
+        Require(ModeShares.Count == SwapModes.Count, nameof(ModeShares), ModeShares.Count);
+        foreach (double share in ModeShares)
         {
-            throw new ArgumentException($"{nameof(ModeShares)} needs {SwapModes.Count} shares >= 0, not all zero.", nameof(ModeShares));
+            Require(share >= 0, nameof(ModeShares), share);
         }
+
+        Require(ModeShares.Sum() > 0, nameof(ModeShares), ModeShares.Sum());
     }
 
     private static void Require(bool holds, string name, double value)
