@@ -1,0 +1,166 @@
+using MimicD.Numerics;
+
+namespace MimicD.Agents;
+
+/// <summary>
+/// A network F(x, c, o) of <c>docs/networks.md</c>, run by managed code. Immutable once loaded, so that any number of agents and threads may
+/// share it; what a call needs lies in scratch memory, one for each thread.
+/// </summary>
+public abstract class Denoiser
+{
+    private ThreadLocal<DenoiserScratch>? _scratch;
+
+    private protected Denoiser(NetworkSpec network, int planLength, int dimensions, int conditionSize, NetworkWeights weights, Kernels kernels)
+    {
+        Network = network;
+        PlanLength = planLength;
+        Dimensions = dimensions;
+        ConditionSize = conditionSize;
+        Kernels = kernels;
+        foreach (var tensor in NetworkTensors.Of(network, planLength, dimensions, conditionSize))
+        {
+            Parameters += weights.Tensor(tensor.Name, tensor.Shape).Length;
+        }
+    }
+
+    /// <summary>Shape of the network.</summary>
+    public NetworkSpec Network { get; }
+
+    /// <summary>Positions in a plan (L).</summary>
+    public int PlanLength { get; }
+
+    /// <summary>Dimensions of space (D).</summary>
+    public int Dimensions { get; }
+
+    /// <summary>Length of the condition (A).</summary>
+    public int ConditionSize { get; }
+
+    /// <summary>Numbers in a plan (L*D).</summary>
+    public int PlanSize => PlanLength * Dimensions;
+
+    /// <summary>Number of weights.</summary>
+    public long Parameters { get; }
+
+    private protected Kernels Kernels { get; }
+
+    /// <summary>Loads one network of a model.</summary>
+    /// <param name="spec">The model's description, valid.</param>
+    /// <param name="agent">Whose network; any agent where the weights are shared.</param>
+    /// <param name="weights">The model file.</param>
+    /// <param name="where">Its name, for messages.</param>
+    /// <param name="kernels">Kernels to run on, or null for the best.</param>
+    /// <exception cref="InvalidDataException">A tensor is missing or has another shape.</exception>
+    public static Denoiser Load(ModelSpec spec, int agent, SafeTensors weights, string where, Kernels? kernels = null)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(weights);
+        kernels ??= Kernels.Best;
+        var own = new NetworkWeights(weights, spec.WeightPrefix(agent), where);
+        return spec.Network.Kind == NetworkKind.Dit
+            ? new DitDenoiser(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize, own, kernels)
+            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize, own, kernels);
+    }
+
+    /// <summary>F(x, c, o) once. Thread-safe. For comparisons: a sampler shares work between the calls of a plan, with the same bits.</summary>
+    /// <param name="x">The scaled noisy plan, [L*D].</param>
+    /// <param name="cNoise">ln(sigma)/4.</param>
+    /// <param name="condition">The normalised condition, [A].</param>
+    /// <param name="output">F, [L*D].</param>
+    public void Forward(ReadOnlySpan<float> x, float cNoise, ReadOnlySpan<float> condition, Span<float> output)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(x.Length, PlanSize, nameof(x));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, ConditionSize, nameof(condition));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(output.Length, PlanSize, nameof(output));
+        var levels = PrepareLevels([cNoise]);
+        var scratch = Scratch;
+        Begin(scratch, condition);
+        Evaluate(scratch, levels, 0, x, output);
+    }
+
+    /// <summary>This thread's scratch.</summary>
+    internal DenoiserScratch Scratch
+    {
+        get
+        {
+            if (_scratch is null)
+            {
+                Interlocked.CompareExchange(ref _scratch, new ThreadLocal<DenoiserScratch>(CreateScratch), null);
+            }
+
+            return _scratch.Value!;
+        }
+    }
+
+    /// <summary>Uses another network's scratch; both must have the same shape.</summary>
+    internal void ShareScratch(Denoiser other)
+    {
+        _ = other.Scratch;
+        _scratch = other._scratch;
+    }
+
+    /// <summary>Computes what depends on the noise level alone, for a list of levels.</summary>
+    internal abstract NoiseLevels PrepareLevels(ReadOnlySpan<float> cNoise);
+
+    /// <summary>Starts a plan: computes what depends on the condition.</summary>
+    internal abstract void Begin(DenoiserScratch scratch, ReadOnlySpan<float> condition);
+
+    /// <summary>F at one of the prepared levels, for the condition of the last <see cref="Begin"/> on this scratch. Within a plan the level never falls.</summary>
+    internal abstract void Evaluate(DenoiserScratch scratch, NoiseLevels levels, int level, ReadOnlySpan<float> x, Span<float> output);
+
+    private protected abstract DenoiserScratch CreateScratch();
+
+    /// <summary>n for each level: Linear(noise.2)(Mish(Linear(noise.0)(c))), [levels, W].</summary>
+    private protected AlignedBuffer EmbedNoise(PackedMatrix first, PackedMatrix second, ReadOnlySpan<float> cNoise)
+    {
+        var hidden = new AlignedBuffer(cNoise.Length * first.Outputs);
+        var result = new AlignedBuffer(cNoise.Length * second.Outputs);
+        Kernels.Linear(first, cNoise, cNoise.Length, hidden.Span);
+        Kernels.Mish(hidden.Span);
+        Kernels.Linear(second, hidden.Span, cNoise.Length, result.Span);
+        return result;
+    }
+}
+
+/// <summary>The tensors of one network while it is being loaded.</summary>
+/// <param name="File">The model file.</param>
+/// <param name="Prefix">The network's prefix, with the dot.</param>
+/// <param name="Where">The file's name, for messages.</param>
+internal sealed record NetworkWeights(SafeTensors File, string Prefix, string Where)
+{
+    /// <summary>The linear map of that name.</summary>
+    public PackedMatrix Linear(string name, int outputs, int inputs, bool bias = true)
+        => new(Tensor(name + ".weight", outputs, inputs), bias ? Tensor(name + ".bias", outputs) : [], outputs, inputs);
+
+    /// <summary>The tensor of that name, checked for its shape.</summary>
+    public float[] Tensor(string name, params int[] shape) => File.Get(Prefix + name, Where, shape);
+}
+
+/// <summary>What a network has computed from noise levels alone; its layout is the network's own.</summary>
+/// <param name="Count">Levels.</param>
+/// <param name="Values">Numbers.</param>
+internal sealed record NoiseLevels(int Count, AlignedBuffer Values);
+
+/// <summary>Memory of one thread for running networks of one shape; also holds the condition's share of the plan that is being made.</summary>
+internal abstract class DenoiserScratch(int planSize, int conditionSize)
+{
+    /// <summary>The normalised condition, [A].</summary>
+    public float[] Condition { get; } = new float[conditionSize];
+
+    /// <summary>The plan that is being sampled, normalised, [L*D].</summary>
+    public double[] Plan { get; } = new double[planSize];
+
+    /// <summary>The plan's derivative, [L*D].</summary>
+    public double[] Slope { get; } = new double[planSize];
+
+    /// <summary>A trial plan of a second-order step, [L*D].</summary>
+    public double[] Trial { get; } = new double[planSize];
+
+    /// <summary>The network's input, [L*D].</summary>
+    public float[] Input { get; } = new float[planSize];
+
+    /// <summary>The network's output, [L*D].</summary>
+    public float[] Output { get; } = new float[planSize];
+
+    /// <summary>The finished plan, normalised, [L*D].</summary>
+    public float[] Result { get; } = new float[planSize];
+}

@@ -1,0 +1,141 @@
+using MimicD.Contracts;
+
+namespace MimicD.Agents;
+
+/// <summary>
+/// The deterministic sampler of the probability-flow ODE (Karras et al. 2022, algorithm 1 without churn, or its first-order half) for one network
+/// and one number of steps; <c>docs/networks.md</c> writes it out. Immutable and shared by threads.
+/// </summary>
+public sealed class EdmSampler
+{
+    private readonly Denoiser _denoiser;
+    private readonly NoiseLevels _levels;
+    private readonly double[] _sigmas;
+    private readonly double[] _skip;
+    private readonly double[] _out;
+    private readonly double[] _in;
+    private readonly bool _heun;
+
+    /// <summary>Prepares the noise levels.</summary>
+    /// <param name="denoiser">The network.</param>
+    /// <param name="diffusion">Range of the levels.</param>
+    /// <param name="sigmaData">sd.</param>
+    /// <param name="solver">Order.</param>
+    /// <param name="steps">K; at least 1.</param>
+    public EdmSampler(Denoiser denoiser, DiffusionSpec diffusion, double sigmaData, OdeSolver solver, int steps)
+    {
+        ArgumentNullException.ThrowIfNull(denoiser);
+        _denoiser = denoiser;
+        _heun = solver == OdeSolver.Heun;
+        _sigmas = Schedule(diffusion, steps);
+        var levels = _sigmas[..^1];
+        var variance = sigmaData * sigmaData;
+        _skip = [.. levels.Select(s => variance / (variance + s * s))];
+        _out = [.. levels.Select(s => s * sigmaData / Math.Sqrt(variance + s * s))];
+        _in = [.. levels.Select(s => 1 / Math.Sqrt(variance + s * s))];
+        _levels = denoiser.PrepareLevels([.. levels.Select(s => (float)(Math.Log(s) / 4))]);
+        NetworkCalls = _heun ? 2 * steps - 1 : steps;
+    }
+
+    /// <summary>Evaluations of the network in one plan.</summary>
+    public int NetworkCalls { get; }
+
+    /// <summary>sigma_0 ... sigma_K: from the largest to the smallest in equal steps of its 1/rho-th power, then 0.</summary>
+    public static double[] Schedule(DiffusionSpec diffusion, int steps)
+    {
+        ArgumentNullException.ThrowIfNull(diffusion);
+        ArgumentOutOfRangeException.ThrowIfLessThan(steps, 1);
+        var sigmas = new double[steps + 1];
+        var largest = Math.Pow(diffusion.SigmaMax, 1 / diffusion.Rho);
+        var smallest = Math.Pow(diffusion.SigmaMin, 1 / diffusion.Rho);
+        for (var k = 0; k < steps; k++)
+        {
+            var share = steps == 1 ? 0 : k / (steps - 1.0);
+            sigmas[k] = Math.Pow(largest + share * (smallest - largest), diffusion.Rho);
+        }
+
+        return sigmas;
+    }
+
+    /// <summary>Samples a plan in normalised units. Allocates nothing once this thread has called it before.</summary>
+    /// <param name="condition">Normalised condition, [A].</param>
+    /// <param name="noise">Standard normal numbers, [L*D].</param>
+    /// <param name="present">The present position in normalised units, [D], written over position 0 before and after every step; or empty.</param>
+    /// <param name="plan">The result, [L*D].</param>
+    public void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, _denoiser.ConditionSize, nameof(condition));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, _denoiser.PlanSize, nameof(noise));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, _denoiser.PlanSize, nameof(plan));
+        var scratch = _denoiser.Scratch;
+        _denoiser.Begin(scratch, condition);
+
+        // The plan itself is kept in double precision: at sigma 50 a float would lose half of what the last step needs, and L*D numbers cost nothing.
+        var y = scratch.Plan;
+        var d = scratch.Slope;
+        for (var j = 0; j < y.Length; j++)
+        {
+            y[j] = _sigmas[0] * noise[j];
+        }
+
+        for (var k = 0; k < _levels.Count; k++)
+        {
+            Paint(y, present);
+            var (sigma, next) = (_sigmas[k], _sigmas[k + 1]);
+            Slope(scratch, k, y, d);
+            if (_heun && next > 0)
+            {
+                var trial = scratch.Trial;
+                for (var j = 0; j < y.Length; j++)
+                {
+                    trial[j] = y[j] + (next - sigma) * d[j];
+                    y[j] += 0.5 * (next - sigma) * d[j];
+                }
+
+                Slope(scratch, k + 1, trial, d);
+                for (var j = 0; j < y.Length; j++)
+                {
+                    y[j] += 0.5 * (next - sigma) * d[j];
+                }
+            }
+            else
+            {
+                for (var j = 0; j < y.Length; j++)
+                {
+                    y[j] += (next - sigma) * d[j];
+                }
+            }
+
+            Paint(y, present);
+        }
+
+        for (var j = 0; j < y.Length; j++)
+        {
+            plan[j] = (float)y[j];
+        }
+    }
+
+    /// <summary>d = (y - D(y; sigma, o)) / sigma.</summary>
+    private void Slope(DenoiserScratch scratch, int level, double[] y, double[] d)
+    {
+        for (var j = 0; j < y.Length; j++)
+        {
+            scratch.Input[j] = (float)(_in[level] * y[j]);
+        }
+
+        _denoiser.Evaluate(scratch, _levels, level, scratch.Input, scratch.Output);
+        for (var j = 0; j < y.Length; j++)
+        {
+            var denoised = _skip[level] * y[j] + _out[level] * scratch.Output[j];
+            d[j] = (y[j] - denoised) / _sigmas[level];
+        }
+    }
+
+    private static void Paint(double[] y, ReadOnlySpan<float> present)
+    {
+        for (var j = 0; j < present.Length; j++)
+        {
+            y[j] = present[j];
+        }
+    }
+}

@@ -1,0 +1,30 @@
+namespace MimicD.Agents;
+
+/// <summary>
+/// What turns an agent's own recent observations into its next actions. A policy keeps nothing from call to call: what it returns is a
+/// function of its arguments, so that agents may share one and any agent can be rebuilt. Thread-safe.
+/// </summary>
+public interface IPolicy
+{
+    /// <summary>Numbers in one frame of observation.</summary>
+    int FrameSize { get; }
+
+    /// <summary>Frames that it looks at (m).</summary>
+    int History { get; }
+
+    /// <summary>Numbers in one action.</summary>
+    int ActionSize { get; }
+
+    /// <summary>Actions in a plan.</summary>
+    int PlanActions { get; }
+
+    /// <summary>Standard normal numbers that a plan starts from; 0 for a policy without chance.</summary>
+    int NoiseSize { get; }
+
+    /// <summary>Makes a plan.</summary>
+    /// <param name="frames">[<see cref="History"/>, <see cref="FrameSize"/>], newest first.</param>
+    /// <param name="noise">[<see cref="NoiseSize"/>].</param>
+    /// <param name="actions">The plan, [<see cref="PlanActions"/>, <see cref="ActionSize"/>]; the first is for the tick of the newest frame.</param>
+    /// <returns>Evaluations of a network.</returns>
+    int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions);
+}

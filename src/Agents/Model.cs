@@ -1,0 +1,125 @@
+using System.Security.Cryptography;
+using System.Text.Json;
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.Agents;
+
+/// <summary>A trained model, ready to run: its description and its networks. Immutable and shared by threads.</summary>
+public sealed class Model
+{
+    private readonly Denoiser[] _denoisers;
+
+    private Model(string path, string sha256, ModelSpec spec, Denoiser[] denoisers)
+    {
+        Path = path;
+        Sha256 = sha256;
+        Spec = spec;
+        _denoisers = denoisers;
+    }
+
+    /// <summary>The file it came from.</summary>
+    public string Path { get; }
+
+    /// <summary>SHA-256 of the file, lower-case hexadecimal.</summary>
+    public string Sha256 { get; }
+
+    /// <summary>Its description.</summary>
+    public ModelSpec Spec { get; }
+
+    /// <summary>The networks: one an agent, or one for all.</summary>
+    public IReadOnlyList<Denoiser> Denoisers => _denoisers;
+
+    /// <summary>Loads a model file.</summary>
+    /// <param name="path">A .safetensors file with a <see cref="ModelSpec"/> in its metadata.</param>
+    /// <param name="kernels">Kernels to run on, or null for the best.</param>
+    /// <exception cref="InvalidInputException">The description is missing, of another format, or does not fit itself; or a tensor is there that no network uses.</exception>
+    /// <exception cref="InvalidDataException">The file is missing, truncated or malformed, or a tensor is missing, has another shape or a number that is not finite.</exception>
+    public static Model Load(string path, Kernels? kernels = null)
+    {
+        byte[] bytes;
+        try
+        {
+            bytes = File.ReadAllBytes(path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+        }
+
+        return Parse(bytes, path, kernels);
+    }
+
+    /// <summary>Loads a model file's bytes; see <see cref="Load"/>.</summary>
+    public static Model Parse(ReadOnlyMemory<byte> bytes, string where, Kernels? kernels = null)
+    {
+        var weights = SafeTensors.Parse(bytes, where);
+        if (!weights.Metadata.TryGetValue(ModelSpec.MetadataKey, out var text))
+        {
+            throw new InvalidInputException($"{where}: not a MimicD model: the metadata has no key '{ModelSpec.MetadataKey}'");
+        }
+
+        RequireFormat(text, where);
+        var spec = StrictJson.Parse<ModelSpec>(text, where);
+        spec.Validate(where);
+        var denoisers = new Denoiser[spec.Networks];
+        var used = new HashSet<string>(StringComparer.Ordinal);
+        for (var i = 0; i < denoisers.Length; i++)
+        {
+            denoisers[i] = Denoiser.Load(spec, i, weights, where, kernels);
+            if (i > 0)
+            {
+                denoisers[i].ShareScratch(denoisers[0]);
+            }
+
+            used.UnionWith(NetworkTensors.Of(spec).Select(t => spec.WeightPrefix(i) + t.Name));
+        }
+
+        foreach (var name in weights.Tensors.Keys)
+        {
+            InvalidInputException.Require(used.Contains(name), where, $"tensor '{name}'", "only tensors of the described networks", "one that none of them uses");
+        }
+
+        return new Model(where, Convert.ToHexStringLower(SHA256.HashData(bytes.Span)), spec, denoisers);
+    }
+
+    /// <summary>Throws unless the model can drive the agents of a scenario.</summary>
+    /// <param name="agents">Agents an episode.</param>
+    /// <param name="dimensions">Dimensions of space.</param>
+    /// <param name="timeStep">Seconds between ticks.</param>
+    /// <exception cref="InvalidInputException">It cannot.</exception>
+    public void RequireFits(int agents, int dimensions, double timeStep)
+    {
+        InvalidInputException.Require(Spec.SharedWeights || agents == Spec.Agents, Path, "agents", $"a scenario with the {Spec.Agents} agents of '{Spec.Scenario}', each with its own network", agents);
+        InvalidInputException.Require(dimensions == Spec.Sensor.Dimensions, Path, "dimensions", $"a scenario with {Spec.Sensor.Dimensions} dimensions", dimensions);
+        InvalidInputException.Require(Math.Abs(timeStep - Spec.TimeStep) <= 1e-9 * Spec.TimeStep, Path, "timeStep", $"a scenario with steps of {Spec.TimeStep} s, as the model was trained on", timeStep);
+    }
+
+    /// <summary>Makes the policies: one a network, shared by all agents and episodes that use it.</summary>
+    /// <param name="sampling">How to sample, or null for the model's own defaults.</param>
+    /// <returns>The policy of each agent.</returns>
+    public Func<AgentId, IPolicy> Policies(SamplingSpec? sampling = null)
+    {
+        sampling ??= Spec.Sampling;
+        sampling.Validate(Path, Spec.Plan.Actions);
+        var policies = _denoisers.Select((d, i) => new DiffusionPolicy(Spec, Spec.Normalisation[i], d, sampling)).ToArray();
+        return id => policies[Spec.SharedWeights ? 0 : id.Value];
+    }
+
+    /// <summary>A file of another format may have keys that this program does not know; its version is the better message.</summary>
+    private static void RequireFormat(string text, string where)
+    {
+        try
+        {
+            using var json = JsonDocument.Parse(text);
+            if (json.RootElement.ValueKind == JsonValueKind.Object && json.RootElement.TryGetProperty("format", out var format))
+            {
+                InvalidInputException.Require(format.ValueKind == JsonValueKind.Number && format.TryGetInt32(out var version) && version == ModelSpec.CurrentFormat, where, "format", $"{ModelSpec.CurrentFormat}", format.GetRawText());
+            }
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidInputException($"{where}: the metadata's key '{ModelSpec.MetadataKey}' is not JSON: {e.Message.ReplaceLineEndings(" ")}", e);
+        }
+    }
+}

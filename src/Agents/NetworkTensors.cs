@@ -1,0 +1,74 @@
+namespace MimicD.Agents;
+
+/// <summary>Name and shape of one tensor of a network, without the network's prefix.</summary>
+/// <param name="Name">Such as <c>blocks.0.up.weight</c>.</param>
+/// <param name="Shape">Lengths of its axes: [out, in] for a weight, [out] for a bias.</param>
+public sealed record NetworkTensor(string Name, int[] Shape);
+
+/// <summary>The tensors that a network consists of, as <c>docs/networks.md</c> names them: the one list that loading, and making, a model goes by.</summary>
+public static class NetworkTensors
+{
+    /// <summary>All tensors of one network of a model, in the order of the document.</summary>
+    public static IReadOnlyList<NetworkTensor> Of(ModelSpec spec)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        return Of(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize);
+    }
+
+    /// <summary>All tensors of a network, in the order of the document.</summary>
+    /// <param name="network">Its shape.</param>
+    /// <param name="planLength">L.</param>
+    /// <param name="dimensions">D.</param>
+    /// <param name="conditionSize">A.</param>
+    public static IReadOnlyList<NetworkTensor> Of(NetworkSpec network, int planLength, int dimensions, int conditionSize)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        var list = new List<NetworkTensor>();
+        var (w, hidden) = (network.Width, network.Width * network.Expansion);
+        Linear("noise.0", w, 1);
+        Linear("noise.2", w, w);
+        if (network.Kind == NetworkKind.Dit)
+        {
+            var c = network.ConditionWidth;
+            Linear("condition.in", conditionSize * c, conditionSize);
+            Linear("condition.qkv", 3 * c, c);
+            Linear("condition.out", c, c);
+            Linear("condition.project", w, conditionSize * c);
+            Linear("tokens", w, dimensions);
+            for (var i = 0; i < network.Depth; i++)
+            {
+                Linear($"blocks.{i}.modulation", 6 * w, w);
+                Linear($"blocks.{i}.qkv", 3 * w, w);
+                Linear($"blocks.{i}.out", w, w);
+                Linear($"blocks.{i}.up", hidden, w);
+                Linear($"blocks.{i}.down", w, hidden);
+            }
+
+            Linear("head.modulation", 2 * w, w);
+            Linear("head.out", dimensions, w);
+        }
+        else
+        {
+            Linear("condition.0", w, conditionSize);
+            Linear("condition.2", w, w);
+            Linear("input", w, planLength * dimensions);
+            for (var i = 0; i < network.Depth; i++)
+            {
+                Linear($"blocks.{i}.up", hidden, w);
+                list.Add(new NetworkTensor($"blocks.{i}.noise.weight", [hidden, w]));
+                list.Add(new NetworkTensor($"blocks.{i}.condition.weight", [hidden, w]));
+                Linear($"blocks.{i}.down", w, hidden);
+            }
+
+            Linear("head", planLength * dimensions, w);
+        }
+
+        return list;
+
+        void Linear(string name, int outputs, int inputs)
+        {
+            list.Add(new NetworkTensor($"{name}.weight", [outputs, inputs]));
+            list.Add(new NetworkTensor($"{name}.bias", [outputs]));
+        }
+    }
+}
