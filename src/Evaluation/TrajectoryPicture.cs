@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text;
 using MimicD.World;
 using MimicD.World.Experts;
+using Disc = MimicD.World.Disc;
 
 namespace MimicD.Evaluation;
 
