@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
+using System.CommandLine.Parsing;
 using System.Runtime.InteropServices;
 using MimicD.Contracts;
 
@@ -39,10 +40,10 @@ internal static class CommandLine
         }
 
         var parsed = root.Parse(args);
-        if (parsed.Action is ParseErrorAction)
+        if (Complaint(parsed) is { } complaint)
         {
-            var verb = parsed.CommandResult.Command is RootCommand ? "mimicd" : $"mimicd {parsed.CommandResult.Command.Name}";
-            return Say($"{parsed.Errors[0].Message.TrimEnd('.')} (see {verb} --help)", Refused);
+            var path = parsed.CommandResult.Command is RootCommand ? "mimicd" : $"mimicd {parsed.CommandResult.Command.Name}";
+            return Say($"{complaint} (see {path} --help)", Refused);
         }
 
         using var interrupt = new CancellationTokenSource();
@@ -72,6 +73,29 @@ internal static class CommandLine
             signal.Cancel = !interrupt.IsCancellationRequested;
             interrupt.Cancel();
         }
+    }
+
+    /// <summary>What is wrong with the arguments, or null.</summary>
+    private static string? Complaint(ParseResult parsed)
+    {
+        // An argument would otherwise swallow a misspelt option: no file here is called --foo.
+        if (parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).FirstOrDefault(t => t.Value.Length > 1 && t.Value[0] == '-') is { } option)
+        {
+            return $"unknown option '{option.Value}'";
+        }
+
+        if (parsed.Action is not ParseErrorAction)
+        {
+            return null;
+        }
+
+        return parsed.UnmatchedTokens switch
+        {
+            [] => parsed.Errors[0].Message.TrimEnd('.'),
+            [var token, ..] when token.StartsWith('-') => $"unknown option '{token}'",
+            [var token, ..] when parsed.CommandResult.Command is RootCommand => $"unknown verb '{token}'",
+            [var token, ..] => $"unexpected argument '{token}'",
+        };
     }
 
     private static int Say(string message, int code)

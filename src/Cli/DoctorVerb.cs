@@ -28,19 +28,19 @@ internal static partial class DoctorVerb
         {
             var output = Options.WritableFile(parsed.GetValue(json), "--json");
             var findings = Examine();
-            var table = Terminal.Table("part", "needed by", "found", "to install");
-            foreach (var column in table.Columns)
-            {
-                column.Alignment = Spectre.Console.Justify.Left;
-            }
-
+            // Lines and not a table: a command that is folded cannot be copied.
             foreach (var finding in findings)
             {
-                table.Row(finding.Part, finding.NeededBy, finding.Found ?? "MISSING", finding.Found is null ? finding.Install : "");
+                var needed = finding.NeededBy.Length == 0 ? "" : $"  (for {finding.NeededBy})";
+                Terminal.Line($"{(finding.Found is null ? "missing" : "present")}  {finding.Part,-28} {finding.Found}{needed}");
+                if (finding.Found is null)
+                {
+                    Terminal.Line($"         install: {finding.Install}");
+                }
             }
 
-            Terminal.Out.Write(table);
-            var verbs = findings.SelectMany(f => f.NeededBy.Split(", ")).Distinct(StringComparer.Ordinal).ToArray();
+            Terminal.Line();
+            var verbs = findings.SelectMany(f => f.NeededBy.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct(StringComparer.Ordinal).ToArray();
             var ready = verbs.Select(verb => new Readiness(verb, [.. findings.Where(f => f.Found is null && f.NeededBy.Split(", ").Contains(verb, StringComparer.Ordinal)).Select(f => f.Part)])).ToArray();
             foreach (var verb in ready)
             {
