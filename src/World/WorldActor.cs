@@ -94,7 +94,7 @@ public sealed class WorldActor : IActionSink
         var found = Interlocked.CompareExchange(ref _slots[body], open + Writing, open);
         if (found != open)
         {
-            var dropped = found < open ? ref _unknown : ref found >= open + Closed ? ref _late : ref _duplicate;
+            ref var dropped = ref found < open ? ref _unknown : ref found >= open + Closed ? ref _late : ref _duplicate;
             Interlocked.Increment(ref dropped);
             return;
         }

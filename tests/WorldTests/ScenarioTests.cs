@@ -108,6 +108,13 @@ public class ScenarioTests
         => Assert.Contains("circle.agents: expected 2 to 4096", Assert.Throws<InvalidInputException>(() => Scenario.Load(Path.Combine(Folder, "ring.json")).WithAgents(agents)).Message, StringComparison.Ordinal);
 
     [Fact]
+    public void A_circle_that_takes_for_ever_to_cross_is_refused()
+    {
+        var ring = Scenario.Load(Path.Combine(Folder, "ring.json"));
+        Assert.Contains("steps: expected 2 to", Assert.Throws<InvalidInputException>(() => (ring with { Circle = ring.Circle! with { Cruise = 1e-7 } }).WithAgents(8)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void Listed_bodies_cannot_be_multiplied()
         => Assert.Contains("lists its bodies", Assert.Throws<InvalidInputException>(() => Parse().WithAgents(3)).Message, StringComparison.Ordinal);
 

@@ -11,6 +11,9 @@ public static class ExpertGenerator
     /// <summary>The scenario that the demonstrations belong to.</summary>
     public const string ScenarioName = "swap";
 
+    // Every mode is suggested by at least an eighth of all places, so this many draws never run out; with a spread of zero they do, and any place serves.
+    private const int MaxPlaces = 1000;
+
     /// <summary>Demonstrations whose modes are drawn from the options' shares.</summary>
     /// <param name="options">Geometry, limits, weights, shares.</param>
     /// <param name="count">How many; at least 1.</param>
@@ -122,13 +125,18 @@ public static class ExpertGenerator
         for (int draw = 0; draw < options.Draws; draw++)
         {
             var random = new CounterRandom(seed, RandomPurpose.Experts, draw, SwapExpert.DrawStream, index);
-            for (int a = 0; a < SwapExpert.Agents; a++)
+            int tries = 0;
+            do
             {
-                starts[2 * a] = (a == 0 ? 0 : options.Span) + random.NextUniform(-options.Spread, options.Spread);
-                starts[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
-                goals[2 * a] = (a == 0 ? options.Span : 0) + random.NextUniform(-options.Spread, options.Spread);
-                goals[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
+                for (int a = 0; a < SwapExpert.Agents; a++)
+                {
+                    starts[2 * a] = (a == 0 ? 0 : options.Span) + random.NextUniform(-options.Spread, options.Spread);
+                    starts[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
+                    goals[2 * a] = (a == 0 ? options.Span : 0) + random.NextUniform(-options.Spread, options.Spread);
+                    goals[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
+                }
             }
+            while (options.ModesFollowPlaces && ++tries < MaxPlaces && SwapModes.Suggested(starts, goals) != mode);
 
             ulong guessSeed = random.NextUInt64();
             JointDemonstration? found = expert.Solve(mode, starts, goals, guessSeed, cancellation);

@@ -279,11 +279,20 @@ public sealed record ExpertReport
         var cost = new double[rows.Length * columns.Length];
         Parallel.For(0, rows.Length, i =>
         {
-            for (int j = 0; j < columns.Length; j++)
+            // A set against itself is symmetric.
+            for (int j = 0; j < (ReferenceEquals(rows, columns) ? i : columns.Length); j++)
             {
                 cost[(i * columns.Length) + j] = DiscreteFrechet.Distance(rows[i], columns[j], 2 * agents);
             }
         });
+        for (int i = 0; i < rows.Length && ReferenceEquals(rows, columns); i++)
+        {
+            for (int j = 0; j < i; j++)
+            {
+                cost[(j * columns.Length) + i] = cost[(i * columns.Length) + j];
+            }
+        }
+
         return cost;
     }
 

@@ -13,8 +13,11 @@ internal sealed class InteriorPoint
     private const double Armijo = 1e-4;                 // eta_phi
     private const double SwitchPhi = 2.3;               // s_phi
     private const double SwitchTheta = 1.1;             // s_theta
+    private const double SmallTheta = 1e-4;             // theta_min
+    private const double LargeTheta = 1e4;              // theta_max
     private const double MultiplierBand = 1e10;         // kappa_Sigma
 
+    private const double DoubleRounding = 2.2e-16;
     private const double FirstSlack = 1e-2;
     private const double FirstRegularisation = 1e-4;
     private const double MaxRegularisation = 1e8;
@@ -84,13 +87,6 @@ internal sealed class InteriorPoint
                 firstTheta = theta;
             }
 
-            residual = Residual(0);
-            if (residual <= _settings.Tolerance && mu <= _settings.LastBarrier)
-            {
-                converged = true;
-                break;
-            }
-
             bool lowered = false;
             while (mu > _settings.LastBarrier && Residual(mu) <= BarrierTolerance * mu)
             {
@@ -103,13 +99,10 @@ internal sealed class InteriorPoint
                 _filter.Clear();
                 failures = 0;
             }
-            else if (mu <= _settings.LastBarrier && Residual(mu) <= _settings.Tolerance)
-            {
-                converged = true;
-                break;
-            }
 
-            if (iteration >= _settings.MaxIterations)
+            residual = Residual(mu);
+            converged = mu <= _settings.LastBarrier && residual <= _settings.Tolerance;
+            if (converged || iteration >= _settings.MaxIterations)
             {
                 break;
             }
@@ -537,9 +530,9 @@ internal sealed class InteriorPoint
         }
 
         double phi = BarrierCost(mu, _x, _u, 0);
-        double smallTheta = 1e-4 * Math.Max(1, firstTheta);
-        double largeTheta = 1e4 * Math.Max(1, firstTheta);
-        double slack = 10 * double.Epsilon + (1e-14 * Math.Abs(phi));
+        double smallTheta = SmallTheta * Math.Max(1, firstTheta);
+        double largeTheta = LargeTheta * Math.Max(1, firstTheta);
+        double rounding = 10 * DoubleRounding * Math.Abs(phi);
         double alpha = primal;
         for (int halving = 0; halving <= MaxHalvings; halving++, alpha *= 0.5)
         {
@@ -567,16 +560,16 @@ internal sealed class InteriorPoint
             }
 
             double trialPhi = BarrierCost(mu, _trialX, _trialU, alpha);
-            if (!double.IsFinite(trialTheta) || !double.IsFinite(trialPhi) || trialTheta > largeTheta || Filtered(trialTheta, trialPhi - slack))
+            if (!double.IsFinite(trialTheta) || !double.IsFinite(trialPhi) || trialTheta > largeTheta || Filtered(trialTheta, trialPhi - rounding))
             {
                 continue;
             }
 
             bool switching = slope < 0 && alpha * Math.Pow(-slope, SwitchPhi) > Math.Pow(theta, SwitchTheta);
-            bool descends = trialPhi - slack <= phi + (Armijo * alpha * slope);
+            bool descends = trialPhi - rounding <= phi + (Armijo * alpha * slope);
             bool accepted = theta <= smallTheta && switching
                 ? descends
-                : trialTheta <= (1 - FilterTheta) * theta || trialPhi - slack <= phi - (FilterPhi * theta);
+                : trialTheta <= (1 - FilterTheta) * theta || trialPhi - rounding <= phi - (FilterPhi * theta);
             if (!accepted)
             {
                 continue;
@@ -619,10 +612,7 @@ internal sealed class InteriorPoint
         for (int i = 0; i < _count; i++)
         {
             _s[i] += primal * _ds[i];
-
-            // A slack smaller than its constraint's value can always grow to it: costs nothing and keeps the search from stalling.
-            _lambda[i] += dual * _dlambda[i];
-            _lambda[i] = Math.Clamp(_lambda[i], mu / (MultiplierBand * _s[i]), MultiplierBand * mu / _s[i]);
+            _lambda[i] = Math.Clamp(_lambda[i] + (dual * _dlambda[i]), mu / (MultiplierBand * _s[i]), MultiplierBand * mu / _s[i]);
         }
     }
 

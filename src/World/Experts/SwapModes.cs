@@ -76,6 +76,33 @@ public static class SwapModes
     /// <param name="agent">0 or 1.</param>
     public static bool Outside(int mode, int agent) => (mode is 3 or 4 && agent == 0) || (mode is 5 or 6 && agent == 1);
 
+    /// <summary>
+    /// The mode that starts and goals suggest by themselves: each agent passes on the side its straight line lies on (mean of the y of start and goal),
+    /// and if that is the same side, the one whose line lies further out passes outside.
+    /// </summary>
+    /// <param name="starts">[2, 2], m.</param>
+    /// <param name="goals">[2, 2], m.</param>
+    /// <returns>1..6.</returns>
+    /// <exception cref="ArgumentException">Wrong shapes.</exception>
+    public static int Suggested(ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
+    {
+        if (starts.Length != 4 || goals.Length != 4)
+        {
+            throw new ArgumentException($"Starts and goals are [2, 2]; they have {starts.Length} and {goals.Length} entries.", nameof(starts));
+        }
+
+        double height1 = (starts[1] + goals[1]) / 2;
+        double height2 = (starts[3] + goals[3]) / 2;
+        bool firstOutside = Math.Abs(height1) > Math.Abs(height2);
+        return (height1 > 0, height2 > 0) switch
+        {
+            (true, false) => 1,
+            (false, true) => 2,
+            (true, true) => firstOutside ? 3 : 5,
+            (false, false) => firstOutside ? 4 : 6,
+        };
+    }
+
     private static int Label(double mean1, double low1, double high1, double mean2, double low2, double high2)
     {
         int mode = mean1 < mean2 ? 2 : 1;

@@ -1,0 +1,124 @@
+using MimicD.Contracts;
+
+namespace MimicD.Agents;
+
+/// <summary>What tells one agent of a run from another, and how it samples.</summary>
+/// <param name="Seed">The run's seed.</param>
+/// <param name="Episode">The episode it lives in.</param>
+/// <param name="Id">The agent.</param>
+/// <param name="Sampling">How plans are sampled and executed.</param>
+public sealed record AgentSpec(ulong Seed, EpisodeId Episode, AgentId Id, SamplingSpec Sampling);
+
+/// <summary>
+/// One agent: observations in, actions out. Pure in the sense that its actions are a function of its <see cref="AgentSpec"/> and of its own observations;
+/// it does no input or output, keeps no time and knows no other agent. Not thread-safe: an actor holds one and calls it.
+/// </summary>
+/// <remarks>
+/// It plans at every tick that the executed actions divide, and acts by that plan until the next. So its schedule follows from the tick, and its state from the
+/// observations since the last replan and the history before it (<see cref="Window"/>): <see cref="Rebuild"/> makes the same agent from them.
+/// An agent that missed the tick of a replan plans at the first observation after it.
+/// </remarks>
+public sealed class Agent
+{
+    private readonly AgentSpec _spec;
+    private readonly IPolicy _policy;
+    private readonly PlanNoise _noise;
+    private readonly float[] _plan;
+    private int _replan = -1;
+    private int _planTick;
+
+    /// <summary>Makes an agent that has seen nothing.</summary>
+    /// <param name="spec">Who it is.</param>
+    /// <param name="policy">What it acts by.</param>
+    /// <exception cref="InvalidInputException">More actions are to be executed than the policy plans.</exception>
+    public Agent(AgentSpec spec, IPolicy policy)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(policy);
+        spec.Sampling.Validate("sampling", policy.PlanActions);
+        (_spec, _policy) = (spec, policy);
+        _noise = new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize);
+        _plan = new float[policy.PlanActions * policy.ActionSize];
+        Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Execute - 1);
+    }
+
+    /// <summary>The observations that this agent could be rebuilt from.</summary>
+    public ObservationWindow Window { get; }
+
+    /// <summary>Plans made.</summary>
+    public long Plans { get; private set; }
+
+    /// <summary>Evaluations of a network.</summary>
+    public long NetworkCalls { get; private set; }
+
+    /// <summary>The plan that is being executed, [plan actions, action size]; empty before the first.</summary>
+    public ReadOnlySpan<float> Plan => _replan < 0 ? [] : _plan;
+
+    /// <summary>Decides on the action of a tick. Allocates nothing once warm.</summary>
+    /// <param name="tick">The tick; later than any before.</param>
+    /// <param name="frame">The observation, [frame size].</param>
+    /// <param name="action">The action, [action size].</param>
+    /// <exception cref="InvalidOperationException">The policy's plan holds a number that is not finite.</exception>
+    public void Decide(Tick tick, ReadOnlySpan<float> frame, Span<float> action)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(action.Length, _policy.ActionSize, nameof(action));
+        if (Window.Count > 0)
+        {
+            ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(tick.Value, Window.Tick(0).Value, nameof(tick));
+        }
+
+        Window.Push(tick, frame);
+        Act(tick, action);
+    }
+
+    /// <summary>
+    /// Makes the agent again from a window, up to but without the newest observation of it, and decides on that one: the retry of
+    /// an agent that failed there, or the takeover of one whose machine is gone.
+    /// </summary>
+    /// <param name="spec">Who it is.</param>
+    /// <param name="policy">What it acts by.</param>
+    /// <param name="window">What it has seen; at least one observation.</param>
+    /// <param name="action">The action of the newest observation, [action size].</param>
+    public static Agent Rebuild(AgentSpec spec, IPolicy policy, ObservationWindow window, Span<float> action)
+    {
+        ArgumentNullException.ThrowIfNull(window);
+        ArgumentOutOfRangeException.ThrowIfZero(window.Count, nameof(window));
+        var agent = new Agent(spec, policy);
+
+        // Frames before the last replan are history only; the plan is made at the first frame of the present one.
+        var present = window.Tick(0).Value / spec.Sampling.Execute;
+        for (var i = window.Count - 1; i >= 0; i--)
+        {
+            var tick = window.Tick(i);
+            agent.Window.Push(tick, window.Frame(i));
+            if (tick.Value / spec.Sampling.Execute == present)
+            {
+                agent.Act(tick, action);
+            }
+        }
+
+        return agent;
+    }
+
+    private void Act(Tick tick, Span<float> action)
+    {
+        var replan = tick.Value / _spec.Sampling.Execute;
+        if (replan != _replan)
+        {
+            _replan = -1;
+            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _plan);
+            Plans++;
+            foreach (var value in _plan)
+            {
+                if (!float.IsFinite(value))
+                {
+                    throw new InvalidOperationException($"the policy's plan at {tick} holds a number that is not finite");
+                }
+            }
+
+            (_replan, _planTick) = (replan, tick.Value);
+        }
+
+        _plan.AsSpan((tick.Value - _planTick) * _policy.ActionSize, _policy.ActionSize).CopyTo(action);
+    }
+}

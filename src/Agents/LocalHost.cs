@@ -1,0 +1,252 @@
+using System.Threading.Tasks.Dataflow;
+using MimicD.Contracts;
+
+namespace MimicD.Agents;
+
+/// <summary>
+/// Runs the agents of a run in this process: each is an actor with a bounded mailbox that handles one observation at a time. Actors share threads and
+/// read-only policies, nothing else, and none has a reference to another.
+/// </summary>
+/// <remarks>
+/// Supervision: an agent that throws, or plans numbers that are not finite, is built again from its window with a policy from the
+/// factory, and tries the observation again. After <see cref="MaxRestarts"/> restarts it is stopped and answers every observation with
+/// <see cref="ActionStatus.Fallback"/>. What the agents do does not depend on the number of threads.
+/// </remarks>
+public sealed class LocalHost : IAgentHost
+{
+    /// <summary>Restarts of one agent in one run; at the failure after the last it is stopped.</summary>
+    public const int MaxRestarts = 3;
+
+    /// <summary>Observations that may wait in one mailbox, the one being handled included, unless told otherwise.</summary>
+    public const int DefaultMailbox = 4;
+
+    private readonly Func<AgentId, IPolicy> _policies;
+    private readonly int _mailbox;
+    private readonly TaskScheduler _scheduler;
+    private Actor[] _actors = [];
+    private RunSpec? _run;
+    private long _refused;
+
+    /// <summary>Makes a host without agents.</summary>
+    /// <param name="policies">The policy of an agent; asked once for each agent of each episode, and again at its restarts.</param>
+    /// <param name="threads">Threads that may work for agents at one time; at least 1.</param>
+    /// <param name="mailbox">Observations that may wait for one agent; at least 1.</param>
+    public LocalHost(Func<AgentId, IPolicy> policies, int threads, int mailbox = DefaultMailbox)
+    {
+        ArgumentNullException.ThrowIfNull(policies);
+        ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(mailbox, 1);
+        (_policies, _mailbox) = (policies, mailbox);
+        _scheduler = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, threads).ConcurrentScheduler;
+    }
+
+    /// <summary>Observations that found their mailbox full. Each was answered with <see cref="ActionStatus.Fallback"/> at once.</summary>
+    public long Refused => Interlocked.Read(ref _refused);
+
+    /// <inheritdoc/>
+    public AgentHostReport Report
+    {
+        get
+        {
+            long plans = 0, calls = 0, restarts = 0;
+            var stopped = new List<StoppedAgent>();
+            foreach (var actor in _actors)
+            {
+                plans += Volatile.Read(ref actor.Plans);
+                calls += Volatile.Read(ref actor.NetworkCalls);
+                restarts += Volatile.Read(ref actor.Restarts);
+                if (Volatile.Read(ref actor.Stopped) is { } why)
+                {
+                    stopped.Add(why);
+                }
+            }
+
+            return new AgentHostReport(plans, calls, restarts, stopped);
+        }
+    }
+
+    /// <inheritdoc/>
+    /// <exception cref="InvalidInputException">A policy does not fit the run's observations or actions.</exception>
+    public ValueTask OpenAsync(RunSpec run, IActionSink world, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(world);
+        if (_run is not null)
+        {
+            throw new InvalidOperationException("the host has been opened before");
+        }
+
+        _run = run;
+        var actors = new Actor[checked(run.Episodes * run.Agents)];
+        for (var i = 0; i < actors.Length; i++)
+        {
+            cancellationToken.ThrowIfCancellationRequested();
+            var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), new AgentId(i % run.Agents), run.Sampling);
+            actors[i] = new Actor(spec, run, _policies, world, _scheduler, _mailbox);
+        }
+
+        _actors = actors;
+        return ValueTask.CompletedTask;
+    }
+
+    /// <inheritdoc/>
+    /// <remarks>Copies the features before it returns. Observations of one agent must not be delivered by two threads at a time.</remarks>
+    public void Deliver(in Observation observation)
+    {
+        var run = _run ?? throw new InvalidOperationException("the host is not open");
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Episode.Value, (uint)run.Episodes, nameof(observation));
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Agent.Value, (uint)run.Agents, nameof(observation));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(observation.Features.Length, run.FrameSize, nameof(observation));
+        if (!_actors[observation.Episode.Value * run.Agents + observation.Agent.Value].TryPost(observation))
+        {
+            Interlocked.Increment(ref _refused);
+        }
+    }
+
+    /// <summary>Does nothing: a mailbox here takes each observation as it comes.</summary>
+    public void EndTick(Tick tick)
+    {
+    }
+
+    /// <summary>Closes the mailboxes and waits until what they hold is answered.</summary>
+    public async ValueTask DisposeAsync()
+    {
+        foreach (var actor in _actors)
+        {
+            actor.Close();
+        }
+
+        await Task.WhenAll(_actors.Select(a => a.Completion)).ConfigureAwait(false);
+    }
+
+    /// <summary>One agent's mailbox and supervisor.</summary>
+    private sealed class Actor
+    {
+        private readonly AgentSpec _spec;
+        private readonly Func<AgentId, IPolicy> _policies;
+        private readonly IActionSink _world;
+        private readonly ActionBlock<Letter> _mailbox;
+        private readonly float[] _frames;
+        private readonly int _frameSize;
+        private readonly int _slots;
+        private readonly float[] _action;
+        private Agent _agent;
+        private long _plansBefore;
+        private long _callsBefore;
+        private int _posted;
+
+        public long Plans;
+        public long NetworkCalls;
+        public long Restarts;
+        public StoppedAgent? Stopped;
+
+        public Actor(AgentSpec spec, RunSpec run, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox)
+        {
+            (_spec, _policies, _world) = (spec, policies, world);
+            var policy = policies(spec.Id);
+            InvalidInputException.Require(policy.FrameSize == run.FrameSize, "policy", "observation", $"{policy.FrameSize} numbers", run.FrameSize);
+            InvalidInputException.Require(policy.ActionSize == run.ActionSize, "policy", "action", $"{policy.ActionSize} numbers", run.ActionSize);
+            _agent = new Agent(spec, policy);
+            _action = new float[run.ActionSize];
+
+            // One slot more than the mailbox holds: a slot is written before the post that may be refused.
+            _frameSize = run.FrameSize;
+            _slots = mailbox + 1;
+            _frames = new float[_slots * _frameSize];
+            _mailbox = new ActionBlock<Letter>(Handle, new ExecutionDataflowBlockOptions
+            {
+                BoundedCapacity = mailbox,
+                MaxDegreeOfParallelism = 1,
+                TaskScheduler = scheduler,
+            });
+        }
+
+        public Task Completion => _mailbox.Completion;
+
+        public void Close() => _mailbox.Complete();
+
+        public bool TryPost(in Observation observation)
+        {
+            var slot = _posted % _slots;
+            observation.Features.Span.CopyTo(_frames.AsSpan(slot * _frameSize, _frameSize));
+            if (_mailbox.Post(new Letter(observation.Tick, slot)))
+            {
+                _posted = slot + 1;
+                return true;
+            }
+
+            Answer(observation.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback);
+            return false;
+        }
+
+        private void Handle(Letter letter)
+        {
+            if (Stopped is null && Decide(letter))
+            {
+                Answer(letter.Tick, _action, ActionStatus.Decided);
+            }
+            else
+            {
+                Answer(letter.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback);
+            }
+        }
+
+        private bool Decide(Letter letter)
+        {
+            var window = _agent.Window;
+            var seen = window.Count > 0 ? window.Tick(0).Value : -1;
+            if (letter.Tick.Value <= seen)
+            {
+                // A tick that has been answered; the world drops what is not for its open tick, so the agent's state need not be risked on it.
+                return false;
+            }
+
+            try
+            {
+                _agent.Decide(letter.Tick, _frames.AsSpan(letter.Slot * _frameSize, _frameSize), _action);
+                Count();
+                return true;
+            }
+            catch (Exception error) when (error is not OutOfMemoryException)
+            {
+                return Recover(letter.Tick, window, error);
+            }
+        }
+
+        private bool Recover(Tick tick, ObservationWindow window, Exception error)
+        {
+            while (Restarts < MaxRestarts)
+            {
+                Volatile.Write(ref Restarts, Restarts + 1);
+                (_plansBefore, _callsBefore) = (Plans, NetworkCalls);
+                try
+                {
+                    _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
+                    Count();
+                    return true;
+                }
+                catch (Exception next) when (next is not OutOfMemoryException)
+                {
+                    error = next;
+                }
+            }
+
+            Volatile.Write(ref Stopped, new StoppedAgent(_spec.Episode, _spec.Id, tick, error.Message));
+            return false;
+        }
+
+        private void Count()
+        {
+            Volatile.Write(ref Plans, _plansBefore + _agent.Plans);
+            Volatile.Write(ref NetworkCalls, _callsBefore + _agent.NetworkCalls);
+        }
+
+        private void Answer(Tick tick, ReadOnlyMemory<float> values, ActionStatus status)
+            => _world.Act(new AgentAction(_spec.Episode, _spec.Id, tick, values, status));
+
+        /// <summary>An observation in the mailbox.</summary>
+        /// <param name="Tick">Its tick.</param>
+        /// <param name="Slot">Where its frame lies.</param>
+        private readonly record struct Letter(Tick Tick, int Slot);
+    }
+}

@@ -1,0 +1,281 @@
+using System.Collections.Concurrent;
+using MimicD.Agents;
+using MimicD.Contracts;
+
+namespace MimicD.AgentsTests;
+
+public class LocalHostTests
+{
+    [Theory]
+    [InlineData(NoiseMode.Fresh)]
+    [InlineData(NoiseMode.Autoregressive)]
+    public async Task Actions_do_not_depend_on_the_number_of_threads(NoiseMode noise)
+    {
+        var model = RandomModel.Load(RandomModel.Spec(width: 16, agents: 3));
+        var sampling = model.Spec.Sampling with { Noise = noise };
+        var runs = new List<string>();
+        foreach (var threads in new[] { 1, 2, 4 })
+        {
+            var world = new World(new RunSpec(5, 4, 3, model.Spec.Sensor.FrameSize, 2, sampling));
+            await using var host = new LocalHost(model.Policies(sampling), threads);
+            await world.OpenAsync(host);
+            for (var t = 0; t < 7; t++)
+            {
+                // What an agent sees depends on what all have done so far, as in a real run.
+                await world.TickAsync(host, t, (e, i, d) => t == 0 ? e + 0.1f * i + d : world.Last(e, (i + d) % 3)[d % 2]);
+            }
+
+            runs.Add(world.Text);
+            Assert.Equal(new AgentHostReport(48, 192, 0, []), host.Report with { Stopped = [] });
+        }
+
+        Assert.Single(runs.Distinct());
+    }
+
+    [Fact]
+    public async Task An_agent_is_shown_only_what_was_delivered_to_it()
+    {
+        var seen = new ConcurrentDictionary<AgentId, ConcurrentBag<List<float[]>>>();
+        var world = new World(new RunSpec(1, 2, 5, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(
+            id =>
+            {
+                var mine = new List<float[]>();
+                seen.GetOrAdd(id, _ => []).Add(mine);
+                return new RecordingPolicy(mine);
+            },
+            threads: 2);
+        await world.OpenAsync(host);
+        for (var t = 0; t < 20; t++)
+        {
+            await world.TickAsync(host, t, (e, i, _) => e * 10_000 + i * 1000 + t);
+        }
+
+        for (var i = 0; i < 5; i++)
+        {
+            var lists = seen[new AgentId(i)].OrderBy(l => l[0][0]).ToArray();
+            Assert.Equal(2, lists.Length);
+            for (var e = 0; e < 2; e++)
+            {
+                Assert.Equal(Enumerable.Range(0, 20).Select(t => e * 10_000f + i * 1000 + t), lists[e].Select(f => f[0]));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_sender_may_reuse_its_memory_at_once()
+    {
+        using var gate = new ManualResetEventSlim();
+        var world = new World(new RunSpec(1, 1, 1, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(
+            _ => new FunctionPolicy(v =>
+            {
+                gate.Wait();
+                return v;
+            }),
+            threads: 1);
+        await world.OpenAsync(host);
+        var memory = new float[1];
+        for (var t = 0; t < 3; t++)
+        {
+            memory[0] = 100 + t;
+            host.Deliver(new Observation(new EpisodeId(0), new AgentId(0), new Tick(t), memory));
+        }
+
+        gate.Set();
+        await host.DisposeAsync();
+        Assert.Equal(["0 0 0 Decided 100", "1 0 0 Decided 101", "2 0 0 Decided 102"], world.Lines);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(3)]
+    public async Task A_full_mailbox_refuses_answers_by_fallback_and_keeps_what_it_holds(int capacity)
+    {
+        using var gate = new ManualResetEventSlim();
+        var world = new World(new RunSpec(1, 1, 1, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(
+            _ => new FunctionPolicy(v =>
+            {
+                gate.Wait();
+                return v;
+            }),
+            threads: 1,
+            capacity);
+        await world.OpenAsync(host);
+        for (var t = 0; t < 10; t++)
+        {
+            host.Deliver(new Observation(new EpisodeId(0), new AgentId(0), new Tick(t), new float[] { t }));
+        }
+
+        Assert.Equal(10 - capacity, host.Refused);
+        Assert.Equal(10 - capacity, world.Lines.Count);
+        gate.Set();
+        await host.DisposeAsync();
+        Assert.Equal(Enumerable.Range(0, 10).Select(t => t < capacity ? $"{t} 0 0 Decided {t}" : $"{t} 0 0 Fallback "), world.Lines.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task An_agent_that_throws_once_is_restarted_and_acts_as_if_nothing_had_been()
+    {
+        async Task<(string Text, AgentHostReport Report)> Run(bool fault)
+        {
+            var calls = 0;
+            var world = new World(new RunSpec(3, 1, 2, 2, 2, new SamplingSpec { Execute = 2, Noise = NoiseMode.Autoregressive }));
+            await using var host = new LocalHost(id => new FaultyPolicy(new MixingPolicy(3, 2), () => fault && id.Value == 1 && ++calls == 4), threads: 2);
+            await world.OpenAsync(host);
+            for (var t = 0; t < 12; t++)
+            {
+                await world.TickAsync(host, t, (_, i, d) => 10 * i + t + 0.5f * d);
+            }
+
+            return (world.Text, host.Report);
+        }
+
+        var calm = await Run(fault: false);
+        var faulty = await Run(fault: true);
+        Assert.Equal(calm.Text, faulty.Text);
+        Assert.Equal(0, calm.Report.Restarts);
+        Assert.Equal(1, faulty.Report.Restarts);
+        Assert.Equal(calm.Report.Plans, faulty.Report.Plans);
+        Assert.Empty(faulty.Report.Stopped);
+    }
+
+    [Fact]
+    public async Task An_agent_that_keeps_failing_is_stopped_after_three_restarts_and_the_others_go_on()
+    {
+        var attempts = 0;
+        var world = new World(new RunSpec(1, 1, 4, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(
+            id => new FunctionPolicy(v => id.Value == 2 && v >= 1003 ? throw new TimeoutException($"attempt {Interlocked.Increment(ref attempts)}") : v),
+            threads: 2);
+        await world.OpenAsync(host);
+        for (var t = 0; t < 8; t++)
+        {
+            await world.TickAsync(host, t, (_, _, _) => 1000 + t);
+        }
+
+        Assert.Equal(4, attempts);
+        Assert.Equal(3, host.Report.Restarts);
+        Assert.Equal([new StoppedAgent(new EpisodeId(0), new AgentId(2), new Tick(3), "attempt 4")], host.Report.Stopped);
+        Assert.Equal(
+            Enumerable.Range(0, 8).SelectMany(t => Enumerable.Range(0, 4).Select(i => i == 2 && t >= 3 ? $"{t} 0 {i} Fallback " : $"{t} 0 {i} Decided {1000 + t}")),
+            world.Lines.Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
+    public async Task Restarts_add_up_over_a_run()
+    {
+        var failed = new HashSet<float>();
+        var world = new World(new RunSpec(1, 1, 1, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(_ => new FunctionPolicy(v => failed.Add(v) ? throw new TimeoutException("first time") : v), threads: 1);
+        await world.OpenAsync(host);
+        for (var t = 0; t < 5; t++)
+        {
+            await world.TickAsync(host, t, (_, _, _) => t);
+        }
+
+        Assert.Equal(["0 0 0 Decided 0", "1 0 0 Decided 1", "2 0 0 Decided 2", "3 0 0 Fallback ", "4 0 0 Fallback "], world.Lines);
+        Assert.Equal(3, host.Report.Restarts);
+        Assert.Equal(new Tick(3), Assert.Single(host.Report.Stopped).Tick);
+    }
+
+    [Theory]
+    [InlineData(float.NaN)]
+    [InlineData(float.PositiveInfinity)]
+    public async Task A_plan_that_is_not_finite_counts_as_a_failure(float value)
+    {
+        var world = new World(new RunSpec(1, 1, 1, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(_ => new FunctionPolicy(_ => value), threads: 1);
+        await world.OpenAsync(host);
+        await world.TickAsync(host, 0, (_, _, _) => 0);
+        Assert.Equal(["0 0 0 Fallback "], world.Lines);
+        Assert.Contains("not finite", Assert.Single(host.Report.Stopped).Error, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public async Task A_policy_that_does_not_fit_the_run_is_refused()
+    {
+        await using var host = new LocalHost(_ => new MixingPolicy(1, 1), threads: 1);
+        var world = new World(new RunSpec(1, 1, 1, 3, 2, new SamplingSpec()));
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() => world.OpenAsync(host).AsTask());
+        Assert.Equal("policy: observation: expected 2 numbers, found 3", error.Message);
+    }
+
+    [Fact]
+    public void Nothing_public_leads_from_one_agent_to_another()
+    {
+        // What a policy or an agent can reach: no member of theirs takes or gives a host, an action sink, an observation of others or another agent.
+        foreach (var type in new[] { typeof(IPolicy), typeof(DiffusionPolicy), typeof(ConstantVelocityPolicy), typeof(ObservationWindow), typeof(PlanNoise), typeof(Denoiser), typeof(EdmSampler) })
+        {
+            var mentioned = type.GetMembers().OfType<System.Reflection.MethodBase>().SelectMany(m => m.GetParameters().Select(p => p.ParameterType))
+                .Concat(type.GetMethods().Select(m => m.ReturnType)).Concat(type.GetProperties().Select(p => p.PropertyType));
+            Assert.DoesNotContain(mentioned, t => t == typeof(Agent) || t == typeof(Observation) || t == typeof(AgentAction)
+                || typeof(IAgentHost).IsAssignableFrom(t) || typeof(IActionSink).IsAssignableFrom(t));
+        }
+    }
+
+    /// <summary>Throws when told to, before its plan.</summary>
+    private sealed class FaultyPolicy(IPolicy inner, Func<bool> fails) : IPolicy
+    {
+        public int FrameSize => inner.FrameSize;
+
+        public int History => inner.History;
+
+        public int ActionSize => inner.ActionSize;
+
+        public int PlanActions => inner.PlanActions;
+
+        public int NoiseSize => inner.NoiseSize;
+
+        public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions)
+            => fails() ? throw new InvalidOperationException("told to") : inner.Plan(frames, noise, actions);
+    }
+
+    /// <summary>Delivers a tick's observations and waits for all of its actions.</summary>
+    private sealed class World(RunSpec run) : IActionSink
+    {
+        private readonly ConcurrentQueue<string> _lines = [];
+        private readonly float[][] _last = new float[run.Episodes * run.Agents][];
+        private TaskCompletionSource _closed = new();
+        private int _missing;
+
+        public ConcurrentQueue<string> Lines => _lines;
+
+        /// <summary>All answers in an order that does not depend on who answered first.</summary>
+        public string Text => string.Join('\n', _lines.Order(StringComparer.Ordinal));
+
+        public float[] Last(int episode, int agent) => _last[episode * run.Agents + agent];
+
+        public ValueTask OpenAsync(LocalHost host) => host.OpenAsync(run, this, CancellationToken.None);
+
+        public async Task TickAsync(LocalHost host, int tick, Func<int, int, int, float> feature)
+        {
+            _closed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+            _missing = run.Episodes * run.Agents;
+            var frames = new float[run.Episodes * run.Agents][];
+            for (var a = 0; a < frames.Length; a++)
+            {
+                frames[a] = [.. Enumerable.Range(0, run.FrameSize).Select(d => feature(a / run.Agents, a % run.Agents, d))];
+            }
+
+            for (var a = 0; a < frames.Length; a++)
+            {
+                host.Deliver(new Observation(new EpisodeId(a / run.Agents), new AgentId(a % run.Agents), new Tick(tick), frames[a]));
+            }
+
+            host.EndTick(new Tick(tick));
+            await _closed.Task;
+        }
+
+        public void Act(in AgentAction action)
+        {
+            _lines.Enqueue($"{action.Tick.Value} {action.Episode.Value} {action.Agent.Value} {action.Status} {string.Join(' ', action.Values.ToArray())}");
+            _last[action.Episode.Value * run.Agents + action.Agent.Value] = action.Values.ToArray();
+            if (Interlocked.Decrement(ref _missing) == 0)
+            {
+                _closed.SetResult();
+            }
+        }
+    }
+}
