@@ -1,5 +1,3 @@
-using MimicD.Agents;
-using MimicD.Contracts;
 using MimicD.Numerics;
 
 namespace MimicD.Training;

@@ -148,15 +148,20 @@ public sealed class TrainingSet
     private double[] AllHeadings()
     {
         var all = new double[_demonstrations.Count * _steps * _agents];
-        Span<double> headings = stackalloc double[_steps];
         for (var m = 0; m < _demonstrations.Count; m++)
         {
             for (var n = 0; n < _agents; n++)
             {
-                Headings.OfPath(_demonstrations.Path(m, n), _goals.AsSpan((m * _agents + n) * _dimensions, _dimensions), headings);
+                var path = _demonstrations.Path(m, n);
+                var heading = Headings.Initial(path[..2], path[^2..]);
                 for (var t = 0; t < _steps; t++)
                 {
-                    all[(m * _steps + t) * _agents + n] = headings[t];
+                    if (t > 0)
+                    {
+                        heading = Headings.Next(heading, path.Slice(2 * t - 2, 2), path.Slice(2 * t, 2));
+                    }
+
+                    all[(m * _steps + t) * _agents + n] = heading;
                 }
             }
         }

@@ -132,6 +132,10 @@ public sealed partial class DemonstrationSet
         {
             throw new InvalidInputException(e.Message, e);
         }
+        catch (OverflowException e)
+        {
+            throw new InvalidInputException($"{path}: a mode or a shape is too large a number", e);
+        }
     }
 
     /// <summary>Writes <c>agents.npz</c> and <c>meta.json</c>, each aside and renamed, the description first so that arrays never stand without it.</summary>
@@ -229,7 +233,9 @@ public sealed partial class DemonstrationSet
         }
 
         var size = first[1] * first[2];
-        var positions = new double[first[0] * agents.Length * size];
+        var total = (long)first[0] * agents.Length * size;
+        InvalidInputException.Require(total <= Array.MaxLength, path, "", $"at most {Array.MaxLength} numbers in all", total);
+        var positions = new double[total];
         for (var m = 0; m < first[0]; m++)
         {
             for (var i = 0; i < agents.Length; i++)

@@ -72,6 +72,10 @@ public sealed record Scenario
     /// <summary>When ticks follow each other. Default: lockstep.</summary>
     public PacingSpec Pacing { get; init; } = new();
 
+    /// <summary><see cref="Features"/>, or the sensor of the own position alone.</summary>
+    [JsonIgnore]
+    public SensorSpec DefaultSensor => Features ?? new SensorSpec { Dimensions = Dimensions };
+
     /// <summary>Agents an episode (N).</summary>
     [JsonIgnore]
     public int Agents => Circle?.Agents ?? Bodies?.Length ?? 0;
@@ -100,7 +104,7 @@ public sealed record Scenario
         return scenario;
     }
 
-    /// <summary>The same scenario with another number of agents; on a circle its radius grows with it (and its steps, where <see cref="CircleSpec.Cruise"/> says so).</summary>
+    /// <summary>The same scenario with another number of agents; on a circle its radius grows with it (and its steps, where <see cref="CircleSpec.Cruise"/> says so; they never shrink below this scenario's).</summary>
     /// <exception cref="InvalidInputException">The bodies are listed one by one and are not that many, or the number is out of range.</exception>
     public Scenario WithAgents(int agents)
     {
@@ -245,10 +249,16 @@ public sealed record Scenario
     }
 
     private Scenario Fitted()
-        => Circle is { Cruise: > 0 and var cruise, Agents: >= 2 and <= MaxAgents } && TimeStep > 0
-            && Math.Ceiling(2 * Circle.ActualRadius / (cruise * TimeStep)) is < 1_000_000 and var ticks && ticks + 1 > Steps
-            ? this with { Steps = (int)ticks + 1 }
-            : this;
+    {
+        if (Circle is not { Cruise: > 0 and var cruise, Agents: >= 2 and <= MaxAgents } || !(TimeStep > 0))
+        {
+            return this;
+        }
+
+        // Absurdly many are cut so that they fit an int, and refused as steps out of range.
+        var ticks = (int)Math.Min(1e9, Math.Ceiling(2 * Circle.ActualRadius / (cruise * TimeStep)));
+        return ticks + 1 > Steps ? this with { Steps = ticks + 1 } : this;
+    }
 
     private double[] Draw(ulong seed, RandomPurpose purpose, SpreadLaw law, Func<BodySpec, double[]> nominal, int episodes)
     {

@@ -169,11 +169,23 @@ public sealed class Sensor
         Span<double> distances = stackalloc double[room];
         Span<int> chosen = stackalloc int[room];
         var found = 0;
-        for (var j = 0; j < agents; j++)
+        // Nobody farther than the last slot's holder gets in: most of a large crowd is turned away by this one comparison.
+        var farthest = double.PositiveInfinity;
+        for (var step = 1; step < agents; step++)
         {
-            if (j != agent && (view.Visible.IsEmpty || view.Visible[j]))
+            // From the observer's own index onwards: agents with like indices often start as neighbours, so the slots fill with near ones at once.
+            var j = agent + step < agents ? agent + step : agent + step - agents;
+            double distance = 0;
+            for (int i = 0, at = j * d; i < own.Length; i++, at++)
             {
-                Insert(distances, chosen, ref found, Vectors.SquaredDistance(own, sensed.Slice(j * d, d)), j);
+                var difference = sensed[at] - own[i];
+                distance += difference * difference;
+            }
+
+            if (distance <= farthest && (view.Visible.IsEmpty || view.Visible[j]))
+            {
+                Insert(distances, chosen, ref found, distance, j);
+                farthest = found == room ? distances[room - 1] : farthest;
             }
         }
 
@@ -234,12 +246,13 @@ public sealed class Sensor
         }
     }
 
-    /// <summary>Keeps the smallest keys seen, ascending; indices come in ascending order, so a tie stays behind the lower one.</summary>
+    /// <summary>Keeps the smallest keys seen, ascending; of equal keys the lower index comes first, whatever order they are seen in.</summary>
     private static void Insert(Span<double> keys, Span<int> indices, ref int found, double key, int index)
     {
+        bool Before(int at, Span<double> k, Span<int> i) => key < k[at] || (key == k[at] && index < i[at]);
         if (found == keys.Length)
         {
-            if (found == 0 || !(key < keys[found - 1]))
+            if (found == 0 || !Before(found - 1, keys, indices))
             {
                 return;
             }
@@ -248,7 +261,7 @@ public sealed class Sensor
         }
 
         var at = found++;
-        while (at > 0 && key < keys[at - 1])
+        while (at > 0 && Before(at - 1, keys, indices))
         {
             keys[at] = keys[at - 1];
             indices[at] = indices[at - 1];

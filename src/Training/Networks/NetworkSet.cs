@@ -61,6 +61,18 @@ internal sealed class NetworkSet : IDisposable
             dropout: 0).ToArray();
     }
 
+    /// <summary>Mean squared error of F against a target, with gradients and without dropout: for comparison with other implementations.</summary>
+    public Tensor SquaredError(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition, ReadOnlySpan<float> target)
+    {
+        long batch = noise.Length;
+        var output = _networks[network].Forward(
+            Tensor.From(x, _device, batch, x.Length / batch),
+            Tensor.From(noise, _device, batch, 1),
+            Tensor.From(condition, _device, batch, condition.Length / batch),
+            dropout: 0);
+        return (output - Tensor.From(target, _device, batch, target.Length / batch)).Square().Mean();
+    }
+
     /// <summary>The model file with the moving-average weights.</summary>
     public SafeTensors Export(ModelSpec spec)
     {

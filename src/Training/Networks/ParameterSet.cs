@@ -97,6 +97,26 @@ internal sealed class ParameterSet : IDisposable
         }
     }
 
+    /// <summary>Takes weights, and the moving average with them, from a model file.</summary>
+    public void ImportWeights(SafeTensors file, string where)
+    {
+        var values = new float[Count];
+        foreach (var (name, shape, offset, _) in _entries)
+        {
+            file.Get(name, where, shape).CopyTo(values, offset);
+        }
+
+        _weights!.Assign(values);
+        _average!.Assign(values);
+    }
+
+    /// <summary>The gradients by weight.</summary>
+    public IReadOnlyDictionary<string, float[]> Gradients()
+    {
+        var values = _gradients!.ToArray();
+        return _entries.ToDictionary(e => e.Name, e => values.AsSpan((int)e.Offset, e.Shape.Aggregate(1, (a, b) => a * b)).ToArray(), StringComparer.Ordinal);
+    }
+
     /// <summary>Copies everything that a resumed run needs into a checkpoint.</summary>
     public void ExportState(SafeTensors file)
     {

@@ -1,0 +1,56 @@
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.World;
+
+/// <summary>What E episodes of N agents did, as kept in <c>rollouts.npz</c>.</summary>
+/// <param name="Positions">True positions [E,N,T,D] [m]; step 0 is the start.</param>
+/// <param name="Actions">Actions [E,N,T-1,A].</param>
+/// <param name="Starts">Starts [E,N,D] [m].</param>
+/// <param name="Goals">Goals [E,N,D] [m].</param>
+/// <param name="Modes">Joint modes [E], from 1; 0 where unknown. Null where they were not told apart.</param>
+public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, NdArray<double> Starts, NdArray<double> Goals, int[]? Modes = null)
+{
+    /// <summary>Writes an .npz file with <c>positions</c>, <c>actions</c>, <c>starts</c>, <c>goals</c> and, where known, <c>mode</c>; aside and renamed.</summary>
+    public void Save(string path)
+    {
+        var writer = new NpzWriter()
+            .Add<float>("positions", Positions.Data, Positions.Shape)
+            .Add<float>("actions", Actions.Data, Actions.Shape)
+            .Add<double>("starts", Starts.Data, Starts.Shape)
+            .Add<double>("goals", Goals.Data, Goals.Shape);
+        if (Modes is not null)
+        {
+            writer.Add<int>("mode", Modes, Modes.Length);
+        }
+
+        writer.Save(path);
+    }
+
+    /// <summary>Reads such a file.</summary>
+    /// <exception cref="InvalidInputException">Not such a file, a wrong shape, or positions that are not finite.</exception>
+    public static Rollouts Load(string path)
+    {
+        try
+        {
+            using var reader = new NpzReader(path);
+            var rollouts = new Rollouts(
+                reader.Read<float>("positions"), reader.Read<float>("actions"), reader.Read<double>("starts"), reader.Read<double>("goals"),
+                reader.Has("mode") ? reader.Read<int>("mode").Data : null);
+            var p = rollouts.Positions.Shape;
+            InvalidInputException.Require(p is [>= 1, >= 1, >= 1, 2 or 3], path, "positions", "shape [E,N,T,D] with D 2 or 3", rollouts.Positions.ShapeText);
+            InvalidInputException.Require(Vectors.AllFinite(rollouts.Positions.Data), path, "positions", "finite numbers", "others");
+            var a = rollouts.Actions.Shape;
+            InvalidInputException.Require(a.Length == 4 && a[0] == p[0] && a[1] == p[1] && a[2] == p[2] - 1, path, "actions", $"shape ({p[0]}, {p[1]}, {p[2] - 1}, A)", rollouts.Actions.ShapeText);
+            int[] places = [p[0], p[1], p[3]];
+            InvalidInputException.Require(rollouts.Starts.Shape.AsSpan().SequenceEqual(places), path, "starts", $"shape ({string.Join(", ", places)})", rollouts.Starts.ShapeText);
+            InvalidInputException.Require(rollouts.Goals.Shape.AsSpan().SequenceEqual(places), path, "goals", $"shape ({string.Join(", ", places)})", rollouts.Goals.ShapeText);
+            InvalidInputException.Require(rollouts.Modes is null || rollouts.Modes.Length == p[0], path, "mode", $"{p[0]} numbers", rollouts.Modes?.Length);
+            return rollouts;
+        }
+        catch (InvalidDataException e)
+        {
+            throw new InvalidInputException(e.Message, e);
+        }
+    }
+}

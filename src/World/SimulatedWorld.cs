@@ -1,0 +1,245 @@
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.World;
+
+/// <summary>What became of one agent's turn at one tick.</summary>
+public enum Outcome
+{
+    /// <summary>Its action was applied.</summary>
+    Applied,
+
+    /// <summary>Fallback: nothing came before the deadline.</summary>
+    Missed,
+
+    /// <summary>Fallback: its host said that it has no action (the agent is stopped).</summary>
+    Stopped,
+
+    /// <summary>Fallback: the action had the wrong number of values.</summary>
+    WrongSize,
+
+    /// <summary>Fallback: the action was not finite, or led beyond <see cref="Dynamics.MaxCoordinate"/>.</summary>
+    Refused,
+}
+
+/// <summary>
+/// The true state of E episodes of N agents, and its record. The pure core of the world: no mailbox, no clock. A tick is
+/// <see cref="Observe"/> for every agent (in any order, from any thread), then <see cref="Apply"/>.
+/// </summary>
+public sealed class SimulatedWorld
+{
+    // Kept from call to call by each thread that observes.
+    [ThreadStatic]
+    private static PerceptionScratch? _scratch;
+
+    private readonly Sensor _sensor;
+    private readonly Dynamics _dynamics;
+    private readonly BodyState _state;
+    private readonly Perception? _perception;
+    private readonly int _delay;
+    private readonly double[][] _past;
+    private readonly float[] _positions;
+    private readonly float[] _actions;
+
+    /// <summary>Makes a world at tick 0.</summary>
+    /// <param name="scenario">What is simulated; validated.</param>
+    /// <param name="sensor">The layout of the observations.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="episodes">Episodes (E), at least 1.</param>
+    /// <param name="starts">Starts [E,N,D] [m], or null to draw them by the scenario's law.</param>
+    /// <param name="goals">Goals [E,N,D] [m], or null to draw them by the scenario's law.</param>
+    /// <exception cref="InvalidInputException">The sensor does not fit, the run is too large, or starts or goals have the wrong shape or are not finite.</exception>
+    public SimulatedWorld(Scenario scenario, SensorSpec sensor, ulong seed, int episodes, NdArray<double>? starts = null, NdArray<double>? goals = null)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        InvalidInputException.Require(episodes >= 1, scenario.Name, "episodes", "at least 1", episodes);
+        Scenario = scenario;
+        Episodes = episodes;
+        _sensor = Sensor.For(scenario, sensor);
+        _dynamics = new Dynamics(scenario.Dynamics, scenario.Dimensions, scenario.TimeStep);
+        var (n, d, steps) = (scenario.Agents, scenario.Dimensions, scenario.Steps);
+        var recorded = (long)episodes * n * steps * Math.Max(d, ActionSize);
+        InvalidInputException.Require(recorded <= Array.MaxLength, scenario.Name, "episodes", $"at most {Array.MaxLength / ((long)n * steps * Math.Max(d, ActionSize))} with {n} agents and {steps} steps", episodes);
+        Starts = starts is null ? scenario.DrawStarts(seed, episodes) : Checked(starts, "starts");
+        Goals = goals is null ? scenario.DrawGoals(seed, episodes) : Checked(goals, "goals");
+        _delay = scenario.Sensing.Delay;
+        if (scenario.Sensing.MayMiss || scenario.Sensing.Noise > 0)
+        {
+            _perception = new Perception(scenario.Sensing, d, seed);
+        }
+
+        // The present, the tick before, and as many more as others are seen late.
+        _past = new double[_delay + 2][];
+        for (var i = 0; i < _past.Length; i++)
+        {
+            _past[i] = new double[episodes * n * d];
+        }
+
+        _positions = new float[episodes * n * steps * d];
+        _actions = new float[episodes * n * (steps - 1) * ActionSize];
+        _state = new BodyState(episodes * n, d);
+        for (var body = 0; body < episodes * n; body++)
+        {
+            _dynamics.Reset(_state, body, Starts.AsSpan(body * d, d), Goals.AsSpan(body * d, d));
+        }
+
+        Record();
+    }
+
+    /// <summary>What is simulated.</summary>
+    public Scenario Scenario { get; }
+
+    /// <summary>Episodes (E).</summary>
+    public int Episodes { get; }
+
+    /// <summary>The tick that is open; <see cref="Scenario.Steps"/> - 1 when all is done.</summary>
+    public int Tick { get; private set; }
+
+    /// <summary>Whether the last tick has been applied.</summary>
+    public bool IsDone => Tick == Scenario.Steps - 1;
+
+    /// <summary>Numbers in one observation.</summary>
+    public int FrameSize => _sensor.FrameSize;
+
+    /// <summary>Numbers in one action (A).</summary>
+    public int ActionSize => _dynamics.ActionSize;
+
+    /// <summary>Bodies of all episodes, E * N.</summary>
+    public int Bodies => Episodes * Scenario.Agents;
+
+    /// <summary>Starts [E,N,D] [m].</summary>
+    public double[] Starts { get; }
+
+    /// <summary>Goals [E,N,D] [m].</summary>
+    public double[] Goals { get; }
+
+    /// <summary>The present state of all bodies.</summary>
+    public BodyState State => _state;
+
+    /// <summary>Writes one agent's observation of the open tick. Thread-safe between two calls of <see cref="Apply"/>.</summary>
+    /// <param name="episode">0 to E-1.</param>
+    /// <param name="agent">0 to N-1.</param>
+    /// <param name="frame">Receives [<see cref="FrameSize"/>].</param>
+    public void Observe(int episode, int agent, Span<float> frame)
+    {
+        var n = Scenario.Agents;
+        var size = n * Scenario.Dimensions;
+        var at = episode * size;
+        ReadOnlySpan<double> sensed = Past(Tick - _delay).AsSpan(at, size);
+        ReadOnlySpan<double> sensedPrevious = Past(Tick - 1 - _delay).AsSpan(at, size);
+        ReadOnlySpan<bool> visible = [];
+        if (_perception is not null)
+        {
+            if (_scratch is null || _scratch.Visible.Length != n || _scratch.Sensed.Length != size)
+            {
+                _scratch = new PerceptionScratch(n, Scenario.Dimensions);
+            }
+
+            _perception.Perceive(Tick, episode, agent, sensed, sensedPrevious, _scratch);
+            sensed = _scratch.Sensed;
+            sensedPrevious = _scratch.Previous;
+            visible = _scratch.Visible;
+        }
+
+        _sensor.Frame(
+            new WorldView
+            {
+                Positions = Past(Tick).AsSpan(at, size),
+                Previous = Past(Tick - 1).AsSpan(at, size),
+                Goals = Goals.AsSpan(at, size),
+                Headings = _state.Headings.AsSpan(episode * n, n),
+                Sensed = sensed,
+                SensedPrevious = sensedPrevious,
+                Visible = visible,
+            },
+            agent,
+            frame);
+    }
+
+    /// <summary>Applies one action an agent, in the order of episodes and agents, and moves on to the next tick.</summary>
+    /// <param name="actions">Actions [E,N,A].</param>
+    /// <param name="outcomes">[E,N]: <see cref="Outcome.Applied"/> where there is an action, else why not. Becomes <see cref="Outcome.Refused"/> where an action cannot be applied.</param>
+    public void Apply(ReadOnlySpan<float> actions, Span<Outcome> outcomes)
+    {
+        if (IsDone)
+        {
+            throw new InvalidOperationException("the last tick has been applied");
+        }
+
+        var size = ActionSize;
+        var ticks = Scenario.Steps - 1;
+        for (var body = 0; body < Bodies; body++)
+        {
+            var action = actions.Slice(body * size, size);
+            var record = _actions.AsSpan((body * ticks + Tick) * size, size);
+            if (outcomes[body] == Outcome.Applied)
+            {
+                if (_dynamics.TryStep(_state, body, action))
+                {
+                    action.CopyTo(record);
+                    continue;
+                }
+
+                outcomes[body] = Outcome.Refused;
+            }
+
+            _dynamics.StepFallback(_state, body, record);
+        }
+
+        Tick++;
+        Record();
+    }
+
+    /// <summary>Positions so far, [E,N,Tick+1,D] [m].</summary>
+    public NdArray<float> Positions() => Cut(_positions, Scenario.Steps, Tick + 1, Scenario.Dimensions);
+
+    /// <summary>Actions so far, [E,N,Tick,A]; where the fallback stood in, what it amounted to.</summary>
+    public NdArray<float> Actions() => Cut(_actions, Scenario.Steps - 1, Tick, ActionSize);
+
+    private double[] Past(int tick)
+    {
+        var at = Math.Max(0, tick);
+        return _past[at % _past.Length];
+    }
+
+    private void Record()
+    {
+        var (d, steps) = (Scenario.Dimensions, Scenario.Steps);
+        _state.Positions.CopyTo(_past[Tick % _past.Length], 0);
+        for (var body = 0; body < Bodies; body++)
+        {
+            for (var i = 0; i < d; i++)
+            {
+                _positions[(body * steps + Tick) * d + i] = (float)_state.Positions[body * d + i];
+            }
+        }
+    }
+
+    private NdArray<float> Cut(float[] all, int steps, int keep, int width)
+    {
+        int[] shape = [Episodes, Scenario.Agents, keep, width];
+        if (keep == steps)
+        {
+            return new NdArray<float>(shape, all);
+        }
+
+        var data = new float[Bodies * keep * width];
+        for (var body = 0; body < Bodies; body++)
+        {
+            all.AsSpan(body * steps * width, keep * width).CopyTo(data.AsSpan(body * keep * width));
+        }
+
+        return new NdArray<float>(shape, data);
+    }
+
+    private double[] Checked(NdArray<double> array, string name)
+    {
+        InvalidInputException.Require(
+            array.Shape.Length == 3 && array.Shape[0] == Episodes && array.Shape[1] == Scenario.Agents && array.Shape[2] == Scenario.Dimensions,
+            Scenario.Name, name, $"shape ({Episodes}, {Scenario.Agents}, {Scenario.Dimensions})", array.ShapeText);
+        var at = Vectors.FirstNotFinite(array.Data);
+        InvalidInputException.Require(at < 0, Scenario.Name, name, "finite numbers", at < 0 ? null : $"{array.Data[at]} in episode {at / (Scenario.Agents * Scenario.Dimensions)}");
+        InvalidInputException.Require(Array.TrueForAll(array.Data, x => Math.Abs(x) <= Dynamics.MaxCoordinate), Scenario.Name, name, $"numbers within {Dynamics.MaxCoordinate} m", "a larger one");
+        return array.Data;
+    }
+}

@@ -1,0 +1,110 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.World;
+
+/// <summary>How a simulation is run.</summary>
+public sealed record SimulationOptions
+{
+    /// <summary>The run's seed. Default: 0.</summary>
+    public ulong Seed { get; init; }
+
+    /// <summary>Episodes that advance side by side (E), at least 1. Default: 1.</summary>
+    public int Episodes { get; init; } = 1;
+
+    /// <summary>How agents sample and execute plans; handed to the host unread.</summary>
+    public SamplingSpec Sampling { get; init; } = new();
+
+    /// <summary>Starts [E,N,D] [m], or null to draw them by the scenario's law.</summary>
+    public NdArray<double>? Starts { get; init; }
+
+    /// <summary>Goals [E,N,D] [m], or null to draw them by the scenario's law.</summary>
+    public NdArray<double>? Goals { get; init; }
+
+    /// <summary>Threads that build observations. Results do not depend on it. Default: all.</summary>
+    public int Threads { get; init; } = Environment.ProcessorCount;
+
+    /// <summary>The clock of real-time pacing and of the measured duration. Default: the system's.</summary>
+    public TimeProvider Time { get; init; } = TimeProvider.System;
+}
+
+/// <summary>How far a simulation is.</summary>
+/// <param name="TicksDone">Ticks applied.</param>
+/// <param name="Ticks">Ticks in all.</param>
+/// <param name="AgentSteps">Ticks applied times agents of all episodes.</param>
+/// <param name="Elapsed">Time since the first tick was opened.</param>
+public readonly record struct SimulationProgress(int TicksDone, int Ticks, long AgentSteps, TimeSpan Elapsed);
+
+/// <summary>
+/// What a simulation gave. All episodes advance side by side, so a run that was cancelled is cut at the same step in all of them.
+/// </summary>
+/// <param name="Positions">True positions [E,N,S+1,D] [m] with S = <paramref name="StepsDone"/>; step 0 is the start.</param>
+/// <param name="Actions">Actions [E,N,S,A]; where the fallback stood in, what it amounted to.</param>
+/// <param name="Starts">Starts [E,N,D] [m].</param>
+/// <param name="Goals">Goals [E,N,D] [m].</param>
+/// <param name="StepsDone">Ticks applied (S).</param>
+/// <param name="Completed">Whether the run came to its end; false where it was cancelled.</param>
+/// <param name="Counts">What the world counted.</param>
+/// <param name="Host">What the host counted.</param>
+/// <param name="WallSeconds">Seconds from the first tick to the last.</param>
+public sealed record SimulationResult(
+    NdArray<float> Positions, NdArray<float> Actions, NdArray<double> Starts, NdArray<double> Goals,
+    int StepsDone, bool Completed, WorldCounts Counts, AgentHostReport Host, double WallSeconds)
+{
+    /// <summary>
+    /// SHA-256, hexadecimal, over the shape (int32) and the float bits of <see cref="Positions"/>, little-endian. Equal for equal scenario, model and
+    /// seed, for any number of threads and any host, on the same processor architecture with the same math library.
+    /// </summary>
+    public string TrajectoryHash { get; } = Hash(Positions);
+
+    /// <summary>The arrays, to be saved or measured.</summary>
+    public Rollouts ToRollouts() => new(Positions, Actions, Starts, Goals);
+
+    /// <summary>Writes the arrays (<see cref="Rollouts.Save"/>).</summary>
+    public void SaveRollouts(string path) => ToRollouts().Save(path);
+
+    private static string Hash(NdArray<float> positions)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(MemoryMarshal.AsBytes(positions.Shape.AsSpan()));
+        hash.AppendData(MemoryMarshal.AsBytes(positions.Data.AsSpan()));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+}
+
+/// <summary>Runs agents in a simulated world.</summary>
+public static class Simulation
+{
+    /// <summary>Opens the host with the agents of the run, runs all episodes side by side, and gathers what happened. The host stays open; it is the caller's.</summary>
+    /// <param name="scenario">What is simulated.</param>
+    /// <param name="sensor">The layout of the observations.</param>
+    /// <param name="options">Seed, episodes and the like.</param>
+    /// <param name="host">Where the agents live.</param>
+    /// <param name="progress">Told after every tick, on the world's thread; must return at once.</param>
+    /// <param name="cancellationToken">Stops at a tick boundary; the result keeps what is done. (While the host is still opening there is nothing to keep, and the cancellation is thrown.)</param>
+    /// <exception cref="InvalidInputException">The sensor does not fit the scenario, or an option is out of range.</exception>
+    public static async Task<SimulationResult> RunAsync(
+        Scenario scenario, SensorSpec sensor, SimulationOptions options, IAgentHost host, IProgress<SimulationProgress>? progress = null, CancellationToken cancellationToken = default)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(sensor);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(host);
+        InvalidInputException.Require(options.Threads >= 1, scenario.Name, "threads", "at least 1", options.Threads);
+        var world = new SimulatedWorld(scenario, sensor, options.Seed, options.Episodes, options.Starts, options.Goals);
+        var actor = new WorldActor(world, host, options.Time, options.Threads);
+        var run = new RunSpec(options.Seed, options.Episodes, scenario.Agents, world.FrameSize, world.ActionSize, options.Sampling);
+        await host.OpenAsync(run, actor, cancellationToken).ConfigureAwait(false);
+        var started = options.Time.GetTimestamp();
+        var completed = await actor.RunAsync(
+            progress is null ? null : done => progress.Report(new SimulationProgress(done, scenario.Steps - 1, (long)done * world.Bodies, options.Time.GetElapsedTime(started))),
+            cancellationToken).ConfigureAwait(false);
+        var seconds = options.Time.GetElapsedTime(started).TotalSeconds;
+        int[] shape = [options.Episodes, scenario.Agents, scenario.Dimensions];
+        return new SimulationResult(
+            world.Positions(), world.Actions(), new NdArray<double>(shape, world.Starts), new NdArray<double>(shape, world.Goals),
+            world.Tick, completed, actor.Counts, host.Report, seconds);
+    }
+}

@@ -1,0 +1,285 @@
+using MimicD.Contracts;
+
+namespace MimicD.World;
+
+/// <summary>Counts of one run, kept by the world. Nothing is replaced or dropped without being counted here.</summary>
+/// <param name="Missed">Fallbacks because nothing came before the deadline.</param>
+/// <param name="Stopped">Fallbacks because the host said so.</param>
+/// <param name="WrongSize">Fallbacks because an action had the wrong number of values.</param>
+/// <param name="Refused">Fallbacks because an action was not finite or led out of the world.</param>
+/// <param name="DroppedLate">Actions dropped because their tick had closed.</param>
+/// <param name="DroppedDuplicate">Actions dropped because the agent had acted already.</param>
+/// <param name="DroppedUnknown">Actions dropped because there is no such episode or agent, or the tick is yet to come.</param>
+/// <param name="Overruns">Times that real time fell behind by a whole period or more, and the schedule was moved.</param>
+public sealed record WorldCounts(long Missed, long Stopped, long WrongSize, long Refused, long DroppedLate, long DroppedDuplicate, long DroppedUnknown, long Overruns)
+{
+    /// <summary>Fallbacks for any reason.</summary>
+    public long Fallbacks => Missed + Stopped + WrongSize + Refused;
+
+    /// <summary>Dropped actions for any reason.</summary>
+    public long Dropped => DroppedLate + DroppedDuplicate + DroppedUnknown;
+}
+
+/// <summary>
+/// The actor round a <see cref="SimulatedWorld"/>: opens a tick, hands every agent its observation, waits until all have acted (or for the deadline), applies the
+/// actions in agent order, whatever order they came in.
+/// </summary>
+/// <remarks>
+/// Its mailbox has one slot an agent rather than a queue, for an agent acts once a tick. A slot holds a tick and a phase; an action claims it by
+/// one compare-and-exchange, and the last one wakes the world. Thousands of agents can act at once without a lock.
+/// </remarks>
+public sealed class WorldActor : IActionSink
+{
+    // A slot is tick * 4 + phase.
+    private const long Open = 0;
+    private const long Writing = 1;
+    private const long Filled = 2;
+    private const long Closed = 3;
+
+    // Below this many numbers an observation pass is quicker on one thread.
+    private const long ParallelWork = 1 << 16;
+
+    private readonly SimulatedWorld _world;
+    private readonly IAgentHost _host;
+    private readonly TimeProvider _time;
+    private readonly ParallelOptions _parallel;
+    private readonly float[] _features;
+    private readonly float[] _actions;
+    private readonly Outcome[] _outcomes;
+    private readonly long[] _slots;
+    private readonly long[] _fallbacks = new long[Enum.GetValues<Outcome>().Length];
+    private Barrier _barrier = new(0);
+    private long _late;
+    private long _duplicate;
+    private long _unknown;
+    private long _overruns;
+
+    /// <summary>Makes the actor; nothing runs yet.</summary>
+    /// <param name="world">The state; from here on this actor's alone.</param>
+    /// <param name="host">Where the agents live; opened by the caller with this actor as the sink of their actions.</param>
+    /// <param name="time">The clock of real-time pacing.</param>
+    /// <param name="threads">Threads that build observations, at least 1. Results do not depend on it.</param>
+    public WorldActor(SimulatedWorld world, IAgentHost host, TimeProvider time, int threads)
+    {
+        ArgumentNullException.ThrowIfNull(world);
+        _world = world;
+        _host = host;
+        _time = time;
+        _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        _features = new float[world.Bodies * world.FrameSize];
+        _actions = new float[world.Bodies * world.ActionSize];
+        _outcomes = new Outcome[world.Bodies];
+        _slots = new long[world.Bodies];
+        // Before the first tick opens, an action for it is one for a tick yet to come.
+        Array.Fill(_slots, -1);
+    }
+
+    /// <summary>The counts so far.</summary>
+    public WorldCounts Counts => new(
+        _fallbacks[(int)Outcome.Missed], _fallbacks[(int)Outcome.Stopped], _fallbacks[(int)Outcome.WrongSize], _fallbacks[(int)Outcome.Refused],
+        Interlocked.Read(ref _late), Interlocked.Read(ref _duplicate), Interlocked.Read(ref _unknown), _overruns);
+
+    /// <inheritdoc/>
+    public void Act(in AgentAction action)
+    {
+        var agents = _world.Scenario.Agents;
+        if ((uint)action.Episode.Value >= (uint)_world.Episodes || (uint)action.Agent.Value >= (uint)agents || action.Tick.Value < 0)
+        {
+            Interlocked.Increment(ref _unknown);
+            return;
+        }
+
+        var body = action.Episode.Value * agents + action.Agent.Value;
+        var open = action.Tick.Value * 4L + Open;
+        var found = Interlocked.CompareExchange(ref _slots[body], open + Writing, open);
+        if (found != open)
+        {
+            ref var dropped = ref found < open ? ref _unknown : ref found >= open + Closed ? ref _late : ref _duplicate;
+            Interlocked.Increment(ref dropped);
+            return;
+        }
+
+        // While this slot is being written the world cannot leave the tick, so this is the tick's barrier.
+        var barrier = Volatile.Read(ref _barrier);
+        try
+        {
+            _outcomes[body] = Take(action, body);
+        }
+        finally
+        {
+            Volatile.Write(ref _slots[body], open + Filled);
+            barrier.Release();
+        }
+    }
+
+    /// <summary>Runs to the last tick, or until cancelled: then the tick that is open is abandoned and everything before it kept.</summary>
+    /// <param name="tickClosed">Called after each tick with the number of ticks done.</param>
+    /// <param name="cancellationToken">Stops at a tick boundary.</param>
+    /// <returns>Whether the run came to its end.</returns>
+    public async Task<bool> RunAsync(Action<int>? tickClosed, CancellationToken cancellationToken)
+    {
+        var pacing = _world.Scenario.Pacing;
+        var realTime = pacing.Kind == PacingKind.RealTime;
+        var period = TimeSpan.FromSeconds(pacing.Period(_world.Scenario.TimeStep));
+        var deadline = pacing.Deadline is { } seconds ? TimeSpan.FromSeconds(seconds) : period;
+        var started = _time.GetTimestamp();
+        for (var due = TimeSpan.Zero; !_world.IsDone; due += period)
+        {
+            if (cancellationToken.IsCancellationRequested)
+            {
+                return false;
+            }
+
+            if (realTime)
+            {
+                var wait = due - _time.GetElapsedTime(started);
+                if (wait > TimeSpan.Zero && !await DelayAsync(wait, cancellationToken).ConfigureAwait(false))
+                {
+                    return false;
+                }
+
+                if (wait <= -period)
+                {
+                    // A whole period behind: from here on the schedule is later, instead of ticks that race to catch up.
+                    due -= wait;
+                    _overruns++;
+                }
+            }
+
+            OpenTick();
+            var barrier = _barrier;
+            if (!barrier.Release())
+            {
+                var patience = realTime ? due + deadline - _time.GetElapsedTime(started) : Timeout.InfiniteTimeSpan;
+                try
+                {
+                    await barrier.Closed.WaitAsync(realTime && patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
+                }
+                catch (TimeoutException)
+                {
+                    // Who has not acted is found when the slots are closed.
+                }
+                catch (OperationCanceledException)
+                {
+                    CloseSlots();
+                    return false;
+                }
+            }
+
+            CloseSlots();
+            _world.Apply(_actions, _outcomes);
+            foreach (var outcome in _outcomes)
+            {
+                _fallbacks[(int)outcome]++;
+            }
+
+            tickClosed?.Invoke(_world.Tick);
+        }
+
+        return true;
+    }
+
+    private Outcome Take(in AgentAction action, int body)
+    {
+        var size = _world.ActionSize;
+        if (action.Status != ActionStatus.Decided)
+        {
+            return Outcome.Stopped;
+        }
+
+        if (action.Values.Length != size)
+        {
+            return Outcome.WrongSize;
+        }
+
+        action.Values.Span.CopyTo(_actions.AsSpan(body * size, size));
+        return Outcome.Applied;
+    }
+
+    private async Task<bool> DelayAsync(TimeSpan wait, CancellationToken cancellationToken)
+    {
+        try
+        {
+            await Task.Delay(wait, _time, cancellationToken).ConfigureAwait(false);
+            return true;
+        }
+        catch (OperationCanceledException)
+        {
+            return false;
+        }
+    }
+
+    private void OpenTick()
+    {
+        var (agents, size) = (_world.Scenario.Agents, _world.FrameSize);
+        var tick = new Tick(_world.Tick);
+        void Observe(int body) => _world.Observe(body / agents, body % agents, _features.AsSpan(body * size, size));
+        // Each observation reads the whole episode.
+        if (_parallel.MaxDegreeOfParallelism > 1 && (long)_world.Bodies * (agents + size) >= ParallelWork)
+        {
+            Parallel.For(0, _world.Bodies, _parallel, Observe);
+        }
+        else
+        {
+            for (var body = 0; body < _world.Bodies; body++)
+            {
+                Observe(body);
+            }
+        }
+
+        // One more than there are agents: the barrier cannot close before everything is delivered.
+        Volatile.Write(ref _barrier, new Barrier(_world.Bodies + 1));
+        Array.Fill(_outcomes, Outcome.Refused);
+        for (var body = 0; body < _slots.Length; body++)
+        {
+            Volatile.Write(ref _slots[body], tick.Value * 4L + Open);
+        }
+
+        for (var body = 0; body < _world.Bodies; body++)
+        {
+            _host.Deliver(new Observation(new EpisodeId(body / agents), new AgentId(body % agents), tick, _features.AsMemory(body * size, size)));
+        }
+
+        _host.EndTick(tick);
+    }
+
+    private void CloseSlots()
+    {
+        var open = _world.Tick * 4L + Open;
+        for (var body = 0; body < _slots.Length; body++)
+        {
+            if (Interlocked.CompareExchange(ref _slots[body], open + Closed, open) == open)
+            {
+                _outcomes[body] = Outcome.Missed;
+                continue;
+            }
+
+            // An action that claimed its slot in time counts, and is copied within nanoseconds.
+            var wait = new SpinWait();
+            while (Volatile.Read(ref _slots[body]) == open + Writing)
+            {
+                wait.SpinOnce();
+            }
+        }
+    }
+
+    /// <summary>Counts down the agents of one tick. Each tick has its own, so that a late hand on an old one cannot close the next.</summary>
+    private sealed class Barrier(int pending)
+    {
+        private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
+        private int _pending = pending;
+
+        public Task Closed => _closed.Task;
+
+        public bool Release()
+        {
+            if (Interlocked.Decrement(ref _pending) != 0)
+            {
+                return false;
+            }
+
+            _closed.TrySetResult();
+            return true;
+        }
+    }
+}

@@ -1,0 +1,154 @@
+using System.Diagnostics;
+using MimicD.Agents;
+using MimicD.AgentsTests;
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.Training.Networks;
+using MimicD.Training.Torch;
+
+namespace MimicD.TrainingTests;
+
+/// <summary>libtorch through our binding, the managed execution, and an independent PyTorch must agree on the same weights.</summary>
+public sealed class PeerTests
+{
+    private const double Tolerance = 1e-5;
+
+    public static TheoryData<NetworkKind, int, int, int> Shapes => new()
+    {
+        // kind, width, plan length, agents' other slots
+        { NetworkKind.Mlp, 32, 8, 1 },
+        { NetworkKind.Mlp, 64, 16, 3 },
+        { NetworkKind.Dit, 32, 8, 1 },
+        { NetworkKind.Dit, 64, 25, 1 },
+    };
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Forward_gradients_and_optimizer_steps_equal_PyTorch(NetworkKind kind, int width, int length, int others)
+    {
+        var spec = Spec(kind, width, length, others);
+        var weights = RandomModel.Weights(spec, seed: 3);
+        var inputs = Inputs(spec, batch: 5);
+        using var networks = new NetworkSet(spec, seed: 0, "cpu");
+        networks.Parameters.ImportWeights(weights, "random model");
+        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, dimensions = 2, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
+        var peer = RunPeer(StrictJson.Format(options), weights, inputs);
+
+        AssertClose(peer.Tensors["forward"].Data, networks.Forward(0, inputs.X, inputs.Noise, inputs.Condition), "forward");
+        for (var step = 1; step <= options.steps; step++)
+        {
+            networks.Parameters.ClearGradients();
+            using (new TensorScope())
+            {
+                networks.SquaredError(0, inputs.X, inputs.Noise, inputs.Condition, inputs.Target).Backward();
+            }
+
+            if (step == 1)
+            {
+                var gradients = networks.Parameters.Gradients();
+                foreach (var (name, gradient) in gradients)
+                {
+                    AssertClose(peer.Tensors["gradient." + name["agent0.".Length..]].Data, gradient, "gradient of " + name);
+                }
+
+                Assert.Equal(weights.Tensors.Count, gradients.Count);
+            }
+
+            networks.Parameters.Step(options.rate, options.clip, new AdamWConstants(WeightDecay: options.weightDecay), step, averageDecay: 0);
+        }
+
+        // With a decay of 0 the moving average is the weights themselves.
+        var after = networks.Export(spec);
+        foreach (var (name, tensor) in after.Tensors)
+        {
+            AssertClose(peer.Tensors["weight." + name["agent0.".Length..]].Data, tensor.Data, "weight " + name);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Shapes))]
+    public void Managed_execution_equals_libtorch(NetworkKind kind, int width, int length, int others)
+    {
+        var spec = Spec(kind, width, length, others);
+        var weights = RandomModel.Weights(spec, seed: 4);
+        var inputs = Inputs(spec, batch: 7);
+        using var networks = new NetworkSet(spec, seed: 0, "cpu");
+        networks.Parameters.ImportWeights(weights, "random model");
+        var expected = networks.Forward(0, inputs.X, inputs.Noise, inputs.Condition);
+        var denoiser = Denoiser.Load(spec, 0, weights, "random model");
+        var output = new float[spec.PlanSize];
+        for (var b = 0; b < inputs.Noise.Length; b++)
+        {
+            denoiser.Forward(inputs.X.AsSpan(b * spec.PlanSize, spec.PlanSize), inputs.Noise[b], inputs.Condition.AsSpan(b * spec.ConditionSize, spec.ConditionSize), output);
+            AssertClose(expected.AsSpan(b * spec.PlanSize, spec.PlanSize), output, $"sample {b}");
+        }
+    }
+
+    private static ModelSpec Spec(NetworkKind kind, int width, int length, int others)
+    {
+        var spec = RandomModel.Spec(kind, width, agents: 1, planLength: length);
+        return RandomModel.Complete(spec with { Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true } } });
+    }
+
+    private static BatchInputs Inputs(ModelSpec spec, int batch)
+    {
+        var random = new CounterRandom(17, RandomPurpose.TrainingBatches);
+        float[] Normal(int count)
+        {
+            var values = new float[count];
+            random.FillNormal(values);
+            return values;
+        }
+
+        return new BatchInputs(Normal(batch * spec.PlanSize), Normal(batch), Normal(batch * spec.ConditionSize), Normal(batch * spec.PlanSize));
+    }
+
+    private static SafeTensors RunPeer(string options, SafeTensors weights, BatchInputs inputs)
+    {
+        var folder = Samples.TemporaryFolder();
+        try
+        {
+            var file = new SafeTensors();
+            foreach (var (name, tensor) in weights.Tensors)
+            {
+                file.Add(name["agent0.".Length..], tensor.Data, tensor.Shape);
+            }
+
+            var batch = inputs.Noise.Length;
+            file.Add("x", inputs.X, batch, inputs.X.Length / batch);
+            file.Add("noise", inputs.Noise, batch, 1);
+            file.Add("condition", inputs.Condition, batch, inputs.Condition.Length / batch);
+            file.Add("target", inputs.Target, batch, inputs.X.Length / batch);
+            file.Write(Path.Combine(folder, "in.safetensors"));
+            File.WriteAllText(Path.Combine(folder, "spec.json"), options);
+            // Debian's interpreter, since Debian's python3-torch is what './mimicd test' installs.
+            var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(AppContext.BaseDirectory, "peer.py"), Path.Combine(folder, "spec.json"), Path.Combine(folder, "in.safetensors"), Path.Combine(folder, "out.safetensors")]) { RedirectStandardError = true, UseShellExecute = false };
+            using var process = Process.Start(start)!;
+            var errors = process.StandardError.ReadToEnd();
+            process.WaitForExit();
+            Assert.True(process.ExitCode == 0, $"the PyTorch peer failed (it needs python3-torch and python3-numpy): {errors}");
+            return SafeTensors.Read(Path.Combine(folder, "out.safetensors"));
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
+    }
+
+    private static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, string what)
+    {
+        Assert.Equal(expected.Length, actual.Length);
+        var scale = 1.0;
+        foreach (var value in expected)
+        {
+            scale = Math.Max(scale, Math.Abs(value));
+        }
+
+        for (var i = 0; i < expected.Length; i++)
+        {
+            Assert.True(Math.Abs(expected[i] - actual[i]) <= Tolerance * scale, $"{what}[{i}]: expected {expected[i]:g9}, found {actual[i]:g9}");
+        }
+    }
+
+    private sealed record BatchInputs(float[] X, float[] Noise, float[] Condition, float[] Target);
+}

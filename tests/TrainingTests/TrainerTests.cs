@@ -1,0 +1,192 @@
+using System.Diagnostics;
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.Training;
+using MimicD.Training.Networks;
+using MimicD.Training.Torch;
+
+namespace MimicD.TrainingTests;
+
+public sealed class TrainerTests : IDisposable
+{
+    private readonly string _folder = Samples.TemporaryFolder();
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    [Theory]
+    [InlineData(NetworkKind.Mlp, Frame.Relative, RateSchedule.Cosine)]
+    [InlineData(NetworkKind.Dit, Frame.Absolute, RateSchedule.Constant)]
+    public void A_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(NetworkKind kind, Frame frame, RateSchedule schedule)
+    {
+        var preset = Samples.Preset(kind, steps: 20, frame);
+        preset = preset with { Training = preset.Training with { Schedule = schedule } };
+        var whole = Run(preset, "whole.safetensors");
+        Assert.True(whole.Completed);
+
+        using var stop = new CancellationTokenSource();
+        var first = Run(preset, "parts.safetensors", progress: new CancelAt(7, stop), token: stop.Token);
+        Assert.False(first.Completed);
+        Assert.InRange(first.Step, 7, 19);
+        var second = Run(preset, "parts.safetensors", resume: true);
+        Assert.True(second.Completed);
+
+        AssertSameFile("whole.safetensors", "parts.safetensors");
+        AssertSameFile("whole.resume.safetensors", "parts.resume.safetensors");
+        Assert.Equal(20, File.ReadLines(Path.Combine(_folder, "parts.metrics.jsonl")).Count());
+    }
+
+    [Fact]
+    public void The_same_seed_gives_the_same_file_and_another_seed_another()
+    {
+        var preset = Samples.Preset(NetworkKind.Dit, steps: 5, Frame.Absolute);
+        Run(preset, "a.safetensors");
+        Run(preset, "b.safetensors");
+        Run(preset, "c.safetensors", seed: 2);
+        AssertSameFile("a.safetensors", "b.safetensors");
+        Assert.NotEqual(File.ReadAllBytes(Path.Combine(_folder, "a.safetensors")), File.ReadAllBytes(Path.Combine(_folder, "c.safetensors")));
+    }
+
+    [Fact]
+    public void The_loss_falls()
+    {
+        var losses = new Collect();
+        Run(Samples.Preset(steps: 300, dropout: 0), "falls.safetensors", progress: losses);
+        Assert.True(losses.Reports[^50..].Average(r => r.Loss) < 0.5 * losses.Reports[..20].Average(r => r.Loss), $"from {losses.Reports[0].Loss} to {losses.Reports[^1].Loss}");
+    }
+
+    [Fact]
+    public void The_trained_file_runs_as_a_policy()
+    {
+        Run(Samples.Preset(steps: 5), "runs.safetensors");
+        var model = Model.Load(Path.Combine(_folder, "runs.safetensors"));
+        var policy = model.Policies()(new AgentId(1));
+        var actions = new float[policy.PlanActions * policy.ActionSize];
+        policy.Plan(new float[policy.FrameSize * policy.History], new float[policy.NoiseSize], actions);
+        Assert.All(actions, a => Assert.True(float.IsFinite(a)));
+        Assert.Equal(8, model.Spec.Provenance!.Demonstrations);
+    }
+
+    [Fact]
+    public void Ten_thousand_steps_leak_nothing()
+    {
+        var preset = Samples.Preset(steps: 10_100);
+        preset = preset with
+        {
+            Model = preset.Model with { Network = preset.Model.Network with { Width = 8, Depth = 1, Expansion = 1 } },
+            Training = preset.Training with { Batch = 2 },
+        };
+        var watch = new LeakWatch(100);
+        Run(preset, "leak.safetensors", progress: watch, reportEvery: 100);
+        Assert.Equal(watch.TensorsEarly, watch.TensorsLate);
+        // 10,000 steps make about a million tensors; one byte lost for each would show.
+        Assert.True(watch.BytesLate - watch.BytesEarly < 32 << 20, $"resident memory grew by {(watch.BytesLate - watch.BytesEarly) >> 10} KiB over 10,000 steps");
+    }
+
+    [Fact]
+    public void Another_runs_checkpoint_is_refused()
+    {
+        Run(Samples.Preset(steps: 3), "r.safetensors");
+        var error = Assert.Throws<InvalidInputException>(() => Run(Samples.Preset(steps: 3), "r.safetensors", seed: 9, resume: true));
+        Assert.Contains("r.resume.safetensors", error.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidInputException>(() => Run(Samples.Preset(steps: 3), "none.safetensors", resume: true));
+    }
+
+    [Fact]
+    public void A_device_that_is_not_there_is_refused()
+    {
+        Assert.Throws<InvalidInputException>(() => TorchRuntime.RequireDevice("tpu"));
+        Assert.Throws<InvalidInputException>(() => TorchRuntime.RequireDevice("cuda:x"));
+    }
+
+    [Fact]
+    public void The_paper_preset_has_the_published_size()
+    {
+        var preset = Preset("paper.json");
+        var spec = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset).Spec;
+        using var networks = new NetworkSet(spec, 0, "cpu");
+        // 3.95 M an agent, as counted from the published shapes (method.md).
+        Assert.Equal(2 * 3_949_570, networks.Parameters.Count);
+    }
+
+    [Fact]
+    public void The_cosine_schedule_starts_at_the_rate_and_ends_near_zero()
+    {
+        var options = new OptimisationSpec { Steps = 1000, LearningRate = 0.5, Schedule = RateSchedule.Cosine };
+        Assert.Equal(0.5, Trainer.LearningRate(options, 1), 12);
+        Assert.Equal(0.25, Trainer.LearningRate(options, 501), 12);
+        Assert.InRange(Trainer.LearningRate(options, 1000), 0, 1e-5);
+        Assert.Equal(0.05, Trainer.LearningRate(options with { Warmup = 10, Schedule = RateSchedule.Constant }, 1), 12);
+    }
+
+    [Theory]
+    [InlineData("training.steps=0", "training.steps")]
+    [InlineData("training.stepz=5", "stepz")]
+    [InlineData("training.window=9", "training.window")]
+    [InlineData("model.network.kind=cnn", "kind")]
+    [InlineData("model.plan.startsAtPresent=true", "startsAtPresent")]
+    [InlineData("nonsense", "KEY=VALUE")]
+    [InlineData("training.presentWeight=1", "presentWeight")]
+    public void A_bad_change_of_a_preset_is_one_clear_line(string change, string names)
+    {
+        var error = Assert.Throws<InvalidInputException>(() => Preset("small.json", change));
+        Assert.Contains(names, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void A_change_of_a_preset_takes_effect()
+    {
+        var preset = Preset("small.json", "model.network.width=64", "model.sensor.others=null", "model.network.kind=dit");
+        Assert.Equal(64, preset.Model.Network.Width);
+        Assert.Null(preset.Model.Sensor.Others);
+        Assert.Equal(NetworkKind.Dit, preset.Model.Network.Kind);
+    }
+
+    private static TrainingPreset Preset(string name, params string[] changes)
+        => TrainingPreset.Load(Path.Combine(AppContext.BaseDirectory, "presets", name), changes);
+
+    private TrainingResult Run(TrainingPreset preset, string output, ulong seed = 1, bool resume = false, IProgress<TrainingProgress>? progress = null, int reportEvery = 1, CancellationToken token = default)
+        => Trainer.Run(Samples.Demonstrations(), Samples.Swap, preset, new TrainingRunOptions { Output = Path.Combine(_folder, output), Seed = seed, Threads = 1, CheckpointEvery = 100_000, ReportEvery = reportEvery, Resume = resume }, progress, token);
+
+    private void AssertSameFile(string a, string b)
+        => Assert.True(File.ReadAllBytes(Path.Combine(_folder, a)).AsSpan().SequenceEqual(File.ReadAllBytes(Path.Combine(_folder, b))), $"{a} and {b} differ");
+
+    private sealed class CancelAt(int step, CancellationTokenSource stop) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value)
+        {
+            if (value.Step == step)
+            {
+                stop.Cancel();
+            }
+        }
+    }
+
+    private sealed class Collect : IProgress<TrainingProgress>
+    {
+        public List<TrainingProgress> Reports { get; } = [];
+
+        public void Report(TrainingProgress value) => Reports.Add(value);
+    }
+
+    private sealed class LeakWatch(int warm) : IProgress<TrainingProgress>
+    {
+        public long TensorsEarly { get; private set; }
+
+        public long TensorsLate { get; private set; }
+
+        public long BytesEarly { get; private set; }
+
+        public long BytesLate { get; private set; }
+
+        public void Report(TrainingProgress value)
+        {
+            using var process = Process.GetCurrentProcess();
+            (TensorsLate, BytesLate) = (TorchRuntime.LiveTensors, process.WorkingSet64);
+            if (value.Step == warm)
+            {
+                (TensorsEarly, BytesEarly) = (TensorsLate, BytesLate);
+            }
+        }
+    }
+}

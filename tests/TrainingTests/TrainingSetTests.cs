@@ -1,0 +1,154 @@
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.Training;
+
+namespace MimicD.TrainingTests;
+
+public sealed class TrainingSetTests
+{
+    [Fact]
+    public void A_window_past_the_end_repeats_the_last_row()
+    {
+        var demonstrations = Samples.Demonstrations(2);
+        var set = new TrainingSet(demonstrations, Samples.Swap, Samples.Preset(frame: Frame.Absolute));
+        var (condition, plan) = Buffers(set);
+        var random = new CounterRandom(1, RandomPurpose.TrainingAugmentation);
+        var path = demonstrations.Path(1, 0);
+        set.Sample(30 + 28, 0, ref random, condition, plan);
+        Assert.Equal((float)path[28 * 2], plan[0]);
+        for (var k = 1; k < 6; k++)
+        {
+            Assert.Equal((float)path[29 * 2], plan[2 * k]);
+            Assert.Equal((float)path[29 * 2 + 1], plan[2 * k + 1]);
+        }
+    }
+
+    [Fact]
+    public void A_relative_window_starts_at_the_next_position()
+    {
+        var demonstrations = Samples.Demonstrations(1);
+        var preset = Samples.Preset();
+        var set = new TrainingSet(demonstrations, Samples.Swap, preset with { Training = preset.Training with { OffsetDeviation = 0 } });
+        var (condition, plan) = Buffers(set);
+        var random = new CounterRandom(1, RandomPurpose.TrainingAugmentation);
+        set.Sample(10, 1, ref random, condition, plan);
+        var path = demonstrations.Path(0, 1);
+        for (var k = 0; k < 6; k++)
+        {
+            Assert.Equal(path[(11 + k) * 2] - path[20], plan[2 * k], 5);
+        }
+
+        Assert.Equal((float)path[20], condition[0]);
+        Assert.Equal((path[20] - path[18]) / 0.1, condition[2], 4);
+    }
+
+    [Fact]
+    public void An_offset_moves_past_and_present_and_dies_out_in_the_future()
+    {
+        var demonstrations = Samples.Demonstrations(1);
+        var preset = Samples.Preset();
+        preset = preset with { Training = preset.Training with { OffsetDeviation = 0.3, OffsetDecay = 0.5 } };
+        var set = new TrainingSet(demonstrations, Samples.Swap, preset);
+        var (condition, plan) = Buffers(set);
+        var random = new CounterRandom(3, RandomPurpose.TrainingAugmentation);
+        set.Sample(10, 0, ref random, condition, plan);
+        var path = demonstrations.Path(0, 0);
+        var offset = condition[0] - path[20];
+        Assert.True(Math.Abs(offset) > 1e-3);
+        // The velocity does not see a constant offset.
+        Assert.Equal((path[20] - path[18]) / 0.1, condition[2], 3);
+        for (var k = 0; k < 6; k++)
+        {
+            Assert.Equal(path[(11 + k) * 2] + offset * Math.Pow(0.5, k + 1), plan[2 * k] + condition[0], 4);
+        }
+    }
+
+    [Theory]
+    [InlineData(PlanNormalisation.Coordinate)]
+    [InlineData(PlanNormalisation.Position)]
+    public void Normalised_samples_have_mean_0_and_deviation_1(PlanNormalisation normalisation)
+    {
+        var preset = Samples.Preset();
+        preset = preset with { Training = preset.Training with { OffsetDeviation = 0, Normalisation = normalisation } };
+        var set = new TrainingSet(Samples.Demonstrations(), Samples.Swap, preset);
+        var (condition, plan) = Buffers(set);
+        var constants = set.Spec.Normalisation[1];
+        var random = new CounterRandom(1, RandomPurpose.TrainingAugmentation);
+        var (sum, squares) = (new double[plan.Length], 0.0);
+        var conditionSum = new double[condition.Length];
+        for (var i = 0; i < set.Count; i++)
+        {
+            set.Sample(i, 1, ref random, condition, plan);
+            for (var j = 0; j < plan.Length; j++)
+            {
+                var x = (plan[j] - constants.PlanMean[j]) / (double)constants.PlanDeviation[j];
+                sum[j] += x / set.Count;
+                squares += x * x / set.Count / plan.Length;
+            }
+
+            for (var j = 0; j < condition.Length; j++)
+            {
+                conditionSum[j] += (condition[j] - constants.ConditionMean[j]) / (double)constants.ConditionDeviation[j] / set.Count;
+            }
+        }
+
+        Assert.Equal(0, sum.Average(), 4);
+        Assert.Equal(1, squares, 3);
+        Assert.Equal(constants.SigmaData, Math.Sqrt(squares), 3);
+        Assert.All(conditionSum, s => Assert.Equal(0, s, 3));
+    }
+
+    [Fact]
+    public void The_paper_normalises_the_other_with_the_others_constants()
+    {
+        var preset = TrainingPreset.Load(Path.Combine(AppContext.BaseDirectory, "presets", "paper.json"), []);
+        var constants = new TrainingSet(Samples.Demonstrations(), Samples.Swap, preset).Spec.Normalisation;
+        for (var agent = 0; agent < 2; agent++)
+        {
+            Assert.Equal(constants[agent].PlanMean[..2], constants[agent].ConditionMean[..2]);
+            Assert.Equal(constants[1 - agent].PlanMean[..2], constants[agent].ConditionMean[2..]);
+            Assert.Equal(constants[1 - agent].PlanDeviation[..2], constants[agent].ConditionDeviation[2..]);
+        }
+
+        Assert.NotEqual(constants[0].PlanMean[0], constants[1].PlanMean[0]);
+    }
+
+    [Fact]
+    public void The_target_of_a_batch_is_what_denoises_it()
+    {
+        var preset = Samples.Preset();
+        preset = preset with { Training = preset.Training with { OffsetDeviation = 0, ConditionDropout = 0 } };
+        var set = new TrainingSet(Samples.Demonstrations(1), Samples.Swap, preset);
+        var batch = new Batch(16, set.Spec.PlanSize, set.Spec.ConditionSize);
+        batch.Fill(set, preset.Training, seed: 3, step: 9, agent: 1);
+        var constants = set.Spec.Normalisation[1];
+        var sd = constants.SigmaData;
+        var choice = new CounterRandom(3, RandomPurpose.TrainingBatches, 9, 1);
+        var (condition, plan) = Buffers(set);
+        for (var b = 0; b < 16; b++)
+        {
+            var sigma = Math.Exp(4 * batch.Noise[b]);
+            var total = sigma * sigma + sd * sd;
+            var random = new CounterRandom(0, RandomPurpose.TrainingAugmentation);
+            set.Sample(choice.NextInt32(set.Count), 1, ref random, condition, plan);
+            for (var i = 0; i < plan.Length; i++)
+            {
+                var at = b * plan.Length + i;
+                // D = c_skip y + c_out F with y = input / c_in and F = target must be the clean sample.
+                var denoised = sd * sd / total * (batch.Input[at] * Math.Sqrt(total)) + sigma * sd / Math.Sqrt(total) * batch.Target[at];
+                Assert.Equal((plan[i] - constants.PlanMean[i]) / constants.PlanDeviation[i], denoised, 3);
+            }
+        }
+    }
+
+    [Fact]
+    public void Demonstrations_of_another_number_of_agents_are_refused()
+    {
+        var positions = new double[1 * 3 * 30 * 2];
+        var set = new World.DemonstrationSet(new NdArray<double>([1, 3, 30, 2], positions), null, null, new World.DemonstrationMeta { Scenario = "swap", TimeStep = 0.1 });
+        var error = Assert.Throws<InvalidInputException>(() => new TrainingSet(set, Samples.Swap, Samples.Preset()));
+        Assert.Contains("agents", error.Message, StringComparison.Ordinal);
+    }
+
+    private static (float[] Condition, float[] Plan) Buffers(TrainingSet set) => (new float[set.Spec.ConditionSize], new float[set.Window * 2]);
+}

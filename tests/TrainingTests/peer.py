@@ -1,0 +1,124 @@
+"""An independent PyTorch of both denoisers, written from docs/networks.md: forward pass, gradients, and AdamW steps on given weights.
+
+Usage: peer.py SPEC.json IN.safetensors OUT.safetensors
+IN holds the weights (no prefix) and x [B, L*D], noise [B, 1], condition [B, A], target [B, L*D].
+"""
+import json
+import math
+import struct
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+
+def load(path):
+    with open(path, "rb") as file:
+        size = struct.unpack("<Q", file.read(8))[0]
+        header = json.loads(file.read(size))
+        body = file.read()
+    header.pop("__metadata__", None)
+    return {k: torch.from_numpy(np.frombuffer(body[slice(*v["data_offsets"])], np.float32).reshape(v["shape"]).copy()) for k, v in header.items()}
+
+
+def save(path, tensors):
+    header, blobs, at = {}, [], 0
+    for name, tensor in tensors.items():
+        blob = tensor.detach().contiguous().numpy().astype(np.float32).tobytes()
+        header[name] = {"dtype": "F32", "shape": list(tensor.shape), "data_offsets": [at, at + len(blob)]}
+        at += len(blob)
+        blobs.append(blob)
+    text = json.dumps(header).encode()
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + b"".join(blobs))
+
+
+def linear(w, name, v, bias=True):
+    return F.linear(v, w[name + ".weight"], w[name + ".bias"] if bias else None)
+
+
+def norm(v):
+    mean = v.mean(-1, keepdim=True)
+    return (v - mean) / torch.sqrt(((v - mean) ** 2).mean(-1, keepdim=True) + 1e-6)
+
+
+def mish(v):
+    return v * torch.tanh(F.softplus(v))
+
+
+def gelu(v):
+    return 0.5 * v * (1 + torch.tanh(math.sqrt(2 / math.pi) * (v + 0.044715 * v ** 3)))
+
+
+def attention(w, name, h, heads):
+    q, k, v = linear(w, name + ".qkv", h).chunk(3, dim=-1)
+    width = h.shape[-1] // heads
+    mixed = []
+    for i in range(heads):
+        part = slice(i * width, (i + 1) * width)
+        scores = torch.einsum("btd,bsd->bts", q[..., part], k[..., part]) / math.sqrt(width)
+        mixed.append(torch.einsum("bts,bsd->btd", scores.softmax(-1), v[..., part]))
+    return linear(w, name + ".out", torch.cat(mixed, -1))
+
+
+def embed(w, noise):
+    return linear(w, "noise.2", mish(linear(w, "noise.0", noise)))
+
+
+def dit(w, spec, x, noise, condition):
+    width, c, a, d = spec["width"], spec["conditionWidth"], condition.shape[1], spec["dimensions"]
+    k = linear(w, "condition.in", condition).reshape(-1, a, c)
+    k = attention(w, "condition", k, spec["heads"])
+    e = F.silu(embed(w, noise) + linear(w, "condition.project", k.flatten(1)))
+    x = x.reshape(x.shape[0], -1, d)
+    t = torch.arange(x.shape[1], dtype=torch.float64)[:, None]
+    j = torch.arange(width // 2, dtype=torch.float64)[None]
+    angle = t / 10000 ** (2 * j / width)
+    positions = torch.stack([angle.sin(), angle.cos()], -1).reshape(x.shape[1], width).float()
+    h = linear(w, "tokens", x) + positions
+    for i in range(spec["depth"]):
+        b = f"blocks.{i}"
+        s1, k1, g1, s2, k2, g2 = linear(w, b + ".modulation", e)[:, None].chunk(6, -1)
+        h = h + g1 * attention(w, b, norm(h) * (1 + k1) + s1, spec["heads"])
+        h = h + g2 * linear(w, b + ".down", gelu(linear(w, b + ".up", norm(h) * (1 + k2) + s2)))
+    s, k = linear(w, "head.modulation", e)[:, None].chunk(2, -1)
+    return linear(w, "head.out", norm(h) * (1 + k) + s).flatten(1)
+
+
+def mlp(w, spec, x, noise, condition):
+    n = embed(w, noise)
+    f = mish(linear(w, "condition.2", mish(linear(w, "condition.0", condition))))
+    h = linear(w, "input", x) + f
+    for i in range(spec["depth"]):
+        b = f"blocks.{i}"
+        u = linear(w, b + ".up", norm(h)) + linear(w, b + ".noise", n, False) + linear(w, b + ".condition", f, False)
+        h = h + linear(w, b + ".down", mish(u))
+    return linear(w, "head", norm(h))
+
+
+def main():
+    torch.set_num_threads(1)
+    with open(sys.argv[1]) as file:
+        spec = json.load(file)
+    tensors = load(sys.argv[2])
+    inputs = {k: tensors.pop(k) for k in ("x", "noise", "condition", "target")}
+    network = dit if spec["kind"] == "dit" else mlp
+    weights = {k: v.requires_grad_(True) for k, v in tensors.items()}
+    optimizer = torch.optim.AdamW(weights.values(), lr=spec["rate"], weight_decay=spec["weightDecay"])
+    out = {}
+    for step in range(spec["steps"]):
+        optimizer.zero_grad()
+        y = network(weights, spec, inputs["x"], inputs["noise"], inputs["condition"])
+        loss = ((y - inputs["target"]) ** 2).mean()
+        loss.backward()
+        if step == 0:
+            out["forward"] = y
+            out.update({"gradient." + k: v.grad.clone() for k, v in weights.items()})
+        torch.nn.utils.clip_grad_norm_(weights.values(), spec["clip"])
+        optimizer.step()
+    out.update({"weight." + k: v for k, v in weights.items()})
+    save(sys.argv[3], out)
+
+
+main()

@@ -1,0 +1,163 @@
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.World.Tests;
+
+public sealed class DemonstrationTests : IDisposable
+{
+    private readonly string _folder = Directory.CreateTempSubdirectory("mimicd-demonstrations-").FullName;
+
+    public void Dispose() => Directory.Delete(_folder, recursive: true);
+
+    internal static DemonstrationSet Make(int count, int agents, int steps)
+        => new(
+            new NdArray<double>([count, agents, steps, 2], [.. Enumerable.Range(0, count * agents * steps * 2).Select(i => Math.Sin(i) * 5)]),
+            new NdArray<double>([count, agents, steps - 1, 2], [.. Enumerable.Range(0, count * agents * (steps - 1) * 2).Select(i => Math.Cos(i))]),
+            [.. Enumerable.Range(0, count).Select(i => i % 7)],
+            new DemonstrationMeta { Scenario = "swap", TimeStep = 0.25, Seed = 4 });
+
+    [Fact]
+    public void What_is_saved_is_read_back()
+    {
+        var set = Make(5, 3, 7);
+        set.Save(_folder);
+        var back = DemonstrationSet.Load(_folder);
+        Assert.Equal(set.Positions.Shape, back.Positions.Shape);
+        Assert.Equal(set.Positions.Data, back.Positions.Data);
+        Assert.Equal(set.Controls!.Data, back.Controls!.Data);
+        Assert.Equal(set.Modes, back.Modes);
+        Assert.Equal(set.Meta, back.Meta);
+        Assert.Equal(set.ContentHash(), back.ContentHash());
+        Assert.Equal(set.ContentHash(), DemonstrationSet.Load(_folder).Subset([0, 1, 2, 3, 4]).ContentHash());
+        Assert.DoesNotContain(Directory.EnumerateFiles(_folder), f => f.EndsWith(".part", StringComparison.Ordinal));
+    }
+
+    [Fact]
+    public void A_subset_keeps_the_order_asked_for()
+    {
+        var set = Make(5, 2, 4);
+        var subset = set.Subset([3, 1]);
+        Assert.Equal(set.Path(3, 1).ToArray(), subset.Path(0, 1).ToArray());
+        Assert.Equal(set.Path(1, 0).ToArray(), subset.Path(1, 0).ToArray());
+        Assert.Equal([3, 1], subset.Modes!);
+        Assert.NotEqual(set.ContentHash(), subset.ContentHash());
+    }
+
+    [Fact]
+    public void NaN_is_refused_and_located()
+    {
+        Make(3, 2, 4).Save(_folder);
+        var data = Make(3, 2, 4).Positions.Data;
+        data[(1 * 2 + 1) * 8 + 2 * 2 + 1] = double.NaN;
+        new NpzWriter().Add<double>("positions", data, 3, 2, 4, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "agents.npz: positions: expected finite numbers, found NaN at [1, 1, 2, 1]");
+    }
+
+    [Theory]
+    [InlineData(new[] { 24, 2 }, "positions: expected shape [M,N,T,D] with D 2 or 3, found (24, 2)")]
+    [InlineData(new[] { 3, 2, 2, 4 }, "positions: expected shape [M,N,T,D] with D 2 or 3, found (3, 2, 2, 4)")]
+    [InlineData(new[] { 3, 8, 1, 2 }, "positions: expected shape")]
+    public void A_wrong_shape_is_refused(int[] shape, string expected)
+    {
+        Make(3, 2, 4).Save(_folder);
+        new NpzWriter().Add<double>("positions", new double[48], shape).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, expected);
+    }
+
+    [Fact]
+    public void Controls_and_modes_must_match_the_positions()
+    {
+        Make(3, 2, 4).Save(_folder);
+        new NpzWriter().Add<double>("positions", new double[48], 3, 2, 4, 2).Add<double>("controls", new double[48], 3, 2, 4, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "controls: expected shape (3, 2, 3, C), found (3, 2, 4, 2)");
+        new NpzWriter().Add<double>("positions", new double[48], 3, 2, 4, 2).Add<int>("mode", new int[2], 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "mode: expected 3 numbers");
+    }
+
+    [Fact]
+    public void A_truncated_file_an_empty_folder_and_a_strange_description_are_refused()
+    {
+        Refused(Path.Combine(_folder, "nowhere"), "a folder with agents.npz");
+        Refused(_folder, "agents.npz, or one .npy file an agent");
+        Make(3, 2, 4).Save(_folder);
+        var arrays = Path.Combine(_folder, "agents.npz");
+        var bytes = File.ReadAllBytes(arrays);
+        File.WriteAllBytes(arrays, bytes[..(bytes.Length / 2)]);
+        Refused(_folder, "agents.npz: not an .npz file, or truncated");
+        File.WriteAllBytes(arrays, bytes);
+        File.WriteAllText(Path.Combine(_folder, "meta.json"), "{ \"scenario\": \"swap\", \"timeStep\": 0.1, \"colour\": 1 }");
+        Refused(_folder, "unknown key 'colour'");
+    }
+
+    [Fact]
+    public void One_array_an_agent_is_read_in_the_order_of_the_numbers()
+    {
+        var set = Make(4, 11, 3);
+        for (var i = 0; i < 11; i++)
+        {
+            WriteAgent(set, i, $"data{i + 1}_4_traj.npy", 4);
+        }
+
+        var back = DemonstrationSet.Load(_folder);
+        Assert.Equal(set.Positions.Shape, back.Positions.Shape);
+        Assert.Equal(set.Positions.Data, back.Positions.Data);
+        Assert.Null(back.Modes);
+        var swap = Scenario.Load(Path.Combine(ScenarioTests.Folder, "swap.json"));
+        Assert.Equal("swap", DemonstrationSet.Load(_folder, swap).Scenario);
+    }
+
+    [Fact]
+    public void Several_sets_are_ambiguous_until_one_is_named()
+    {
+        var set = Make(4, 2, 3);
+        for (var i = 0; i < 2; i++)
+        {
+            WriteAgent(set, i, $"data{i + 1}_4_traj.npy", 4);
+            WriteAgent(set, i, $"data{i + 1}_2_traj.npy", 2);
+        }
+
+        Refused(_folder, "data*_2_traj.npy, ");
+        Assert.Equal(2, DemonstrationSet.Load(Path.Combine(_folder, "data*_2_traj.npy")).Count);
+        Refused(Path.Combine(_folder, "data*_3_traj.npy"), "expected agents.npz, or one .npy file an agent");
+    }
+
+    [Fact]
+    public void Agents_with_different_numbers_of_demonstrations_are_refused()
+    {
+        var set = Make(4, 2, 3);
+        WriteAgent(set, 0, "data1.npy", 4);
+        WriteAgent(set, 1, "data2.npy", 3);
+        Refused(_folder, "data2.npy: expected shape (4, 3, 2) as in data1.npy, found (3, 3, 2)");
+    }
+
+    [Fact]
+    public void Features_of_a_demonstration_follow_its_positions()
+    {
+        double[] positions =
+        [
+            0, 0, 1, 0, 1, 0, 1, 2, // agent 0: east, stands, north
+            5, 5, 5, 5, 5, 5, 5, 5, // agent 1 stands
+        ];
+        var set = new DemonstrationSet(new NdArray<double>([1, 2, 4, 2], positions), null, null, new DemonstrationMeta { Scenario = "", TimeStep = 0.5 });
+        var sensor = new Sensor(new SensorSpec { Velocity = true, Heading = true, Goal = Frame.Relative, Others = new OthersSpec { Velocity = true } }, [], 0.5);
+        var frames = DemonstrationFeatures.Frames(set, sensor, 0, 0).Select(x => MathF.Round(x, 5)).Chunk(12).ToArray();
+        var (cos, sin) = (MathF.Round(1 / MathF.Sqrt(5), 5), MathF.Round(2 / MathF.Sqrt(5), 5));
+        Assert.Equal([0, 0, 0, 0, cos, sin, 1, 2, 5, 5, 0, 0], frames[0]);
+        Assert.Equal([1, 0, 2, 0, 1, 0, 0, 2, 4, 5, 0, 0], frames[1]);
+        Assert.Equal([1, 0, 0, 0, 1, 0, 0, 2, 4, 5, 0, 0], frames[2]);
+        Assert.Equal([1, 2, 0, 4, 0, 1, 0, 0, 4, 3, 0, 0], frames[3]);
+    }
+
+    private void WriteAgent(DemonstrationSet set, int agent, string name, int count)
+        => Npy.Write<double>(
+            Path.Combine(_folder, name),
+            Enumerable.Range(0, count).SelectMany(m => set.Path(m, agent).ToArray()).ToArray(),
+            count, set.Steps, 2);
+
+    private static void Refused(string path, string expected)
+    {
+        var error = Assert.Throws<InvalidInputException>(() => DemonstrationSet.Load(path));
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+}

@@ -1,0 +1,212 @@
+using FsCheck;
+using FsCheck.Fluent;
+using MimicD.Numerics;
+using MimicD.World;
+using MimicD.World.Experts;
+
+namespace MimicD.WorldTests;
+
+public class ExpertsTests
+{
+    private static readonly SwapExpertOptions Options = new();
+
+    [Fact]
+    public void Every_mode_is_reached_and_keeps_its_limits()
+    {
+        int[] modes = [.. Enumerable.Range(0, 24).Select(i => 1 + (i % SwapModes.Count))];
+        ExpertDemonstrations made = ExpertGenerator.Generate(Options, modes, seed: 11, threads: 2);
+        DemonstrationSet set = made.Demonstrations;
+        for (int i = 0; i < modes.Length; i++)
+        {
+            Assert.Equal(modes[i], SwapModes.Label(set.Path(i, 0), set.Path(i, 1)));
+        }
+
+        ExpertReport report = ExpertReport.Of(set, Options);
+        Assert.True(report.Own.Violation <= Options.MaxViolation, $"distances violated by {report.Own.Violation}");
+        Assert.True(report.DynamicsViolation <= 100 * Options.MaxViolation, $"dynamics or controls violated by {report.DynamicsViolation}");
+        Assert.True(made.Violation <= Options.MaxViolation);
+
+        // Agents on the same side ride on the pair limit, agents on different sides never meet; everyone rides on the disc.
+        Assert.Equal(modes.Count(SwapModes.SameSide) / (double)modes.Length, report.Own.PairActive, 12);
+        Assert.Equal([1.0, 1.0], report.Own.DiscActive.Select(share => Math.Round(share, 12)));
+    }
+
+    [Fact]
+    public void A_demonstration_depends_only_on_seed_and_index()
+    {
+        DemonstrationSet one = ExpertGenerator.Generate(Options, 6, seed: 3, threads: 1).Demonstrations;
+        DemonstrationSet two = ExpertGenerator.Generate(Options, 9, seed: 3, threads: 3).Demonstrations;
+        DemonstrationSet other = ExpertGenerator.Generate(Options, 6, seed: 4, threads: 2).Demonstrations;
+        Assert.Equal(one.Positions.Data, two.Positions.Data[..one.Positions.Data.Length]);
+        Assert.Equal(one.Modes!, two.Modes![..6]);
+        Assert.NotEqual(one.Positions.Data, other.Positions.Data);
+    }
+
+    [Fact]
+    public void Shares_of_modes_are_those_asked_for()
+    {
+        var options = Options with { ModeShares = [0, 0, 0, 2, 0, 0], Knots = 60, TimeStep = 10.0 / 60 };
+        Assert.All(ExpertGenerator.Generate(options, 3, seed: 1, threads: 1).Demonstrations.Modes!, mode => Assert.Equal(4, mode));
+    }
+
+    [Fact]
+    public void Modes_follow_places_where_asked()
+    {
+        var options = Options with { ModesFollowPlaces = true };
+        ExpertDemonstrations made = ExpertGenerator.Generate(options, 6, seed: 2, threads: 2);
+        for (int i = 0; i < made.Demonstrations.Count; i++)
+        {
+            double[] starts = [.. made.Demonstrations.Path(i, 0)[..2], .. made.Demonstrations.Path(i, 1)[..2]];
+            Assert.Equal(made.Demonstrations.Modes![i], SwapModes.Suggested(starts, made.Goals.AsSpan(4 * i, 4)));
+        }
+    }
+
+    [Fact]
+    public void Paths_leave_their_starts_and_stop_near_their_goals()
+    {
+        ExpertDemonstrations made = ExpertGenerator.Generate(Options, 4, seed: 8, threads: 2);
+        DemonstrationSet set = made.Demonstrations;
+        for (int i = 0; i < set.Count; i++)
+        {
+            for (int a = 0; a < 2; a++)
+            {
+                ReadOnlySpan<double> path = set.Path(i, a);
+                int goal = 2 * ((2 * i) + a);
+                Assert.InRange(Math.Abs(path[0] - (20 * a)), 0, Options.Spread);
+                Assert.InRange(Math.Abs(path[^2] - made.Goals[goal]), 0, 0.5);
+                Assert.InRange(Math.Abs(path[^1] - made.Goals[goal + 1]), 0, 0.5);
+                int last = (((2 * i) + a + 1) * (set.Steps - 1) * 2) - 2;
+                Assert.InRange(set.Controls!.Data[last], 0, Options.Limits.MaxSpeedChange + 1e-6);
+            }
+        }
+    }
+
+    [Fact]
+    public void Cancelling_stops_the_work()
+    {
+        using var stop = new CancellationTokenSource();
+        var progress = new Immediately(done =>
+        {
+            if (done == 2)
+            {
+                stop.Cancel();
+            }
+        });
+        Assert.ThrowsAny<OperationCanceledException>(() => ExpertGenerator.Generate(Options, 10_000, seed: 1, threads: 2, progress, stop.Token));
+        Assert.InRange(progress.Last, 2, 10);
+    }
+
+    [Fact]
+    public void Mirroring_the_world_mirrors_the_path()
+    {
+        double[] starts = [0.3, 0.2, 19.8, -0.4];
+        double[] goals = [20.1, -0.6, 0.2, 0.5];
+        var expert = new SwapExpert(Options);
+        JointDemonstration above = expert.Solve(3, starts, goals, 0)!;
+        JointDemonstration below = expert.Solve(4, [0.3, -0.2, 19.8, 0.4], [20.1, 0.6, 0.2, -0.5], 0)!;
+        for (int i = 0; i < above.Positions.Length; i += 2)
+        {
+            Assert.Equal(above.Positions[i], below.Positions[i], 1e-3);
+            Assert.Equal(above.Positions[i + 1], -below.Positions[i + 1], 1e-3);
+        }
+    }
+
+    [Fact]
+    public void Three_unicycles_cross_without_discs()
+    {
+        // The road crossing's shape: no disc, three agents with their own headings, a pair limit that binds.
+        var weights = Options.Weights;
+        var limits = Options.Limits;
+        UnicycleAgent[] agents =
+        [
+            new(0, 2, -Math.PI / 2, 2, 0, 0, weights, limits),
+            new(0.5, -2, Math.PI / 2, 0.5, 2, Math.PI / 2, weights, limits),
+            new(-0.25, 0.75, 0, 1.75, 0.75, 0, weights, limits),
+        ];
+        var problem = new UnicycleProblem { Agents = agents, PairDistance = 0.75 };
+        var guess = new double[3 * 100 * 2];
+        for (int a = 0; a < 3; a++)
+        {
+            for (int k = 0; k < 100; k++)
+            {
+                double along = k / 100.0;
+                guess[2 * ((a * 100) + k)] = agents[a].StartX + (along * (agents[a].GoalX - agents[a].StartX)) + (0.3 * (a - 1) * Math.Sin(Math.PI * along));
+                guess[(2 * ((a * 100) + k)) + 1] = agents[a].StartY + (along * (agents[a].GoalY - agents[a].StartY));
+            }
+        }
+
+        UnicycleSolution solution = UnicycleSolver.Solve(problem, guess);
+        Assert.True(solution.Converged, $"residual {solution.Residual} after {solution.Iterations} steps");
+        Assert.InRange(solution.Violation, 0, 1e-6);
+        double least = double.PositiveInfinity;
+        for (int a = 0; a < 3; a++)
+        {
+            for (int b = a + 1; b < 3; b++)
+            {
+                for (int k = 0; k < 100; k++)
+                {
+                    int p = 2 * ((a * 100) + k);
+                    int q = 2 * ((b * 100) + k);
+                    double dx = solution.Positions[p] - solution.Positions[q];
+                    double dy = solution.Positions[p + 1] - solution.Positions[q + 1];
+                    least = Math.Min(least, Math.Sqrt((dx * dx) + (dy * dy)));
+                }
+            }
+        }
+
+        Assert.Equal(0.75, least, 1e-4);
+    }
+
+    [Theory]
+    [InlineData(1, 1.0, -1.0)]
+    [InlineData(2, -1.0, 1.0)]
+    [InlineData(3, 6.0, 1.0)]
+    [InlineData(4, -6.0, 1.0)]
+    [InlineData(5, 6.0, 6.0)]
+    [InlineData(6, 6.0, -6.0)]
+    public void Labels_follow_the_published_rule(int mode, double y1, double y2)
+    {
+        double[] path1 = [0, 0, 10, y1, 20, 0];
+        double[] path2 = [20, 0, 10, y2, 0, 0];
+        Assert.Equal(mode, SwapModes.Label(path1, path2));
+        float[] joint = [.. path1.Concat(path2).Select(value => (float)value)];
+        Assert.Equal(mode, SwapModes.Label(joint));
+    }
+
+    [Fact]
+    public void Swapping_the_agents_roles_swaps_the_modes() =>
+        Prop.ForAll<int>(ArbMap.Default.ArbFor<int>(), seed =>
+        {
+            var random = new CounterRandom((ulong)(uint)seed, RandomPurpose.Starts);
+            double[] starts = new double[4];
+            double[] goals = new double[4];
+            for (int i = 0; i < 4; i++)
+            {
+                (starts[i], goals[i]) = (random.NextUniform(-1, 1), random.NextUniform(-1, 1));
+            }
+
+            int[] swapped = [2, 1, 5, 6, 3, 4];
+            int mode = SwapModes.Suggested(starts, goals);
+            return SwapModes.Suggested([.. starts[2..], .. starts[..2]], [.. goals[2..], .. goals[..2]]) == swapped[mode - 1];
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void Options_that_make_no_sense_are_refused()
+    {
+        Assert.Throws<ArgumentException>(() => (Options with { ModeShares = [1, 2] }).Validate());
+        Assert.Throws<ArgumentException>(() => (Options with { MaxAbsY = 3 }).Validate());
+        Assert.Throws<ArgumentException>(() => new SwapExpert(Options).Solve(1, [0, 0], [0, 0], 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new SwapExpert(Options).Solve(7, [0, 0, 20, 0], [20, 0, 0, 0], 0));
+    }
+
+    private sealed class Immediately(Action<int> tell) : IProgress<int>
+    {
+        public int Last { get; private set; }
+
+        public void Report(int value)
+        {
+            Last = value;
+            tell(value);
+        }
+    }
+}

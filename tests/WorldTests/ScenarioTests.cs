@@ -1,0 +1,158 @@
+using MimicD.Contracts;
+
+namespace MimicD.World.Tests;
+
+public class ScenarioTests
+{
+    internal static readonly string Folder = FindScenarios();
+
+    private const string Small = """
+        { // comments are allowed
+          "name": "small", "timeStep": 0.1, "steps": 10, "goalTolerance": 1,
+          "bodies": [ { "start": [0, 0], "goal": [4, 0] }, { "start": [4, 0], "goal": [0, 0] }, ],
+          "collision": { "limits": [ { "name": "contact", "pair": 0.5 } ], "contact": "contact" },
+          "dynamics": { "kind": "kinematic" }
+        }
+        """;
+
+    private static string FindScenarios()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "scenarios", "swap.json")))
+            {
+                return Path.Combine(folder.FullName, "scenarios");
+            }
+        }
+
+        throw new DirectoryNotFoundException("no scenarios/swap.json above " + AppContext.BaseDirectory);
+    }
+
+    internal static Scenario Parse(params (string Old, string New)[] changes)
+        => Scenario.Parse(changes.Aggregate(Small, (text, c) =>
+        {
+            Assert.Contains(c.Old, text, StringComparison.Ordinal);
+            return text.Replace(c.Old, c.New, StringComparison.Ordinal);
+        }), "small.json");
+
+    [Fact]
+    public void The_shipped_scenarios_load()
+    {
+        var swap = Scenario.Load(Path.Combine(Folder, "swap.json"));
+        Assert.Equal(2, swap.Agents);
+        Assert.Equal(100, swap.Steps);
+        Assert.Equal(2.25, swap.Collision.ContactLimit.Pair);
+        Assert.Equal(8, Scenario.Load(Path.Combine(Folder, "ring.json")).Agents);
+    }
+
+    [Theory]
+    [InlineData("\"steps\"", "\"step\"", "unknown key 'step'")]
+    [InlineData("\"pair\": 0.5", "\"pair\": 0.5, \"pare\": 1", "unknown key")]
+    [InlineData("\"steps\": 10", "\"steps\": \"ten\"", "'steps'")]
+    [InlineData("\"steps\": 10", "\"steps\": 1", "steps: expected 2 to")]
+    [InlineData("\"timeStep\": 0.1, ", "", "timeStep")]
+    [InlineData("\"timeStep\": 0.1", "\"timeStep\": 0", "timeStep: expected above 0, found 0")]
+    [InlineData("[4, 0], \"goal\": [0, 0]", "[4, NaN], \"goal\": [0, 0]", "small.json: line")]
+    [InlineData("[4, 0], \"goal\": [0, 0]", "[4, 1e999], \"goal\": [0, 0]", "bodies[1].start: expected finite numbers")]
+    [InlineData("[4, 0], \"goal\": [0, 0]", "[4], \"goal\": [0, 0]", "bodies[1].start: expected 2 numbers, found 1")]
+    [InlineData("[4, 0], \"goal\": [0, 0]", "[4, 0]", "goal")]
+    [InlineData("\"contact\": \"contact\"", "\"contact\": \"bump\"", "collision.contact: expected the name of one of the limits, found bump")]
+    [InlineData("\"kinematic\"", "\"flying\"", "dynamics.kind")]
+    [InlineData("\"kinematic\"", "\"unicycle\"", "dynamics.maxSpeed: expected a number above 0")]
+    [InlineData("\"kinematic\"", "7", "dynamics.kind")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"modes\": \"swap\", \"dimensions\": 3", "bodies[0].start: expected 3 numbers")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"sensing\": { \"dropout\": 1.5 }", "sensing.dropout: expected 0 to 1, found 1.5")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"pacing\": { \"kind\": \"realtime\", \"deadline\": 3 }", "pacing.deadline")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"circle\": { \"agents\": 3, \"radius\": 1, \"spacing\": 1 }", "either bodies or circle, found both")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"features\": { \"others\": { \"order\": \"identity\", \"count\": 3 } }", "sensor.others.count: expected 1")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"sensing\": { \"range\": 5 }, \"features\": { \"others\": { \"order\": \"identity\" } }", "sensor.others.presence: expected true")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"goalTolerance\": 2", "goalTolerance")]
+    public void A_bad_file_is_refused_in_one_line_that_names_the_file_and_the_field(string old, string replacement, string expected)
+    {
+        var error = Assert.Throws<InvalidInputException>(() => Parse((old, replacement)));
+        Assert.StartsWith("small.json: ", error.Message, StringComparison.Ordinal);
+        Assert.Contains(expected, error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
+    }
+
+    [Fact]
+    public void A_missing_file_is_refused()
+        => Assert.Contains("cannot be read", Assert.Throws<InvalidInputException>(() => Scenario.Load("no/such.json")).Message, StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    [InlineData(8)]
+    [InlineData(64)]
+    [InlineData(4096)]
+    public void A_circle_of_any_size_has_antipodal_goals_and_keeps_its_spacing(int agents)
+    {
+        var ring = Scenario.Load(Path.Combine(Folder, "ring.json")).WithAgents(agents);
+        var bodies = ring.NominalBodies();
+        Assert.Equal(agents, bodies.Length);
+        Assert.Equal(agents, ring.Agents);
+        var radius = ring.Circle!.ActualRadius;
+        for (var i = 0; i < agents; i++)
+        {
+            Assert.Equal(2 * radius, Distance(bodies[i].Start, bodies[i].Goal), 9);
+            Assert.True(Distance(bodies[i].Start, bodies[(i + 1) % agents].Start) >= ring.Circle.Spacing - 1e-9);
+        }
+
+        Assert.True((ring.Steps - 1) * ring.TimeStep * ring.Circle.Cruise!.Value >= 2 * radius);
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(4097)]
+    public void A_circle_of_a_wrong_size_is_refused(int agents)
+        => Assert.Contains("circle.agents: expected 2 to 4096", Assert.Throws<InvalidInputException>(() => Scenario.Load(Path.Combine(Folder, "ring.json")).WithAgents(agents)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void A_circle_that_takes_for_ever_to_cross_is_refused()
+    {
+        var ring = Scenario.Load(Path.Combine(Folder, "ring.json"));
+        Assert.Contains("steps: expected 2 to", Assert.Throws<InvalidInputException>(() => (ring with { Circle = ring.Circle! with { Cruise = 1e-7 } }).WithAgents(8)).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Listed_bodies_cannot_be_multiplied()
+        => Assert.Contains("lists its bodies", Assert.Throws<InvalidInputException>(() => Parse().WithAgents(3)).Message, StringComparison.Ordinal);
+
+    [Fact]
+    public void The_starts_of_an_episode_do_not_depend_on_how_many_episodes_there_are()
+    {
+        var swap = Scenario.Load(Path.Combine(Folder, "swap.json"));
+        var few = swap.DrawStarts(5, 3);
+        Assert.Equal(few, swap.DrawStarts(5, 10)[..few.Length]);
+        Assert.NotEqual(few, swap.DrawStarts(6, 3));
+    }
+
+    [Fact]
+    public void Spread_starts_have_the_law_s_moments()
+    {
+        var swap = Scenario.Load(Path.Combine(Folder, "swap.json"));
+        var starts = swap.DrawStarts(1, 4000);
+        var offsets = starts.Select((x, i) => x - (i % 4 == 2 ? 20 : 0)).ToArray();
+        // 16,000 draws: the mean's deviation is 0.0032, the deviation's 0.0022; five of each.
+        Assert.InRange(offsets.Average(), -0.016, 0.016);
+        Assert.InRange(Math.Sqrt(offsets.Average(x => x * x)), 0.389, 0.411);
+        var goals = (swap with { Goals = new SpreadLaw { Law = SpreadKind.Uniform, Scale = 1 } }).DrawGoals(1, 4000).Select((x, i) => x - (i % 4 == 0 ? 20 : 0)).ToArray();
+        Assert.All(goals, g => Assert.InRange(g, -1, 1));
+        Assert.InRange(Math.Sqrt(goals.Average(x => x * x)), 0.56, 0.595);
+    }
+
+    [Fact]
+    public void A_separation_is_kept_by_redrawing_and_refused_where_it_cannot_be()
+    {
+        var apart = Parse(("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"separation\": 3.5, \"starts\": { \"law\": \"uniform\", \"scale\": 1 }"));
+        var starts = apart.DrawStarts(3, 200);
+        for (var e = 0; e < 200; e++)
+        {
+            Assert.True(Distance(starts[(4 * e)..(4 * e + 2)], starts[(4 * e + 2)..(4 * e + 4)]) > 3.5);
+        }
+
+        Assert.Contains("separation", Assert.Throws<InvalidInputException>(() => (apart with { Separation = 50 }).DrawStarts(3, 1)).Message, StringComparison.Ordinal);
+    }
+
+    internal static double Distance(double[] a, double[] b) => Math.Sqrt(a.Zip(b, (x, y) => (x - y) * (x - y)).Sum());
+}
