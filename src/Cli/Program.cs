@@ -1,1 +1,1 @@
-return 0;
+return await MimicD.Cli.CommandLine.RunAsync(args);

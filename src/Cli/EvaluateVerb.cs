@@ -1,0 +1,57 @@
+using System.CommandLine;
+using MimicD.Contracts;
+using MimicD.Evaluation;
+using MimicD.Numerics;
+using MimicD.World;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd evaluate</c>: the figures of saved rollouts, or of any paths.</summary>
+internal static class EvaluateVerb
+{
+    public static Command Create()
+    {
+        var rollouts = new Argument<string>("ROLLOUTS") { Description = "An .npz file with 'positions' [episodes, agents, times, D] (and 'goals' [episodes, agents, D]), or the folder of a run." };
+        var scenario = new Option<string>("--scenario") { Description = "The scenario they belong to.", HelpName = "FILE", Required = true };
+        var demonstrations = new Option<string?>("--demos") { Description = "Demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
+        var seed = Options.Seed();
+        seed.Description = "Accepted as everywhere; nothing here is random but the resampling floor, which it keys.";
+        var json = Options.Json();
+        var command = new Command("evaluate", """
+            Computes the figures of saved rollouts: success, collisions, modes, roughness, each with its 95 % interval.
+
+            Example: mimicd evaluate runs/latest --scenario scenarios/swap.json --demos runs/experts
+            """)
+        {
+            rollouts, scenario, demonstrations, seed, json,
+        };
+        command.SetAction(parsed =>
+        {
+            var path = parsed.GetValue(rollouts)!;
+            var output = Options.WritableFile(parsed.GetValue(json), "--json");
+            var (paths, goals, world) = RolloutFile.Load(path, Scenario.Load(parsed.GetValue(scenario)!));
+            var baseline = parsed.GetValue(demonstrations) is { } folder ? Load(folder, world) : null;
+            var figures = Figures.Compute(world, paths, goals, baseline, parsed.GetValue(seed));
+            Terminal.Out.Write(FiguresTable.Create(figures, baseline));
+            if (output is not null)
+            {
+                AtomicFile.WriteText(output, StrictJson.Format(new EvaluateResult(Path.GetFullPath(path), world.Name, baseline, figures)) + "\n");
+                Terminal.Line($"wrote {output}");
+            }
+
+            return 0;
+        });
+        return command;
+    }
+
+    /// <summary>The baseline of demonstrations at hand.</summary>
+    public static Baseline Load(string folder, Scenario scenario)
+    {
+        var set = DemonstrationSet.Load(folder, scenario);
+        InvalidInputException.Require(set.Agents == scenario.Agents && set.Dimensions == scenario.Dimensions, folder, "positions",
+            $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {set.Positions.ShapeText}");
+        return Baseline.Of(scenario, PathSet.Create<double>(set.Positions.Data, set.Positions.Shape, folder));
+    }
+
+    private sealed record EvaluateResult(string Rollouts, string Scenario, Baseline? Demonstrations, Figures Figures);
+}

@@ -1,0 +1,77 @@
+using System.CommandLine;
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.World;
+using MimicD.World.Experts;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd experts</c>: makes demonstrations.</summary>
+internal static class ExpertsVerb
+{
+    private const int MaxCount = 1_000_000;
+
+    public static Command Create()
+    {
+        var count = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
+        var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
+        var compare = new Option<string?>("--compare") { Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
+        var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
+        var swap = new Command("swap", """
+            Two agents swap places round a disc: constraint-optimal unicycle paths, one local optimum a mode, in all six modes.
+
+            Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
+            """)
+        {
+            count, output, compare, seed, threads, json,
+        };
+        swap.SetAction(async (parsed, cancellation) =>
+        {
+            var wanted = Options.Between(parsed.GetValue(count), 1, MaxCount, "--count");
+            var workers = Options.Between(parsed.GetValue(threads), 1, 1024, "--threads");
+            var folder = Options.Writable(parsed.GetValue(output)!, "--out");
+            var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
+            var scenario = Scenario.Load(Repository.File("scenarios", "swap.json"));
+            var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
+            var options = new SwapExpertOptions();
+            InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
+                $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
+            var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>
+                Task.Run(() => ExpertGenerator.Generate(options, wanted, parsed.GetValue(seed), workers, new Count(progress), cancellation), cancellation));
+            made.Demonstrations.Save(folder);
+            var report = ExpertReport.Of(made.Demonstrations, options, reference is null ? default : reference.Positions.Data);
+            var table = Terminal.Table("", "value");
+            foreach (var (what, value) in report.Rows)
+            {
+                table.Row(what, value);
+            }
+
+            Terminal.Out.Write(table);
+            if (jsonFile is not null)
+            {
+                var result = new ExpertsResult(parsed.GetValue(seed), wanted, made.Demonstrations.ContentHash(), made.Redrawn, made.Iterations, report.Own, report.DynamicsViolation,
+                    report.Reference, double.IsNaN(report.Transport) ? null : report.Transport, double.IsNaN(report.TransportFloor) ? null : report.TransportFloor);
+                AtomicFile.WriteText(jsonFile, StrictJson.Format(result) + "\n");
+            }
+
+            Terminal.Line($"wrote {Path.Combine(folder, "agents.npz")} ({wanted} demonstrations, SHA-256 {made.Demonstrations.ContentHash()})");
+            return 0;
+        });
+        return new Command("experts", """
+            Makes joint demonstrations by constrained trajectory optimisation.
+
+            Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
+            """)
+        {
+            swap,
+        };
+    }
+
+    private sealed class Count(IProgress<long> progress) : IProgress<int>
+    {
+        public void Report(int value) => progress.Report(value);
+    }
+
+    private sealed record ExpertsResult(
+        ulong Seed, int Count, string DemonstrationsHash, int Redrawn, long Iterations, PathFigures Own, double DynamicsViolation, PathFigures? Reference, double? Transport, double? TransportFloor);
+}

@@ -1,0 +1,31 @@
+using MimicD.Contracts;
+
+namespace MimicD.Cli;
+
+/// <summary>Where the scenarios, presets and models that come with the program lie.</summary>
+internal static class Repository
+{
+    /// <summary>The folder that holds <c>scenarios/</c> and <c>models/</c>: MIMICD_ROOT, which the entry script sets, or the nearest one above this program.</summary>
+    public static string Root { get; } = Find();
+
+    /// <summary>A file of the repository by its path from the root.</summary>
+    public static string File(params string[] parts) => Path.Combine([Root, .. parts]);
+
+    private static string Find()
+    {
+        if (Environment.GetEnvironmentVariable("MIMICD_ROOT") is { Length: > 0 } given)
+        {
+            return given;
+        }
+
+        for (var at = new DirectoryInfo(AppContext.BaseDirectory); at is not null; at = at.Parent)
+        {
+            if (Directory.Exists(Path.Combine(at.FullName, "scenarios")))
+            {
+                return at.FullName;
+            }
+        }
+
+        throw new InvalidInputException($"MIMICD_ROOT: expected the folder that holds scenarios/ (none is above {AppContext.BaseDirectory}), found nothing");
+    }
+}

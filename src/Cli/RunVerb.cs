@@ -1,0 +1,236 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Serialization;
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.Evaluation;
+using MimicD.Numerics;
+using MimicD.World;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd run</c>: lets agents act, says how they did, and draws what happened.</summary>
+internal static class RunVerb
+{
+    private const int MaxEpisodes = 1_000_000;
+
+    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What is simulated. [default: the shipped scenarios/swap.json]", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> ModelFile = new("--model") { Description = "The agents' policies. [default for the swap: the shipped models/swap.safetensors]", HelpName = "FILE" };
+    private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal).", HelpName = "NAME" };
+    private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
+    private static readonly Option<int?> Agents = new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
+    private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
+    private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones.", HelpName = "FILE.npy" };
+    private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones.", HelpName = "FILE.npy" };
+    private static readonly Option<string?> Demonstrations = new("--demos") { Description = "Demonstrations to compare with, instead of what the model remembers of its own.", HelpName = "DIR" };
+    private static readonly Option<string?> Solver = new("--solver") { Description = "euler or heun. [default: the model's]", HelpName = "NAME" };
+    private static readonly Option<int?> Steps = new("--steps") { Description = "Noise levels of the sampler. [default: the model's]", HelpName = "N" };
+    private static readonly Option<int?> Execute = new("--execute") { Description = "Planned actions executed before the next plan. [default: the model's]", HelpName = "N" };
+    private static readonly Option<string?> Noise = new("--noise") { Description = "fresh, held or ar1: a plan's noise over replans. [default: the model's]", HelpName = "MODE" };
+    private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
+    private static readonly Option<ulong> Seed = Options.Seed();
+    private static readonly Option<int> Threads = Options.Threads();
+    private static readonly Option<string?> Json = Options.Json();
+
+    public static Command Create()
+    {
+        var command = new Command("run", """
+            Lets agents act in a scenario, each on nothing but its own observation; prints how they did and draws what happened.
+            Ctrl-C stops at the next tick and keeps what is done.
+
+            Examples: mimicd run
+                      mimicd run scenarios/swap.json --model models/swap.safetensors --episodes 1000 --seed 0 --out runs/swap
+                      mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
+            """)
+        {
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        // Everything that can be refused is refused before the first tick.
+        var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap.json");
+        var scenario = Scenario.Load(scenarioFile);
+        if (parsed.GetValue(Agents) is { } agents)
+        {
+            scenario = scenario.WithAgents(agents);
+        }
+
+        var episodes = Options.Between(parsed.GetValue(Episodes), 1, MaxEpisodes, "--episodes");
+        var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
+        var crew = Crew.Load(parsed, scenario);
+        var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario);
+        var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario);
+        var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
+        var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
+        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var options = new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Sampling = crew.Sampling, Starts = starts, Goals = goals, Threads = threads };
+
+        Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}, seed {options.Seed}");
+        await using var host = new LocalHost(crew.Policies, threads);
+        var result = await Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1,
+            progress => Simulation.RunAsync(scenario, crew.Sensor, options, host, new Ticks(progress), cancellation));
+
+        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
+        var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
+        var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / result.WallSeconds, result.Host.Plans / result.WallSeconds, threads);
+        Print(result, figures, baseline, speed);
+        var summary = new RunResult(
+            Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, options.Seed, crew.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
+            result.TrajectoryHash, result.Counts, result.Host, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
+        Save(output, json, scenario, result, paths, figures, summary);
+        if (!result.Completed)
+        {
+            Console.Error.WriteLine($"mimicd: stopped after tick {result.StepsDone} of {scenario.Steps - 1}; the figures are of what was done until then");
+            return CommandLine.Interrupted;
+        }
+
+        return 0;
+    }
+
+    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, RunSpeed speed)
+    {
+        var table = FiguresTable.Create(figures, baseline);
+        void Row(string name, string value) => table.Row(name, value, "", "");
+        Row("agent-steps/s", speed.AgentStepsPerSecond.ToString("N0", CultureInfo.InvariantCulture));
+        Row("plans/s", speed.PlansPerSecond.ToString("N0", CultureInfo.InvariantCulture));
+        Row("agents restarted, times", Whole(result.Host.Restarts));
+        Row("agents stopped", Whole(result.Host.Stopped.Count));
+        Row("fallback actions", Whole(result.Counts.Fallbacks));
+        Terminal.Out.Write(table);
+        foreach (var stopped in result.Host.Stopped.Take(5))
+        {
+            Terminal.Line($"stopped: {stopped.Episode}, {stopped.Agent}, {stopped.Tick}: {stopped.Error}");
+        }
+
+        Terminal.Line($"trajectory hash {result.TrajectoryHash}");
+
+        static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+    }
+
+    private static void Save(string folder, string? json, Scenario scenario, SimulationResult result, PathSet paths, Figures figures, RunResult summary)
+    {
+        var rollouts = Path.Combine(folder, RolloutFile.Name);
+        (result.ToRollouts() with { Modes = figures.Modes?.Labels }).Save(rollouts);
+        Terminal.Line($"wrote {rollouts}");
+        var content = PictureContent.Of(scenario, paths, result.Goals.Data);
+        var caption = $"{scenario.Name}: {paths.Episodes} episodes, strict success {100 * figures.StrictSuccess.Value:0.0} %";
+        Write(Path.Combine(folder, "result.json"), StrictJson.Format(summary) + "\n");
+        Write(Path.Combine(folder, "trajectories.svg"), TrajectoryPicture.Panels(content, caption));
+        Write(Path.Combine(folder, "overlay.svg"), TrajectoryPicture.Overlay(content, caption));
+        if (json is not null)
+        {
+            Write(json, StrictJson.Format(summary) + "\n");
+        }
+
+        static void Write(string path, string text)
+        {
+            AtomicFile.WriteText(path, text);
+            Terminal.Line($"wrote {path}");
+        }
+    }
+
+    private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario)
+    {
+        if (file is null)
+        {
+            return null;
+        }
+
+        var places = Npy.Read<double>(file);
+        InvalidInputException.Require(places.Shape.AsSpan().SequenceEqual([episodes, scenario.Agents, scenario.Dimensions]), $"{option} {file}", "",
+            $"shape ({episodes}, {scenario.Agents}, {scenario.Dimensions}): episodes, agents, dimensions", places.ShapeText);
+        InvalidInputException.Require(Array.TrueForAll(places.Data, double.IsFinite), $"{option} {file}", "", "finite numbers", "others");
+        return places;
+    }
+
+    private static double[][][] Nested(NdArray<double> places)
+        => [.. places.Data.Chunk(places.Shape[1] * places.Shape[2]).Select(episode => episode.Chunk(places.Shape[2]).ToArray())];
+
+    /// <summary>The agents' side of a run: policies, what they sense, and how they sample.</summary>
+    private sealed record Crew(string Name, Func<AgentId, IPolicy> Policies, SensorSpec Sensor, SamplingSpec Sampling, Model? Model, string? Policy)
+    {
+        public ModelSummary? ModelSummary => Model is null ? null : new ModelSummary(Path.GetFullPath(Model.Path), Model.Sha256, Model.Spec.Scenario, Model.Spec.Provenance);
+
+        public static Crew Load(ParseResult parsed, Scenario scenario)
+        {
+            var (file, policy) = (parsed.GetValue(ModelFile), parsed.GetValue(ScriptedPolicy));
+            InvalidInputException.Require(file is null || policy is null, "--policy", "", "either a policy or a model", "both");
+            if (policy is not null)
+            {
+                var sensor = scenario.Features ?? new SensorSpec { Dimensions = scenario.Dimensions };
+                InvalidInputException.Require(policy == "straight", "--policy", "", "straight", policy);
+                InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, "--policy", "dynamics.action", "position", scenario.Dynamics.Action);
+                var straight = new ConstantVelocityPolicy(sensor, Speed(scenario), scenario.TimeStep);
+                return new Crew($"policy {policy}", _ => straight, sensor, new SamplingSpec(), null, policy);
+            }
+
+            if (file is null)
+            {
+                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model)", null);
+                file = Repository.File("models", "swap.safetensors");
+            }
+
+            var model = Model.Load(file);
+            ModelFit.Require(scenario, model.Spec, file);
+            var sampling = Sampled(parsed, model.Spec.Sampling);
+            sampling.Validate("options", model.Spec.Plan.Actions);
+            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
+        }
+
+        /// <summary>The speed [m/s] that covers the longest way in four fifths of an episode, within the scenario's limit.</summary>
+        private static double Speed(Scenario scenario)
+        {
+            var longest = scenario.NominalBodies().Max(b => PathSet.Distance(b.Start, b.Goal));
+            var speed = longest / (0.8 * (scenario.Steps - 1) * scenario.TimeStep);
+            return Math.Max(Math.Min(speed, scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), 1e-3);
+        }
+
+        private static SamplingSpec Sampled(ParseResult parsed, SamplingSpec defaults) => defaults with
+        {
+            Solver = Named<OdeSolver>(parsed, Solver) ?? defaults.Solver,
+            Steps = parsed.GetValue(Steps) ?? defaults.Steps,
+            Execute = parsed.GetValue(Execute) ?? defaults.Execute,
+            Noise = Named<NoiseMode>(parsed, Noise) ?? defaults.Noise,
+            Correlation = parsed.GetValue(Correlation) ?? defaults.Correlation,
+        };
+
+        /// <summary>Reads a name as the files spell it.</summary>
+        private static T? Named<T>(ParseResult parsed, Option<string?> option)
+            where T : struct, Enum
+        {
+            if (parsed.GetValue(option) is not { } name)
+            {
+                return null;
+            }
+
+            foreach (var value in Enum.GetValues<T>())
+            {
+                if (StrictJson.Format(value) == $"\"{name}\"")
+                {
+                    return value;
+                }
+            }
+
+            throw InvalidInputException.Create(option.Name, "", string.Join(", ", Enum.GetValues<T>().Select(v => StrictJson.Format(v).Trim('"'))), name);
+        }
+    }
+
+    private sealed class Ticks(IProgress<long> progress) : IProgress<SimulationProgress>
+    {
+        public void Report(SimulationProgress value) => progress.Report(value.TicksDone);
+    }
+
+    private sealed record ModelSummary(string File, string Sha256, string TrainedFor, ProvenanceSpec? Provenance);
+
+    private sealed record RunSpeed(double WallSeconds, double AgentStepsPerSecond, double PlansPerSecond, int Threads);
+
+    private sealed record RunResult(
+        string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
+        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunSpeed Speed, Baseline? Demonstrations, Figures Figures,
+        [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
+        [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals);
+}

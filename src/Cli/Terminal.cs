@@ -1,0 +1,92 @@
+using System.Globalization;
+using Spectre.Console;
+
+namespace MimicD.Cli;
+
+/// <summary>What a person sees: a progress bar where the terminal is one and plain lines where it is not, and tables.</summary>
+internal static class Terminal
+{
+    private const int PlainWidth = 160;
+    private const int PlainLines = 10;
+
+    /// <summary>Tables go to standard output.</summary>
+    public static IAnsiConsole Out { get; } = Create(Console.Out, Console.IsOutputRedirected);
+
+    /// <summary>Progress goes to standard error, so that output stays clean when it is piped.</summary>
+    private static IAnsiConsole Error { get; } = Create(Console.Error, Console.IsErrorRedirected);
+
+    /// <summary>Does something long, showing how far it is.</summary>
+    /// <param name="what">What is done.</param>
+    /// <param name="unit">What is counted.</param>
+    /// <param name="total">How many there are.</param>
+    /// <param name="work">Does it; told how many are done, from any thread.</param>
+    public static async Task<T> ProgressAsync<T>(string what, string unit, long total, Func<IProgress<long>, Task<T>> work)
+    {
+        if (Console.IsErrorRedirected || !Error.Profile.Capabilities.Ansi)
+        {
+            return await work(new PlainProgress(what, unit, total));
+        }
+
+        return await Error.Progress().AutoClear(true)
+            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn(), new RemainingTimeColumn())
+            .StartAsync(async context =>
+            {
+                var task = context.AddTask($"{Markup.Escape(what)} ({total} {Markup.Escape(unit)})", maxValue: Math.Max(total, 1));
+                return await work(new BarProgress(task));
+            });
+    }
+
+    /// <summary>A table with these column titles; the first column is left-aligned, the others right.</summary>
+    public static Table Table(params string[] titles)
+    {
+        var table = new Table().Border(Console.IsOutputRedirected ? TableBorder.Simple : TableBorder.Rounded);
+        foreach (var (index, title) in titles.Index())
+        {
+            table.AddColumn(new TableColumn(Markup.Escape(title)) { Alignment = index == 0 ? Justify.Left : Justify.Right, NoWrap = true });
+        }
+
+        return table;
+    }
+
+    /// <summary>Adds a row of plain text.</summary>
+    public static void Row(this Table table, params string[] cells) => table.AddRow([.. cells.Select(c => new Text(c))]);
+
+    /// <summary>Writes a line to standard output as it stands.</summary>
+    public static void Line(string text = "") => Console.Out.WriteLine(text);
+
+    private static IAnsiConsole Create(TextWriter writer, bool redirected)
+    {
+        var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        if (redirected)
+        {
+            // A pipe has no width; 80 would fold the tables.
+            console.Profile.Width = PlainWidth;
+        }
+
+        return console;
+    }
+
+    private sealed class BarProgress(ProgressTask task) : IProgress<long>
+    {
+        public void Report(long value) => task.Value = value;
+    }
+
+    private sealed class PlainProgress(string what, string unit, long total) : IProgress<long>
+    {
+        private readonly Lock _gate = new();
+        private long _lines;
+
+        public void Report(long value)
+        {
+            lock (_gate)
+            {
+                var lines = total <= 0 ? 0 : value * PlainLines / total;
+                if (lines > _lines)
+                {
+                    _lines = lines;
+                    Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {value} of {total} {unit}"));
+                }
+            }
+        }
+    }
+}

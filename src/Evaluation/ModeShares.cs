@@ -1,0 +1,83 @@
+using MimicD.Numerics;
+
+namespace MimicD.Evaluation;
+
+/// <summary>Shares of joint modes and how far two of them are apart.</summary>
+public static class ModeShares
+{
+    /// <summary>Resamples behind <see cref="ResamplingFloor"/>.</summary>
+    public const int Resamples = 4000;
+
+    /// <summary>Share of each mode, [<paramref name="modes"/>]; index 0 is mode 1.</summary>
+    /// <param name="labels">Modes, each from 1 to <paramref name="modes"/>.</param>
+    /// <param name="modes">Number of modes.</param>
+    public static double[] Of(IReadOnlyCollection<int> labels, int modes)
+    {
+        ArgumentNullException.ThrowIfNull(labels);
+        var shares = new double[modes];
+        foreach (var label in labels)
+        {
+            shares[label - 1] += 1.0 / labels.Count;
+        }
+
+        return shares;
+    }
+
+    /// <summary>Total variation, half the sum of absolute differences: 0 (the same shares) to 1 (no mode in common).</summary>
+    public static double TotalVariation(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
+    {
+        if (a.Length != b.Length)
+        {
+            throw new ArgumentException($"shares of {a.Length} and of {b.Length} modes do not compare", nameof(b));
+        }
+
+        var sum = 0.0;
+        for (var i = 0; i < a.Length; i++)
+        {
+            sum += Math.Abs(a[i] - b[i]);
+        }
+
+        return sum / 2;
+    }
+
+    /// <summary>
+    /// What total variation chance alone gives: the 95 % point of the variation between two samples, of the given sizes, that are
+    /// both drawn from the experts' shares. A variation below it is no evidence of a difference (and none of equality).
+    /// </summary>
+    /// <param name="experts">The experts' shares; they sum to 1.</param>
+    /// <param name="first">Size of one sample, the rollouts.</param>
+    /// <param name="second">Size of the other, the demonstrations.</param>
+    /// <param name="seed">Seed of the resampling; the result is a function of the arguments.</param>
+    public static double ResamplingFloor(ReadOnlySpan<double> experts, int first, int second, ulong seed = 0)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(first);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(second);
+        var variations = new double[Resamples];
+        var (a, b) = (new double[experts.Length], new double[experts.Length]);
+        for (var r = 0; r < Resamples; r++)
+        {
+            Sample(experts, first, new CounterRandom(seed, RandomPurpose.Resampling, r, 0), a);
+            Sample(experts, second, new CounterRandom(seed, RandomPurpose.Resampling, r, 1), b);
+            variations[r] = TotalVariation(a, b);
+        }
+
+        Array.Sort(variations);
+        return variations[(int)Math.Ceiling(0.95 * Resamples) - 1];
+    }
+
+    private static void Sample(ReadOnlySpan<double> shares, int count, CounterRandom random, double[] sample)
+    {
+        Array.Clear(sample);
+        for (var i = 0; i < count; i++)
+        {
+            var u = random.NextDouble();
+            var mode = 0;
+            while (mode < shares.Length - 1 && u >= shares[mode])
+            {
+                u -= shares[mode++];
+            }
+
+            sample[mode] += 1.0 / count;
+        }
+    }
+}

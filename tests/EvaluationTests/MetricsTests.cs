@@ -1,0 +1,136 @@
+using MimicD.Contracts;
+using MimicD.Evaluation;
+using MimicD.Numerics;
+using MimicD.World;
+
+namespace MimicD.EvaluationTests;
+
+public class MetricsTests
+{
+    /// <summary>One episode from the paths of its agents.</summary>
+    private static PathSet Episode(params (double X, double Y)[][] agents)
+        => new([.. agents.SelectMany(a => a).SelectMany(p => new[] { p.X, p.Y })], 1, agents.Length, agents[0].Length, 2);
+
+    [Fact]
+    public void Minimum_pair_distance_is_read_at_equal_times()
+    {
+        // The two paths cross, but at different times.
+        var paths = Episode([(0, 0), (3, 0), (6, 0)], [(3, 4), (3, 3), (3, 0)]);
+
+        Assert.Equal([3.0], Distances.MinimumPair(paths));
+    }
+
+    [Fact]
+    public void Minimum_pair_distance_of_one_agent_is_infinite()
+        => Assert.Equal([double.PositiveInfinity], Distances.MinimumPair(Episode([(0, 0), (1, 0)])));
+
+    [Fact]
+    public void The_swept_minimum_is_the_minimum_over_all_pairs()
+    {
+        const ulong seed = 20261122;
+        var random = new CounterRandom(seed, RandomPurpose.Resampling);
+        var positions = new double[5 * 40 * 3 * 2];
+        for (var i = 0; i < positions.Length; i++)
+        {
+            // Some on a coarse grid, so that ties along x occur.
+            positions[i] = random.NextDouble() < 0.5 ? random.NextInt32(12) : random.NextUniform(0, 12);
+        }
+
+        var paths = new PathSet(positions, 5, 40, 3, 2);
+        var swept = Distances.MinimumPair(paths);
+        for (var e = 0; e < 5; e++)
+        {
+            var best = double.PositiveInfinity;
+            for (var t = 0; t < 3; t++)
+            {
+                for (var i = 0; i < 40; i++)
+                {
+                    for (var j = 0; j < i; j++)
+                    {
+                        best = Math.Min(best, PathSet.Distance(paths.At(e, i, t), paths.At(e, j, t)));
+                    }
+                }
+            }
+
+            Assert.True(best == swept[e], $"seed {seed}, episode {e}: expected {best}, found {swept[e]}");
+        }
+    }
+
+    [Fact]
+    public void Obstacle_distance_is_to_the_centre_and_over_all_agents()
+        => Assert.Equal([1.0], Distances.MinimumTo(Episode([(0, 0), (10, 5)], [(20, 0), (10, -1)]), [10, 0]));
+
+    [Fact]
+    public void The_farthest_agent_decides_the_distance_to_the_goal()
+        => Assert.Equal([2.0], Distances.FinalToGoal(Episode([(0, 0), (9, 0)], [(5, 5), (5, 7)]), [9, 1, 5, 5]));
+
+    [Fact]
+    public void A_straight_even_path_has_no_roughness_and_a_zigzag_has_its_own()
+    {
+        var straight = Episode([(0, 0), (1, 2), (2, 4), (3, 6)]);
+        Assert.Equal([0.0], Smoothness.Difference(straight, 2));
+        Assert.Equal([0.0], Smoothness.Difference(straight, 3));
+
+        var zigzag = Episode([(0, 0), (1, 1), (2, 0), (3, 1)]);
+        Assert.Equal([2.0], Smoothness.Difference(zigzag, 2));
+        Assert.Equal([4.0], Smoothness.Difference(zigzag, 3));
+        Assert.Equal(Math.Sqrt(2), Smoothness.LargestStep(zigzag)[0], 12);
+    }
+
+    [Fact]
+    public void Third_difference_of_a_cubic_is_six()
+        => Assert.Equal([6.0], Smoothness.Difference(Episode([(0, 0), (1, 0), (8, 0), (27, 0), (64, 0)]), 3));
+
+    [Fact]
+    public void Contested_means_the_same_side_at_the_step_nearest_the_middle()
+    {
+        var spec = new ContestedSpec { Slot = SlotKind.ObstacleSide, Axis = 0, At = 10 };
+        Assert.Equal([true], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(20, 0), (11, 6), (0, 0)]), spec, [10, 0]));
+        Assert.Equal([false], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(20, 0), (11, -6), (0, 0)]), spec, [10, 0]));
+        // Agent 2 is above early on, but below where it passes the middle.
+        Assert.Equal([false], Contest.SameSide(Episode([(0, 0), (9, 5), (20, 0)], [(14, 6), (10.5, -1), (0, 3)]), spec, [10, 0]));
+    }
+
+    [Fact]
+    public void Shares_and_their_total_variation()
+    {
+        var shares = ModeShares.Of([1, 1, 2, 4], 4);
+
+        Assert.Equal([0.5, 0.25, 0, 0.25], shares);
+        Assert.Equal(0.5, ModeShares.TotalVariation(shares, [0, 0.25, 0.5, 0.25]), 12);
+        Assert.Equal(0, ModeShares.TotalVariation(shares, shares), 12);
+        Assert.Equal(1, ModeShares.TotalVariation([1, 0], [0, 1]), 12);
+    }
+
+    [Fact]
+    public void The_resampling_floor_matches_the_normal_law_for_two_modes()
+    {
+        // For two modes TV is |p1 - p2|; its 95 % point is 1.96 sqrt(p(1-p)(1/n + 1/m)) for large samples.
+        var floor = ModeShares.ResamplingFloor([0.5, 0.5], 1000, 1000);
+
+        Assert.InRange(floor, 0.0400, 0.0480);
+        Assert.Equal(floor, ModeShares.ResamplingFloor([0.5, 0.5], 1000, 1000));
+    }
+
+    [Fact]
+    public void The_resampling_floor_falls_with_the_sample_and_is_zero_for_one_mode()
+    {
+        double[] experts = [0.24, 0.33, 0.10, 0.07, 0.12, 0.14];
+
+        Assert.True(ModeShares.ResamplingFloor(experts, 1000, 1000) < ModeShares.ResamplingFloor(experts, 100, 100));
+        Assert.Equal(0, ModeShares.ResamplingFloor([1], 10, 10), 12);
+    }
+
+    [Fact]
+    public void Paths_that_are_not_finite_are_refused_with_their_place()
+    {
+        var e = Assert.Throws<InvalidInputException>(() => PathSet.Create<float>([0, 0, 1, 1, 2, 2, float.NaN, 3], [1, 2, 2, 2], "x.npz"));
+
+        Assert.Equal("x.npz: positions: expected finite numbers, found NaN at episode 0, agent 1, time 1", e.Message);
+    }
+
+    [Fact]
+    public void Paths_of_a_wrong_shape_are_refused()
+        => Assert.Equal("x.npz: positions: expected shape (episodes, agents, times, 2 or 3), found (2, 2)",
+            Assert.Throws<InvalidInputException>(() => PathSet.Create<float>([0, 0, 1, 1], [2, 2], "x.npz")).Message);
+}
