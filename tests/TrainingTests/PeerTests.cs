@@ -9,6 +9,7 @@ using MimicD.Training.Torch;
 namespace MimicD.TrainingTests;
 
 /// <summary>libtorch through our binding, the managed execution, and an independent PyTorch must agree on the same weights.</summary>
+[Collection(LibtorchTests.Name)]
 public sealed class PeerTests
 {
     private const double Tolerance = 1e-5;
@@ -61,7 +62,12 @@ public sealed class PeerTests
         var after = networks.Export(spec);
         foreach (var (name, tensor) in after.Tensors)
         {
-            AssertClose(peer.Tensors["weight." + name["agent0.".Length..]].Data, tensor.Data, "weight " + name);
+            // A key's bias adds the same to all scores of a query, so its exact gradient is zero; AdamW divides the rounding noise that is left by
+            // its own size, and no two implementations round alike. That third is compared by its gradient alone, above.
+            var third = name.EndsWith(".qkv.bias", StringComparison.Ordinal) ? tensor.Data.Length / 3 : 0;
+            var expected = peer.Tensors["weight." + name["agent0.".Length..]].Data;
+            AssertClose(expected.AsSpan(2 * third), tensor.Data.AsSpan(2 * third), "weight " + name);
+            AssertClose(expected.AsSpan(0, third), tensor.Data.AsSpan(0, third), "weight " + name);
         }
     }
 

@@ -2,6 +2,14 @@ using MimicD.Training.Torch;
 
 namespace MimicD.TrainingTests;
 
+/// <summary>Tests that use libtorch run one after another: they count its tensors, and share its threads.</summary>
+[CollectionDefinition(Name)]
+public sealed class LibtorchTests
+{
+    public const string Name = "libtorch";
+}
+
+[Collection(LibtorchTests.Name)]
 public sealed class TorchTests
 {
     [Fact]
