@@ -60,7 +60,6 @@ internal static partial class DoctorVerb
     private static Finding[] Examine()
     {
         var native = Path.Combine(Environment.GetEnvironmentVariable("MIMICD_NATIVE") ?? Repository.File("build", "native"), "libmimicd_torch.so");
-        var python = Environment.GetEnvironmentVariable("MIMICD_PYTHON") is { Length: > 0 } given ? given : File.Exists("/usr/bin/python3") ? "/usr/bin/python3" : "python3";
         return
         [
             new(".NET SDK 10", "run, experts, evaluate, train, test", Output("dotnet", "--version"), "curl -sSL https://dot.net/v1/dotnet-install.sh | bash -s -- --channel 10.0"),
@@ -72,7 +71,7 @@ internal static partial class DoctorVerb
             new("OpenBLAS with threads", "train, test", Torch() is { } torch && torch.StartsWith("CMAKE", StringComparison.Ordinal) ? "libtorch's own" : OpenBlas(), Apt("libopenblas0-pthread")),
             // Built on first use, so its absence keeps nobody from training.
             new("libtorch binding", "", File.Exists(native) ? "built" : "built by the first 'mimicd train'", ""),
-            new("python3 with numpy and torch", "test", Output(python, "-c", "import numpy, torch; print('numpy', numpy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-torch")),
+            new("python3 with numpy and torch", "test", Output("/usr/bin/python3", "-c", "import numpy, torch; print('numpy', numpy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-torch")),
         ];
     }
 
@@ -91,7 +90,7 @@ internal static partial class DoctorVerb
         }
 
         const string header = "/usr/include/torch/csrc/api/include/torch/version.h";
-        return File.Exists(header) && TorchVersion().Match(File.ReadAllText(header)) is { Success: true } match ? match.Groups["version"].Value : null;
+        return File.Exists(header) ? string.Join('.', TorchVersion().Matches(File.ReadAllText(header)).Select(m => m.Groups["number"].Value)) : null;
     }
 
     private static string? OpenBlas()
@@ -115,7 +114,7 @@ internal static partial class DoctorVerb
         }
     }
 
-    [GeneratedRegex("TORCH_VERSION +\"(?<version>[^\"]+)\"", RegexOptions.CultureInvariant, 1000)]
+    [GeneratedRegex("define TORCH_VERSION_(MAJOR|MINOR|PATCH) (?<number>[0-9]+)", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]
     private static partial Regex TorchVersion();
 
     private sealed record Finding(string Part, string NeededBy, string? Found, string Install);

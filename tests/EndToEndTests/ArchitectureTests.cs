@@ -52,8 +52,8 @@ public class ArchitectureTests
     {
         if (room != "MimicD.Training")
         {
-            Assert.Empty(NativeImports(Path.Combine(Here, room + ".dll")).Where(IsTorch));
-            Assert.Empty(TypesUsed(Path.Combine(Here, room + ".dll")).Where(t => t is "System.Runtime.InteropServices.NativeLibrary"));
+            Assert.DoesNotContain(NativeImports(Path.Combine(Here, room + ".dll")), IsTorch);
+            Assert.DoesNotContain("System.Runtime.InteropServices.NativeLibrary", TypesUsed(Path.Combine(Here, room + ".dll")));
         }
     }
 

@@ -2,9 +2,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
-using MimicD.Agents;
 using MimicD.AgentsTests;
-using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.Numerics;
 using MimicD.World;
@@ -151,7 +149,7 @@ public sealed class CommandTests : IDisposable
         async Task<string> HashAsync(int threads, int seed)
         {
             var output = (await EntryPoint.RunAsync("run", Swap, "--model", model, "--episodes", "5", "--seed", $"{seed}", "--threads", $"{threads}", "--out", _scratch["out"])).Success;
-            return Regex.Match(output, "trajectory hash ([0-9a-f]{64})", RegexOptions.None, TimeSpan.FromSeconds(1)).Groups[1].Value;
+            return Regex.Match(output, "trajectory hash (?<hash>[0-9a-f]{64})", RegexOptions.None, TimeSpan.FromSeconds(1)).Groups["hash"].Value;
         }
 
         var first = await HashAsync(1, 7);
