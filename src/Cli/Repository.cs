@@ -6,7 +6,9 @@ namespace MimicD.Cli;
 internal static class Repository
 {
     /// <summary>The folder that holds <c>scenarios/</c> and <c>models/</c>: MIMICD_ROOT, which the entry script sets, or the nearest one above this program.</summary>
-    public static string Root { get; } = Find();
+    public static string Root => _root ??= Find();
+
+    private static string? _root;
 
     /// <summary>A file of the repository by its path from the root.</summary>
     public static string File(params string[] parts) => Path.Combine([Root, .. parts]);
