@@ -31,6 +31,7 @@ internal static class CommandLine
         {
             RunVerb.Create(),
             ExpertsVerb.Create(),
+            TrainVerb.Create(),
             EvaluateVerb.Create(),
             DoctorVerb.Create(),
         };

@@ -16,6 +16,13 @@ internal static class ExpertsVerb
         var count = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
         var compare = new Option<string?>("--compare") { Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
+        var modes = new Option<string>("--modes")
+        {
+            Description = "How modes and places go together: 'independent' shows every start all six modes; 'places' draws starts and goals that suggest the mode, as in the published demonstrations.",
+            HelpName = "LAW",
+            DefaultValueFactory = _ => "independent",
+        };
+        modes.AcceptOnlyFromAmong("independent", "places");
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         var swap = new Command("swap", """
             Two agents swap places round a disc: constraint-optimal unicycle paths, one local optimum a mode, in all six modes.
@@ -23,7 +30,7 @@ internal static class ExpertsVerb
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
             """)
         {
-            count, output, compare, seed, threads, json,
+            count, output, compare, modes, seed, threads, json,
         };
         swap.SetAction(async (parsed, cancellation) =>
         {
@@ -33,7 +40,7 @@ internal static class ExpertsVerb
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
             var scenario = Scenario.Load(Repository.File("scenarios", "swap.json"));
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
-            var options = new SwapExpertOptions();
+            var options = new SwapExpertOptions { ModesFollowPlaces = parsed.GetValue(modes) == "places" };
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>

@@ -20,7 +20,11 @@ internal static class Terminal
     /// <param name="unit">What is counted.</param>
     /// <param name="total">How many there are.</param>
     /// <param name="work">Does it; told how many are done, from any thread.</param>
-    public static async Task<T> ProgressAsync<T>(string what, string unit, long total, Func<IProgress<long>, Task<T>> work)
+    public static Task<T> ProgressAsync<T>(string what, string unit, long total, Func<IProgress<long>, Task<T>> work)
+        => DetailedProgressAsync(what, unit, total, progress => work(new WithoutDetail(progress)));
+
+    /// <summary>The same for work that has more to say than how many are done.</summary>
+    public static async Task<T> DetailedProgressAsync<T>(string what, string unit, long total, Func<IProgress<Advance>, Task<T>> work)
     {
         if (Console.IsErrorRedirected || !Error.Profile.Capabilities.Ansi)
         {
@@ -32,7 +36,7 @@ internal static class Terminal
             .StartAsync(async context =>
             {
                 var task = context.AddTask($"{Markup.Escape(what)} ({total} {Markup.Escape(unit)})", maxValue: Math.Max(total, 1));
-                return await work(new BarProgress(task));
+                return await work(new BarProgress(what, task));
             });
     }
 
@@ -66,25 +70,43 @@ internal static class Terminal
         return console;
     }
 
-    private sealed class BarProgress(ProgressTask task) : IProgress<long>
+    /// <summary>How far some work is.</summary>
+    /// <param name="Done">Units done.</param>
+    /// <param name="Detail">What else there is to say, or empty.</param>
+    internal readonly record struct Advance(long Done, string Detail = "");
+
+    private sealed class WithoutDetail(IProgress<Advance> progress) : IProgress<long>
     {
-        public void Report(long value) => task.Value = value;
+        public void Report(long value) => progress.Report(new Advance(value));
     }
 
-    private sealed class PlainProgress(string what, string unit, long total) : IProgress<long>
+    private sealed class BarProgress(string what, ProgressTask task) : IProgress<Advance>
+    {
+        public void Report(Advance value)
+        {
+            task.Value = value.Done;
+            if (value.Detail.Length > 0)
+            {
+                task.Description = Markup.Escape($"{what}: {value.Detail}");
+            }
+        }
+    }
+
+    private sealed class PlainProgress(string what, string unit, long total) : IProgress<Advance>
     {
         private readonly Lock _gate = new();
         private long _lines;
 
-        public void Report(long value)
+        public void Report(Advance value)
         {
             lock (_gate)
             {
-                var lines = total <= 0 ? 0 : value * PlainLines / total;
+                var lines = total <= 0 ? 0 : value.Done * PlainLines / total;
                 if (lines > _lines)
                 {
                     _lines = lines;
-                    Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {value} of {total} {unit}"));
+                    var detail = value.Detail.Length > 0 ? $", {value.Detail}" : "";
+                    Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {value.Done} of {total} {unit}{detail}"));
                 }
             }
         }

@@ -235,7 +235,7 @@ public class KernelTests
     {
         foreach (var rows in new[] { 1, 2, 3, 4, 5, 8, 9, 13, 25 })
         {
-            foreach (var (inputs, outputs) in new[] { (1, 1), (2, 50), (7, 3), (16, 32), (33, 65), (64, 128), (50, 257) })
+            foreach (var (inputs, outputs) in new[] { (1, 1), (2, 50), (7, 3), (16, 32), (33, 65), (64, 128), (50, 257), (256, 34), (600, 40) })
             {
                 yield return (rows, inputs, outputs);
             }

@@ -1,0 +1,92 @@
+using System.CommandLine;
+using System.Globalization;
+using MimicD.Contracts;
+using MimicD.Numerics;
+using MimicD.Training;
+using MimicD.Training.Torch;
+using MimicD.World;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd train</c>: trains the policies of a scenario's agents on joint demonstrations.</summary>
+internal static class TrainVerb
+{
+    private const int ReportEvery = 100;
+
+    public static Command Create()
+    {
+        var scenarioName = new Argument<string>("scenario") { Description = "Name of a scenario that comes with the program, or a file." };
+        var demos = new Option<string>("--demos") { Description = "Demonstrations: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR", Required = true };
+        var output = new Option<string>("--out") { Description = "The model file to write; checkpoint (*.resume.safetensors) and metrics (*.metrics.jsonl) lie beside it.", HelpName = "FILE", Required = true };
+        var preset = new Option<string>("--preset") { Description = "Name of a preset that comes with the program, or a file.", HelpName = "NAME", DefaultValueFactory = _ => "small" };
+        var set = new Option<string[]>("--set") { Description = "Changes one value of the preset, as in model.network.width=128. May be given several times.", HelpName = "KEY=VALUE", DefaultValueFactory = _ => [] };
+        var steps = new Option<int?>("--steps") { Description = "Short for --set training.steps=N.", HelpName = "N" };
+        var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "NAME", DefaultValueFactory = _ => "cpu" };
+        var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint beside --out; ends with the same weights as an uninterrupted run." };
+        var every = new Option<int>("--checkpoint-every") { Description = "Steps between checkpoints.", HelpName = "N", DefaultValueFactory = _ => 1000 };
+        var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
+        threads.Description = "Threads to use; results are the same for the same number.";
+        var verb = new Command("train", """
+            Trains one diffusion policy an agent on joint demonstrations.
+
+            Example: mimicd train swap --demos runs/experts --out runs/swap.safetensors
+                     mimicd train swap --demos DIR --preset paper --set model.network.width=64 --out runs/paper.safetensors
+            """)
+        {
+            scenarioName, demos, output, preset, set, steps, device, resume, every, seed, threads, json,
+        };
+        verb.SetAction(async (parsed, cancellation) =>
+        {
+            var scenario = Scenario.Load(Shipped(parsed.GetValue(scenarioName)!, "scenarios"));
+            var name = parsed.GetValue(preset)!;
+            var changes = parsed.GetValue(steps) is { } n ? [.. parsed.GetValue(set)!, $"training.steps={n}"] : parsed.GetValue(set)!;
+            var chosen = TrainingPreset.Load(Shipped(name, "presets"), changes);
+            var model = parsed.GetValue(output)!;
+            InvalidInputException.Require(model.EndsWith(".safetensors", StringComparison.Ordinal), "--out", "", "a file name that ends in .safetensors", model);
+            var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
+            var options = new TrainingRunOptions
+            {
+                Output = Options.WritableFile(model, "--out")!,
+                Seed = parsed.GetValue(seed),
+                PresetName = changes.Length == 0 ? name : $"{name} {string.Join(' ', changes)}",
+                Threads = Options.Between(parsed.GetValue(threads), 1, 1024, "--threads"),
+                Device = parsed.GetValue(device)!,
+                CheckpointEvery = Options.Between(parsed.GetValue(every), 1, int.MaxValue, "--checkpoint-every"),
+                ReportEvery = ReportEvery,
+                Resume = parsed.GetValue(resume),
+            };
+            var demonstrations = DemonstrationSet.Load(parsed.GetValue(demos)!, scenario);
+            var result = await Terminal.DetailedProgressAsync("train", "steps", chosen.Training.Steps, progress =>
+                Task.Run(() => Trainer.Run(demonstrations, scenario, chosen, options, new Describe(progress), cancellation), CancellationToken.None));
+            if (jsonFile is not null)
+            {
+                AtomicFile.WriteText(jsonFile, StrictJson.Format(new TrainResult(result, options.Seed, options.Threads, options.Device, TorchRuntime.Version, chosen)) + "\n");
+            }
+
+            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters, step {result.Step:n0} of {chosen.Training.Steps:n0}, loss {result.Loss:f4}, {result.Seconds:f0} s"));
+            if (!result.Completed)
+            {
+                Terminal.Line("stopped; the same command with --resume goes on from here");
+                return CommandLine.Interrupted;
+            }
+
+            return 0;
+        });
+        return verb;
+    }
+
+    /// <summary>A bare name means a file that comes with the program; anything with a slash or an ending is a path.</summary>
+    private static string Shipped(string name, string folder)
+        => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal) ? name : Repository.File(folder, name + ".json");
+
+    private sealed class Describe(IProgress<Terminal.Advance> progress) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress value)
+        {
+            var left = TimeSpan.FromSeconds(Math.Min(value.SecondsLeft, 1e8));
+            progress.Report(new Terminal.Advance(value.Step, string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:f4}, {value.SamplesPerSecond:n0} samples/s, {left:hh\\:mm\\:ss} left")));
+        }
+    }
+
+    private sealed record TrainResult(TrainingResult Result, ulong Seed, int Threads, string Device, string Libtorch, TrainingPreset Preset);
+}
