@@ -9,7 +9,7 @@ internal static class FiguresTable
 {
     public static Table Create(Figures figures, Baseline? baseline)
     {
-        var table = Terminal.Table("", "value", "95 % interval", baseline is null ? "demonstrations" : $"{baseline.Count} demonstrations");
+        var table = Terminal.Table("", "value", "95 % interval", baseline is null ? "experts" : $"{baseline.Count} experts");
         var experts = baseline?.Figures;
         Rate("strict success", figures.StrictSuccess, experts?.StrictSuccess);
         Rate("goals reached", figures.GoalsReached, experts?.GoalsReached);
@@ -40,7 +40,7 @@ internal static class FiguresTable
 
         if (figures.Modes?.TotalVariation is { } variation)
         {
-            table.Row("mode total variation", Fixed(variation), "", string.Create(CultureInfo.InvariantCulture, $"chance alone, 95 %: {figures.Modes.ResamplingFloor:0.000}"));
+            table.Row("mode total variation (95 % of chance alone beside it)", Fixed(variation), "", string.Create(CultureInfo.InvariantCulture, $"chance: {figures.Modes.ResamplingFloor:0.000}"));
         }
 
         if (figures is { SecondRatio: { } second, ThirdRatio: { } third })

@@ -40,13 +40,13 @@ internal static class Terminal
             });
     }
 
-    /// <summary>A table with these column titles; the first column is left-aligned, the others right.</summary>
+    /// <summary>A table with these column titles; the first column is left-aligned and folds where the terminal is narrow, the others are right-aligned and do not.</summary>
     public static Table Table(params string[] titles)
     {
         var table = new Table().Border(Console.IsOutputRedirected ? TableBorder.Simple : TableBorder.Rounded);
         foreach (var (index, title) in titles.Index())
         {
-            table.AddColumn(new TableColumn(Markup.Escape(title)) { Alignment = index == 0 ? Justify.Left : Justify.Right, NoWrap = true });
+            table.AddColumn(new TableColumn(Markup.Escape(title)) { Alignment = index == 0 ? Justify.Left : Justify.Right, NoWrap = index > 0 });
         }
 
         return table;

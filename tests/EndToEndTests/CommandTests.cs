@@ -21,7 +21,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Help_of_every_verb_has_an_example()
     {
-        foreach (var verb in new[] { "run", "experts", "evaluate", "doctor" })
+        foreach (var verb in new[] { "run", "experts", "train", "evaluate", "doctor" })
         {
             Assert.Matches("Examples?: mimicd " + verb, (await EntryPoint.RunAsync(verb, "--help")).Success);
         }
@@ -89,10 +89,15 @@ public sealed class CommandTests : IDisposable
         Npy.Write<double>(_scratch["demos/agent2.npy"], bad, 3, 100, 2);
         string[] command = ["evaluate", rollouts, "--scenario", Swap, "--demos", _scratch["demos"]];
 
-        Assert.Equal($"{_scratch["demos/agent2.npy"]}: expected finite numbers, found NaN at [0, 3, 1]", (await EntryPoint.RunAsync(command)).Refusal);
+        string[] train = ["train", "swap", "--demos", _scratch["demos"], "--out", _scratch["model.safetensors"]];
+        var refusal = $"{_scratch["demos/agent2.npy"]}: expected finite numbers, found NaN at [0, 3, 1]";
+        Assert.Equal(refusal, (await EntryPoint.RunAsync(command)).Refusal);
+        Assert.Equal(refusal, (await EntryPoint.RunAsync(train)).Refusal);
+        Assert.False(File.Exists(_scratch["model.safetensors"]));
 
         Npy.Write<double>(_scratch["demos/agent2.npy"], good, 3, 50, 4);
         Assert.StartsWith(_scratch["demos/agent2.npy"], (await EntryPoint.RunAsync(command)).Refusal, StringComparison.Ordinal);
+        Assert.StartsWith(_scratch["demos/agent2.npy"], (await EntryPoint.RunAsync(train)).Refusal, StringComparison.Ordinal);
 
         Npy.Write<double>(_scratch["demos/agent2.npy"], good.AsMemory(0, 2 * 100 * 2), 2, 100, 2);
         Assert.StartsWith(_scratch["demos/agent2.npy"], (await EntryPoint.RunAsync(command)).Refusal, StringComparison.Ordinal);
