@@ -22,6 +22,12 @@ internal static class ExpertsVerb
             HelpName = "LAW",
             DefaultValueFactory = _ => "independent",
         };
+        var margin = new Option<double>("--margin")
+        {
+            Description = "Metres that the experts keep beyond both distance limits, so that what a policy lacks in precision stays clear of them.",
+            HelpName = "M",
+            DefaultValueFactory = _ => 0,
+        };
         modes.AcceptOnlyFromAmong("independent", "places");
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         var swap = new Command("swap", """
@@ -30,7 +36,7 @@ internal static class ExpertsVerb
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
             """)
         {
-            count, output, compare, modes, seed, threads, json,
+            count, output, compare, modes, margin, seed, threads, json,
         };
         swap.SetAction(async (parsed, cancellation) =>
         {
@@ -40,7 +46,10 @@ internal static class ExpertsVerb
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
             var scenario = Scenario.Load(Repository.File("scenarios", "swap.json"));
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
+            var kept = parsed.GetValue(margin);
+            InvalidInputException.Require(kept is >= 0 and <= 0.5, "--margin", "", "0 to 0.5", kept);
             var options = new SwapExpertOptions { ModesFollowPlaces = parsed.GetValue(modes) == "places" };
+            options = options with { DiscRadius = options.DiscRadius + kept, PairDistance = options.PairDistance + kept };
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>
