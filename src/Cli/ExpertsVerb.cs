@@ -16,11 +16,11 @@ internal static class ExpertsVerb
         var count = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
         var compare = new Option<string?>("--compare") { Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
-        var modes = new Option<string>("--modes")
+        var modes = new Option<ModeLaw>("--modes")
         {
-            Description = "How modes and places go together: 'independent' shows every start all six modes; 'places' draws starts and goals that suggest the mode, as in the published demonstrations.",
+            Description = "How modes and places go together: 'independent' shows every start all six modes; 'places' draws starts and goals that together suggest the mode, as in the published demonstrations; 'starts' draws starts that alone suggest it.",
             HelpName = "LAW",
-            DefaultValueFactory = _ => "independent",
+            DefaultValueFactory = _ => ModeLaw.Independent,
         };
         var margin = new Option<double>("--margin")
         {
@@ -28,7 +28,6 @@ internal static class ExpertsVerb
             HelpName = "M",
             DefaultValueFactory = _ => 0,
         };
-        modes.AcceptOnlyFromAmong("independent", "places");
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         var swap = new Command("swap", """
             Two agents swap places round a disc: constraint-optimal unicycle paths, one local optimum a mode, in all six modes.
@@ -48,7 +47,7 @@ internal static class ExpertsVerb
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
             var kept = parsed.GetValue(margin);
             InvalidInputException.Require(kept is >= 0 and <= 0.5, "--margin", "", "0 to 0.5", kept);
-            var options = new SwapExpertOptions { ModesFollowPlaces = parsed.GetValue(modes) == "places" };
+            var options = new SwapExpertOptions { ModeLaw = parsed.GetValue(modes) };
             options = options with { DiscRadius = options.DiscRadius + kept, PairDistance = options.PairDistance + kept };
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
