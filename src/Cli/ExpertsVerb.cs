@@ -10,6 +10,7 @@ namespace MimicD.Cli;
 internal static class ExpertsVerb
 {
     private const int MaxCount = 1_000_000;
+    private const double MaxMargin = 1.0;
 
     public static Command Create()
     {
@@ -22,12 +23,8 @@ internal static class ExpertsVerb
             HelpName = "LAW",
             DefaultValueFactory = _ => ModeLaw.Independent,
         };
-        var margin = new Option<double>("--margin")
-        {
-            Description = "Metres that the experts keep beyond both distance limits, so that what a policy lacks in precision stays clear of them.",
-            HelpName = "M",
-            DefaultValueFactory = _ => 0,
-        };
+        var discMargin = Margin("--disc-margin", "disc");
+        var pairMargin = Margin("--pair-margin", "pair");
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         var swap = new Command("swap", """
             Two agents swap places round a disc: constraint-optimal unicycle paths, one local optimum a mode, in all six modes.
@@ -35,7 +32,7 @@ internal static class ExpertsVerb
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
             """)
         {
-            count, output, compare, modes, margin, seed, threads, json,
+            count, output, compare, modes, discMargin, pairMargin, seed, threads, json,
         };
         swap.SetAction(async (parsed, cancellation) =>
         {
@@ -45,10 +42,8 @@ internal static class ExpertsVerb
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
             var scenario = Scenario.Load(Repository.File("scenarios", "swap.json"));
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
-            var kept = parsed.GetValue(margin);
-            InvalidInputException.Require(kept is >= 0 and <= 0.5, "--margin", "", "0 to 0.5", kept);
             var options = new SwapExpertOptions { ModeLaw = parsed.GetValue(modes) };
-            options = options with { DiscRadius = options.DiscRadius + kept, PairDistance = options.PairDistance + kept };
+            options = options with { DiscRadius = options.DiscRadius + Checked(discMargin), PairDistance = options.PairDistance + Checked(pairMargin) };
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>
@@ -69,6 +64,13 @@ internal static class ExpertsVerb
                 AtomicFile.WriteText(jsonFile, StrictJson.Format(result) + "\n");
             }
 
+            double Checked(Option<double> option)
+            {
+                var value = parsed.GetValue(option);
+                InvalidInputException.Require(value is >= 0 and <= MaxMargin, option.Name, "", $"0 to {MaxMargin}", value);
+                return value;
+            }
+
             Terminal.Line($"wrote {Path.Combine(folder, "agents.npz")} ({wanted} demonstrations, SHA-256 {made.Demonstrations.ContentHash()})");
             return 0;
         });
@@ -81,6 +83,13 @@ internal static class ExpertsVerb
             swap,
         };
     }
+
+    private static Option<double> Margin(string name, string limit) => new(name)
+    {
+        Description = $"Metres that the experts keep beyond the {limit} limit, so that what a policy lacks in precision stays clear of it.",
+        HelpName = "M",
+        DefaultValueFactory = _ => 0,
+    };
 
     private sealed class Count(IProgress<long> progress) : IProgress<int>
     {
