@@ -76,7 +76,8 @@ internal static class RunVerb
 
         var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
         var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
-        var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / result.WallSeconds, result.Host.Plans / result.WallSeconds, threads);
+        var seconds = Math.Max(result.WallSeconds, 1e-9); // of a run that was stopped before it began
+        var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
         Print(result, figures, baseline, speed, messages);

@@ -6,6 +6,7 @@ using MimicD.Numerics;
 using MimicD.Training.Networks;
 using MimicD.Training.Torch;
 using MimicD.World;
+using MimicD.World.Experts;
 
 namespace MimicD.Training;
 
@@ -83,9 +84,10 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
-        TorchRuntime.SetThreads(options.Threads);
+        // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
-        var spec = set.Spec with { Provenance = Provenance(demonstrations, options) };
+        TorchRuntime.SetThreads(options.Threads);
+        var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
         using var networks = new NetworkSet(spec, options.Seed, options.Device);
         var identity = Identity(preset, options, spec.Provenance!);
         var start = options.Resume ? Restore(networks.Parameters, options, identity) : 0;
@@ -102,15 +104,32 @@ public static class Trainer
         return options.LearningRate * warm * (options.Schedule == RateSchedule.Constant ? 1.0 : 0.5 * (1 + Math.Cos(Math.PI * (step - 1) / options.Steps)));
     }
 
-    private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, TrainingRunOptions options) => new()
+    private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, Scenario scenario, TrainingRunOptions options) => new()
     {
         Preset = options.PresetName,
         Seed = options.Seed,
         Demonstrations = demonstrations.Count,
         DemonstrationsHash = demonstrations.ContentHash(),
-        ModeShares = demonstrations.Modes is { } modes ? [.. Enumerable.Range(1, modes.Max()).Select(m => modes.Count(x => x == m) / (double)modes.Length)] : null,
+        ModeShares = ModeShares(demonstrations, scenario),
         Roughness = [Roughness(demonstrations, 2), Roughness(demonstrations, 3)],
     };
+
+    /// <summary>Share of each joint mode, read from the paths as it will be read from rollouts; null where the scenario tells none apart.</summary>
+    private static double[]? ModeShares(DemonstrationSet demonstrations, Scenario scenario)
+    {
+        if (scenario.Modes != ModeRule.Swap)
+        {
+            return null;
+        }
+
+        var shares = new double[SwapModes.Count];
+        for (var m = 0; m < demonstrations.Count; m++)
+        {
+            shares[SwapModes.Label(demonstrations.Path(m, 0), demonstrations.Path(m, 1)) - 1] += 1.0 / demonstrations.Count;
+        }
+
+        return shares;
+    }
 
     /// <summary>Mean norm of the n-th difference of the demonstrated paths [m].</summary>
     private static double Roughness(DemonstrationSet demonstrations, int order)
