@@ -49,9 +49,9 @@ internal static class Reach
                 {
                     found.Add($"{type} -> {used}");
                 }
-                else if (used.Assembly.GetName().Name is { } name && (name == "mimicd" || name.StartsWith("MimicD.", StringComparison.Ordinal)))
+                else if (IsOurs(used))
                 {
-                    open.Enqueue(used.IsGenericType ? used.GetGenericTypeDefinition() : used);
+                    open.Enqueue(Definition(used));
                 }
             }
         }
@@ -59,7 +59,24 @@ internal static class Reach
         return [.. found];
     }
 
-    private static bool CannotChange(Type type) => type.IsPrimitive || type.IsEnum || type == typeof(string);
+    /// <summary>Whether nothing can be left in a value: numbers, text, read-only lists of such, and objects of this program, and of all classes below theirs, that keep nothing else.</summary>
+    private static bool CannotChange(Type type)
+        => type.IsPrimitive || type.IsEnum || type == typeof(string)
+            || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) && CannotChange(type.GetGenericArguments()[0]))
+            || (type is { IsClass: true, IsArray: false } && IsOurs(type) && type.Assembly.GetTypes().Where(t => Lineage(t).Contains(Definition(type)))
+                .SelectMany(t => t.GetFields(All)).Where(f => !f.IsStatic).All(f => f.IsInitOnly && CannotChange(f.FieldType)));
+
+    private static IEnumerable<Type> Lineage(Type? type)
+    {
+        for (; type is not null; type = type.BaseType)
+        {
+            yield return Definition(type);
+        }
+    }
+
+    private static Type Definition(Type type) => type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+
+    private static bool IsOurs(Type type) => type.Assembly.GetName().Name is { } name && (name == "mimicd" || name.StartsWith("MimicD.", StringComparison.Ordinal));
 
     private static IEnumerable<Type> Parts(Type? type)
     {
