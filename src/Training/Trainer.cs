@@ -122,13 +122,13 @@ public static class Trainer
             return null;
         }
 
-        var shares = new double[SwapModes.Count];
+        var counts = new int[SwapModes.Count];
         for (var m = 0; m < demonstrations.Count; m++)
         {
-            shares[SwapModes.Label(demonstrations.Path(m, 0), demonstrations.Path(m, 1)) - 1] += 1.0 / demonstrations.Count;
+            counts[SwapModes.Label(demonstrations.Path(m, 0), demonstrations.Path(m, 1)) - 1]++;
         }
 
-        return shares;
+        return Array.ConvertAll(counts, c => c / (double)demonstrations.Count);
     }
 
     /// <summary>Mean norm of the n-th difference of the demonstrated paths [m].</summary>
