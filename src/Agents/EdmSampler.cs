@@ -14,6 +14,7 @@ public sealed class EdmSampler
     private readonly double[] _skip;
     private readonly double[] _out;
     private readonly double[] _in;
+    private readonly double _start;
     private readonly bool _heun;
 
     /// <summary>Prepares the noise levels.</summary>
@@ -22,12 +23,14 @@ public sealed class EdmSampler
     /// <param name="sigmaData">sd.</param>
     /// <param name="solver">Order.</param>
     /// <param name="steps">K; at least 1.</param>
-    public EdmSampler(Denoiser denoiser, DiffusionSpec diffusion, double sigmaData, OdeSolver solver, int steps)
+    /// <param name="temperature">Scale of the noise that the solver starts from.</param>
+    public EdmSampler(Denoiser denoiser, DiffusionSpec diffusion, double sigmaData, OdeSolver solver, int steps, double temperature = 1)
     {
         ArgumentNullException.ThrowIfNull(denoiser);
         _denoiser = denoiser;
         _heun = solver == OdeSolver.Heun;
         _sigmas = Schedule(diffusion, steps);
+        _start = temperature * _sigmas[0];
         var levels = _sigmas[..^1];
         var variance = sigmaData * sigmaData;
         _skip = [.. levels.Select(s => variance / (variance + s * s))];
@@ -75,7 +78,7 @@ public sealed class EdmSampler
         var d = scratch.Slope;
         for (var j = 0; j < y.Length; j++)
         {
-            y[j] = _sigmas[0] * noise[j];
+            y[j] = _start * noise[j];
         }
 
         for (var k = 0; k < _levels.Count; k++)

@@ -24,7 +24,7 @@ public sealed class MlpDenoiser : Denoiser
         _stride = PackedMatrix.Pad(_hidden);
         _noise0 = weights.Linear("noise.0", _width, 1);
         _noise2 = weights.Linear("noise.2", _width, _width);
-        _condition0 = weights.Linear("condition.0", _width, conditionSize);
+        _condition0 = weights.Linear("condition.0", _width, network.EncodedSize(conditionSize));
         _condition2 = weights.Linear("condition.2", _width, _width);
         _input = weights.Linear("input", _width, PlanSize);
         _blocks = [.. Enumerable.Range(0, network.Depth).Select(i => new Block(
@@ -58,7 +58,9 @@ public sealed class MlpDenoiser : Denoiser
         var s = (MlpScratch)scratch;
         var hidden = s.Stream.Span;
         var f = s.Normal.Span;
-        Kernels.Linear(_condition0, condition, 1, hidden);
+        var encoded = s.Encoded.Span;
+        Network.Encode(condition, encoded);
+        Kernels.Linear(_condition0, encoded, 1, hidden);
         Kernels.Mish(hidden);
         Kernels.Linear(_condition2, hidden, 1, f);
         Kernels.Mish(f);
@@ -93,12 +95,15 @@ public sealed class MlpDenoiser : Denoiser
         Kernels.Linear(_head, normal, 1, output);
     }
 
-    private protected override DenoiserScratch CreateScratch() => new MlpScratch(PlanSize, ConditionSize, _width, _hidden, _blocks.Length);
+    private protected override DenoiserScratch CreateScratch() => new MlpScratch(PlanSize, ConditionSize, Network.EncodedSize(ConditionSize), _width, _hidden, _blocks.Length);
 
     private sealed record Block(PackedMatrix Up, PackedMatrix Noise, PackedMatrix Condition, PackedMatrix Down);
 
-    private sealed class MlpScratch(int planSize, int conditionSize, int width, int hidden, int depth) : DenoiserScratch(planSize, conditionSize)
+    private sealed class MlpScratch(int planSize, int conditionSize, int encodedSize, int width, int hidden, int depth) : DenoiserScratch(planSize, conditionSize)
     {
+        /// <summary>The condition with its octaves.</summary>
+        public AlignedBuffer Encoded { get; } = new(encodedSize);
+
         public AlignedBuffer Stream { get; } = new(width);
 
         public AlignedBuffer Normal { get; } = new(width);

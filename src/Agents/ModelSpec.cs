@@ -40,9 +40,42 @@ public sealed record NetworkSpec
     /// <summary>Width of one condition token of the transformer. The paper: 128. Unused by the MLP.</summary>
     public int ConditionWidth { get; init; } = 128;
 
+    /// <summary>
+    /// Octaves (F) at which the MLP sees each number of the condition beside the number itself. A condition is normalised by its spread over whole
+    /// demonstrations (metres); without octaves the centimetres that decide whether a path grazes an obstacle are a hundredth of an
+    /// input's range, which a small network smooths over. 0, the default, is none; the transformer has none.
+    /// </summary>
+    public int Octaves { get; init; }
+
+    /// <summary>Length of the encoded condition for A numbers: A (1 + 2 F).</summary>
+    public int EncodedSize(int conditionSize) => conditionSize * (1 + 2 * Octaves);
+
+    /// <summary>Writes the condition followed, octave by octave, by the sines and the cosines of (pi/2) 2^j times it.</summary>
+    /// <param name="condition">Normalised condition, [A].</param>
+    /// <param name="encoded">Receives [A (1 + 2 F)].</param>
+    public void Encode(ReadOnlySpan<float> condition, Span<float> encoded)
+    {
+        condition.CopyTo(encoded);
+        var at = condition.Length;
+        for (var octave = 0; octave < Octaves; octave++)
+        {
+            var frequency = Math.PI / 2 * (1 << octave);
+            for (var i = 0; i < condition.Length; i++)
+            {
+                var (sin, cos) = Math.SinCos(frequency * condition[i]);
+                encoded[at + i] = (float)sin;
+                encoded[at + condition.Length + i] = (float)cos;
+            }
+
+            at += 2 * condition.Length;
+        }
+    }
+
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
     {
+        InvalidInputException.Require(Octaves is >= 0 and <= 16, where, "network.octaves", "0 to 16", Octaves);
+        InvalidInputException.Require(Octaves == 0 || Kind == NetworkKind.Mlp, where, "network.octaves", "0 with a transformer", Octaves);
         InvalidInputException.Require(Width is >= 4 and <= 4096 && Width % 2 == 0, where, "network.width", "an even number from 4 to 4096", Width);
         InvalidInputException.Require(Depth is >= 1 and <= 64, where, "network.depth", "1 to 64", Depth);
         InvalidInputException.Require(Expansion is >= 1 and <= 16, where, "network.expansion", "1 to 16", Expansion);

@@ -49,7 +49,7 @@ public static class NetworkTensors
         }
         else
         {
-            Linear("condition.0", w, conditionSize);
+            Linear("condition.0", w, network.EncodedSize(conditionSize));
             Linear("condition.2", w, w);
             Linear("input", w, planLength * dimensions);
             for (var i = 0; i < network.Depth; i++)

@@ -10,6 +10,7 @@ namespace MimicD.Cli;
 internal static class ExpertsVerb
 {
     private const int MaxCount = 1_000_000;
+    private const double MaxMargin = 1.0;
 
     public static Command Create()
     {
@@ -18,11 +19,13 @@ internal static class ExpertsVerb
         var compare = new Option<string?>("--compare") { Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
         var modes = new Option<string>("--modes")
         {
-            Description = "How modes and places go together: 'independent' shows every start all six modes; 'places' draws starts and goals that suggest the mode, as in the published demonstrations.",
+            Description = "How modes and places go together: 'independent' shows every start all six modes; 'places' draws starts and goals that together suggest the mode, as in the published demonstrations; 'starts' draws starts that alone suggest it.",
             HelpName = "LAW",
             DefaultValueFactory = _ => "independent",
         };
-        modes.AcceptOnlyFromAmong("independent", "places");
+        modes.AcceptOnlyFromAmong([.. Enum.GetNames<ModeLaw>().Select(n => n.ToLowerInvariant())]);
+        var discMargin = Margin("--disc-margin", "disc");
+        var pairMargin = Margin("--pair-margin", "pair");
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         var swap = new Command("swap", """
             Two agents swap places round a disc: constraint-optimal unicycle paths, one local optimum a mode, in all six modes.
@@ -31,7 +34,7 @@ internal static class ExpertsVerb
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
             """)
         {
-            number, output, compare, modes, seed, threads, json,
+            number, output, compare, modes, discMargin, pairMargin, seed, threads, json,
         };
         swap.SetAction(async (parsed, cancellation) =>
         {
@@ -41,7 +44,8 @@ internal static class ExpertsVerb
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
             var scenario = Scenario.Load(Repository.File("scenarios", "swap.json"));
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
-            var options = new SwapExpertOptions { ModesFollowPlaces = parsed.GetValue(modes) == "places" };
+            var options = new SwapExpertOptions { ModeLaw = Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true) };
+            options = options with { DiscRadius = options.DiscRadius + Checked(discMargin), PairDistance = options.PairDistance + Checked(pairMargin) };
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>
@@ -71,6 +75,13 @@ internal static class ExpertsVerb
             }
 
             return 0;
+
+            double Checked(Option<double> option)
+            {
+                var value = parsed.GetValue(option);
+                InvalidInputException.Require(value is >= 0 and <= MaxMargin, option.Name, "", $"0 to {MaxMargin}", value);
+                return value;
+            }
         });
         return new Command("experts", """
             Makes joint demonstrations by constrained trajectory optimisation.
@@ -81,6 +92,13 @@ internal static class ExpertsVerb
             swap,
         };
     }
+
+    private static Option<double> Margin(string name, string limit) => new(name)
+    {
+        Description = $"Metres that the experts keep beyond the {limit} limit, so that what a policy lacks in precision stays clear of it.",
+        HelpName = "M",
+        DefaultValueFactory = _ => 0,
+    };
 
     private sealed class Count(IProgress<long> progress) : IProgress<int>
     {

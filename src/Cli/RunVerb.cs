@@ -27,6 +27,7 @@ internal static class RunVerb
     private static readonly Option<int?> Steps = new("--steps") { Description = "Noise levels of the sampler. [default: the model's]", HelpName = "N" };
     private static readonly Option<int?> Execute = new("--execute") { Description = "Planned actions executed before the next plan. [default: the model's]", HelpName = "N" };
     private static readonly Option<string?> Noise = new("--noise") { Description = "fresh, held or ar1: a plan's noise over replans. [default: the model's]", HelpName = "MODE" };
+    private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int> Threads = Options.Threads();
@@ -43,7 +44,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation,
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature,
         };
         command.SetAction(RunAsync);
         return command;
@@ -201,6 +202,7 @@ internal static class RunVerb
             Steps = parsed.GetValue(Steps) ?? defaults.Steps,
             Execute = parsed.GetValue(Execute) ?? defaults.Execute,
             Noise = Named<NoiseMode>(parsed, Noise) ?? defaults.Noise,
+            Temperature = parsed.GetValue(Temperature) ?? defaults.Temperature,
             Correlation = parsed.GetValue(Correlation) ?? defaults.Correlation,
         };
 

@@ -59,6 +59,12 @@ public sealed record SamplingSpec
     /// <summary>rho of <see cref="NoiseMode.Autoregressive"/>, from 0 (fresh) to 1 (held). Default: 0.95. Unused otherwise.</summary>
     public double Correlation { get; init; } = 0.95;
 
+    /// <summary>
+    /// Scale of the noise that the solver starts from, from 0 to 1. Default: 1, which samples the learned distribution. Below 1 plans keep
+    /// nearer to the likeliest ones: less variety, less jitter. 0 makes a policy deterministic.
+    /// </summary>
+    public double Temperature { get; init; } = 1;
+
     /// <summary>Throws when a value is out of its range.</summary>
     /// <param name="where">The file or option the values came from.</param>
     /// <param name="planLength">Actions in a plan.</param>
@@ -67,6 +73,7 @@ public sealed record SamplingSpec
     {
         InvalidInputException.Require(Steps is >= 1 and <= 1000, where, "sampling.steps", "1 to 1000", Steps);
         InvalidInputException.Require(Execute >= 1 && Execute <= planLength, where, "sampling.execute", $"1 to {planLength} (the plan's length)", Execute);
+        InvalidInputException.Require(Temperature is >= 0 and <= 1, where, "sampling.temperature", "0 to 1", Temperature);
         InvalidInputException.Require(Correlation is >= 0 and <= 1, where, "sampling.correlation", "0 to 1", Correlation);
     }
 }

@@ -82,7 +82,8 @@ public sealed record OptimisationSpec
 
     /// <summary>
     /// Deviation [m] of an offset added to each agent's present and past positions in a training sample, while its future returns to the
-    /// demonstrated path: it teaches how to come back to what the experts do. The paper: 0.
+    /// demonstrated path: it teaches how to come back to what the experts do. From tick to tick the offset wanders as the errors of the trained agent
+    /// will (first-order autoregressive with <see cref="OffsetDecay"/>), so that sensed velocities are as unreliable in training as they will be. The paper: 0.
     /// </summary>
     public double OffsetDeviation { get; init; }
 

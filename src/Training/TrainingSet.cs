@@ -60,20 +60,7 @@ public sealed class TrainingSet
     {
         var (demonstration, tick) = Math.DivRem(index, _steps);
         var d = _dimensions;
-        Span<double> offsets = stackalloc double[_agents <= 64 ? _agents * d : 0];
-        if (_agents > 64)
-        {
-            offsets = new double[_agents * d];
-        }
-
-        if (_preset.Training.OffsetDeviation > 0)
-        {
-            for (var i = 0; i < offsets.Length; i++)
-            {
-                offsets[i] = _preset.Training.OffsetDeviation * random.NextNormal();
-            }
-        }
-
+        var offsets = DrawOffsets(ref random);
         WriteCondition(demonstration, tick, agent, offsets, condition);
         var path = _demonstrations.Path(demonstration, agent);
         var first = _preset.Model.Plan.StartsAtPresent ? 0 : 1;
@@ -94,6 +81,28 @@ public sealed class TrainingSet
         }
     }
 
+    /// <summary>
+    /// Offsets of the present and past positions, [1 + m, N*D], the present first: a stationary first-order autoregressive process, which is how the errors of
+    /// an agent that returns by a share of 1 - decay a step wander. Drawing the past backwards is exact, since the process is reversible in time.
+    /// </summary>
+    private double[] DrawOffsets(ref CounterRandom random)
+    {
+        var options = _preset.Training;
+        var size = _agents * _dimensions;
+        var offsets = new double[(1 + _preset.Model.Sensor.History) * size];
+        if (options.OffsetDeviation > 0)
+        {
+            var innovation = Math.Sqrt(1 - options.OffsetDecay * options.OffsetDecay);
+            for (var i = 0; i < offsets.Length; i++)
+            {
+                var own = options.OffsetDeviation * random.NextNormal();
+                offsets[i] = i < size ? own : options.OffsetDecay * offsets[i - size] + innovation * own;
+            }
+        }
+
+        return offsets;
+    }
+
     private void WriteCondition(int demonstration, int tick, int agent, ReadOnlySpan<double> offsets, Span<float> condition)
     {
         var d = _dimensions;
@@ -105,8 +114,9 @@ public sealed class TrainingSet
         for (var back = 0; back < _preset.Model.Sensor.History; back++)
         {
             var at = Math.Max(tick - back, 0);
-            Positions(demonstration, at, offsets, now);
-            Positions(demonstration, Math.Max(at - 1, 0), offsets, before);
+            Positions(demonstration, at, offsets.Slice((tick - at) * now.Length, now.Length), now);
+            var earlier = Math.Max(at - 1, 0);
+            Positions(demonstration, earlier, offsets.Slice((tick - earlier) * now.Length, now.Length), before);
             var view = new WorldView
             {
                 Positions = now,

@@ -85,7 +85,9 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
     private double[] Mlp(double[] x, double c, double[] o)
     {
         var n = Noise(c);
-        var f = Linear("condition.2", [.. Linear("condition.0", o).Select(Mish)]).Select(Mish).ToArray();
+        var octaves = Enumerable.Range(0, spec.Network.Octaves).Select(j => Math.Pow(2, j) * Math.PI / 2).ToArray();
+        double[] q = [.. o, .. octaves.SelectMany(a => o.Select(v => Math.Sin(a * v)).Concat(o.Select(v => Math.Cos(a * v))))];
+        var f = Linear("condition.2", [.. Linear("condition.0", q).Select(Mish)]).Select(Mish).ToArray();
         var h = Sum(Linear("input", x), f);
         for (var i = 0; i < spec.Network.Depth; i++)
         {

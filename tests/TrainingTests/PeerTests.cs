@@ -32,7 +32,7 @@ public sealed class PeerTests
         var inputs = Inputs(spec, batch: 5);
         using var networks = new NetworkSet(spec, seed: 0, "cpu");
         networks.Parameters.ImportWeights(weights, "random model");
-        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, dimensions = 2, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
+        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, octaves = spec.Network.Octaves, dimensions = 2, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
         var peer = RunPeer(StrictJson.Format(options), weights, inputs);
 
         AssertClose(peer.Tensors["forward"].Data, networks.Forward(0, inputs.X, inputs.Noise, inputs.Condition), "forward");
@@ -93,7 +93,7 @@ public sealed class PeerTests
     private static ModelSpec Spec(NetworkKind kind, int width, int length, int others)
     {
         var spec = RandomModel.Spec(kind, width, agents: 1, planLength: length);
-        return RandomModel.Complete(spec with { Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true } } });
+        return RandomModel.Complete(spec with { Network = spec.Network with { Octaves = kind == NetworkKind.Mlp ? others : 0 }, Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true } } });
     }
 
     private static BatchInputs Inputs(ModelSpec spec, int batch)

@@ -55,12 +55,38 @@ public sealed class TrainingSetTests
         var path = demonstrations.Path(0, 0);
         var offset = condition[0] - path[20];
         Assert.True(Math.Abs(offset) > 1e-3);
-        // The velocity does not see a constant offset.
-        Assert.Equal((path[20] - path[18]) / 0.1, condition[2], 3);
         for (var k = 0; k < 6; k++)
         {
             Assert.Equal(path[(11 + k) * 2] + offset * Math.Pow(0.5, k + 1), plan[2 * k] + condition[0], 4);
         }
+    }
+
+    [Fact]
+    public void Offsets_wander_as_a_stationary_first_order_process()
+    {
+        var demonstrations = Samples.Demonstrations(1);
+        var preset = Samples.Preset();
+        preset = preset with { Training = preset.Training with { OffsetDeviation = 0.3, OffsetDecay = 0.5 } };
+        var set = new TrainingSet(demonstrations, Samples.Swap, preset);
+        var (condition, plan) = Buffers(set);
+        var random = new CounterRandom(8, RandomPurpose.TrainingAugmentation);
+        var path = demonstrations.Path(0, 0);
+        var frame = set.Spec.ConditionFrameSize;
+        var (now, past, product) = (0.0, 0.0, 0.0);
+        const int draws = 20_000;
+        for (var i = 0; i < draws; i++)
+        {
+            set.Sample(10, 0, ref random, condition, plan);
+            var (a, b) = (condition[0] - path[20], condition[frame] - path[18]);
+            // The velocity is that of the wandering positions.
+            Assert.Equal((condition[0] - condition[frame]) / 0.1, condition[2], 2);
+            (now, past, product) = (now + a * a / draws, past + b * b / draws, product + a * b / draws);
+        }
+
+        // Standard errors: 0.09 sqrt(2 / 20000) = 0.0009.
+        Assert.InRange(now, 0.086, 0.094);
+        Assert.InRange(past, 0.086, 0.094);
+        Assert.InRange(product / 0.09, 0.46, 0.54);
     }
 
     [Theory]

@@ -88,7 +88,8 @@ def dit(w, spec, x, noise, condition):
 
 def mlp(w, spec, x, noise, condition):
     n = embed(w, noise)
-    f = mish(linear(w, "condition.2", mish(linear(w, "condition.0", condition))))
+    octaves = [g(2 ** j * math.pi / 2 * condition) for j in range(spec["octaves"]) for g in (torch.sin, torch.cos)]
+    f = mish(linear(w, "condition.2", mish(linear(w, "condition.0", torch.cat([condition] + octaves, -1)))))
     h = linear(w, "input", x) + f
     for i in range(spec["depth"]):
         b = f"blocks.{i}"

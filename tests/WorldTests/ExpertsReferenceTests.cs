@@ -25,12 +25,12 @@ public class ExpertsReferenceTests(ITestOutputHelper output)
         double[] reference = [.. Enumerable.Range(0, 2 * count).SelectMany(i => agents[i % 2].AsSpan(i / 2 * Width, Width).ToArray())];
         int[] modes = [.. Enumerable.Range(0, count).Select(i => SwapModes.Label(agents[0].AsSpan(i * Width, Width), agents[1].AsSpan(i * Width, Width)))];
 
-        foreach (bool follow in new[] { false, true })
+        foreach (ModeLaw law in Enum.GetValues<ModeLaw>())
         {
-            var options = new SwapExpertOptions { ModesFollowPlaces = follow };
+            var options = new SwapExpertOptions { ModeLaw = law };
             DemonstrationSet set = ExpertGenerator.Generate(options, modes, seed: 21, threads: 2).Demonstrations;
             ExpertReport report = ExpertReport.Of(set, options, reference, seed: 5);
-            output.WriteLine($"Modes follow places: {follow}");
+            output.WriteLine($"Law of modes: {law}");
             foreach ((string what, string value) in report.Rows)
             {
                 output.WriteLine($"  {what}: {value}");

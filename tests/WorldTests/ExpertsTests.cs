@@ -49,15 +49,17 @@ public class ExpertsTests
         Assert.All(ExpertGenerator.Generate(options, 3, seed: 1, threads: 1).Demonstrations.Modes!, mode => Assert.Equal(4, mode));
     }
 
-    [Fact]
-    public void Modes_follow_places_where_asked()
+    [Theory]
+    [InlineData(ModeLaw.Places)]
+    [InlineData(ModeLaw.Starts)]
+    public void Modes_follow_places_or_starts_where_asked(ModeLaw law)
     {
-        var options = Options with { ModesFollowPlaces = true };
+        var options = Options with { ModeLaw = law };
         ExpertDemonstrations made = ExpertGenerator.Generate(options, 6, seed: 2, threads: 2);
         for (int i = 0; i < made.Demonstrations.Count; i++)
         {
             double[] starts = [.. made.Demonstrations.Path(i, 0)[..2], .. made.Demonstrations.Path(i, 1)[..2]];
-            Assert.Equal(made.Demonstrations.Modes![i], SwapModes.Suggested(starts, made.Goals.AsSpan(4 * i, 4)));
+            Assert.Equal(made.Demonstrations.Modes![i], SwapModes.Suggested(starts, law == ModeLaw.Places ? made.Goals.AsSpan(4 * i, 4) : starts));
         }
     }
 

@@ -57,7 +57,7 @@ internal sealed class NetworkSet : IDisposable
         return _networks[network].Forward(
             Tensor.From(x, _device, batch, x.Length / batch),
             Tensor.From(noise, _device, batch, 1),
-            Tensor.From(condition, _device, batch, condition.Length / batch),
+            Encode(condition, (int)batch),
             dropout: 0).ToArray();
     }
 
@@ -68,7 +68,7 @@ internal sealed class NetworkSet : IDisposable
         var output = _networks[network].Forward(
             Tensor.From(x, _device, batch, x.Length / batch),
             Tensor.From(noise, _device, batch, 1),
-            Tensor.From(condition, _device, batch, condition.Length / batch),
+            Encode(condition, (int)batch),
             dropout: 0);
         return (output - Tensor.From(target, _device, batch, target.Length / batch)).Square().Mean();
     }
@@ -85,6 +85,20 @@ internal sealed class NetworkSet : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Parameters.Dispose();
 
+    /// <summary>Encodes conditions [B, A] as the network takes them.</summary>
+    private Tensor Encode(ReadOnlySpan<float> condition, int batch)
+    {
+        var size = condition.Length / batch;
+        var width = _spec.Network.EncodedSize(size);
+        var encoded = new float[batch * width];
+        for (var b = 0; b < batch; b++)
+        {
+            _spec.Network.Encode(condition.Slice(b * size, size), encoded.AsSpan(b * width, width));
+        }
+
+        return Tensor.From(encoded, _device, batch, width);
+    }
+
     private Tensor Loss(TorchDenoiser network, Batch batch, OptimisationSpec options)
     {
         long size = batch.Size;
@@ -92,7 +106,7 @@ internal sealed class NetworkSet : IDisposable
         var error = network.Forward(
             Tensor.From(batch.Input, _device, size, width),
             Tensor.From(batch.Noise, _device, size, 1),
-            Tensor.From(batch.Condition, _device, size, batch.Condition.Length / size),
+            Encode(batch.Condition, batch.Size),
             options.Dropout) - Tensor.From(batch.Target, _device, size, width);
         var squares = error.Square();
         var loss = squares.Mean();

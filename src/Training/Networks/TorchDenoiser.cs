@@ -22,7 +22,7 @@ internal abstract class TorchDenoiser
     /// <summary>F(x, c_noise, o).</summary>
     /// <param name="x">Scaled noisy plans, [B, L*D]; the transformer takes any L.</param>
     /// <param name="noise">c_noise, [B, 1].</param>
-    /// <param name="condition">Normalised conditions, [B, A].</param>
+    /// <param name="condition">Normalised and encoded conditions (<see cref="NetworkSpec.Encode"/>), [B, A (1 + 2 F)].</param>
     /// <param name="dropout">Dropout probability, 0 when not training.</param>
     /// <returns>[B, L*D].</returns>
     public abstract Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout);
@@ -146,7 +146,7 @@ internal sealed class TorchMlp : TorchDenoiser
         _spec = spec;
         var (w, r) = (spec.Network.Width, spec.Network.Width * spec.Network.Expansion);
         DeclareNoiseEmbedding(w);
-        Declare("condition.0", w, spec.ConditionSize);
+        Declare("condition.0", w, spec.Network.EncodedSize(spec.ConditionSize));
         Declare("condition.2", w, w);
         Declare("input", w, spec.PlanSize);
         for (var i = 0; i < spec.Network.Depth; i++)

@@ -145,7 +145,7 @@ public static class ExpertGenerator
                     goals[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
                 }
             }
-            while (options.ModesFollowPlaces && ++tries < MaxPlaces && SwapModes.Suggested(starts, goals) != mode);
+            while (options.ModeLaw != ModeLaw.Independent && ++tries < MaxPlaces && SwapModes.Suggested(starts, options.ModeLaw == ModeLaw.Places ? goals : starts) != mode);
 
             ulong guessSeed = random.NextUInt64();
             JointDemonstration? found = expert.Solve(mode, starts, goals, guessSeed, cancellation);

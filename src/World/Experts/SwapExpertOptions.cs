@@ -1,5 +1,21 @@
 namespace MimicD.World.Experts;
 
+/// <summary>How the modes of demonstrations go together with their starts and goals.</summary>
+public enum ModeLaw
+{
+    /// <summary>Mode and places are independent: every start is shown every mode.</summary>
+    Independent,
+
+    /// <summary>
+    /// Starts and goals are drawn so that together they suggest the mode (<see cref="SwapModes.Suggested"/>), as in the published demonstrations, whose modes the
+    /// rule predicts in 75 of 100 cases: much of their variety of modes is variety of places.
+    /// </summary>
+    Places,
+
+    /// <summary>Starts are drawn so that they alone suggest the mode: a convention that every agent can read off what it sees, whoever's goal is hidden from whom.</summary>
+    Starts,
+}
+
 /// <summary>
 /// The two-agent swap: agent 1 goes from left to right, agent 2 back, around a disc in the middle. Geometry and limits are those of the published task.
 /// </summary>
@@ -44,12 +60,8 @@ public sealed record SwapExpertOptions
     /// <summary>Shares of the modes 1..6; need not sum to one. Default .25 .32 .10 .08 .12 .13, near the published demonstrations' .24 .33 .10 .07 .12 .14.</summary>
     public IReadOnlyList<double> ModeShares { get; init; } = [0.25, 0.32, 0.10, 0.08, 0.12, 0.13];
 
-    /// <summary>
-    /// Whether starts and goals are drawn so that they suggest the mode (<see cref="SwapModes.Suggested"/>). False: mode and places are independent, so every
-    /// start is shown every mode. True: as in the published demonstrations, whose modes the rule predicts in 75 of 100 cases, so that much of their
-    /// variety of modes is variety of places. Default false.
-    /// </summary>
-    public bool ModesFollowPlaces { get; init; }
+    /// <summary>How modes and places go together. Default: independent.</summary>
+    public ModeLaw ModeLaw { get; init; } = ModeLaw.Independent;
 
     /// <summary>How many guesses are tried for one draw of starts and goals before it counts as unsolvable. Default 3.</summary>
     public int Guesses { get; init; } = 3;
