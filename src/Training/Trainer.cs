@@ -57,11 +57,11 @@ public sealed record TrainingProgress(int Step, int Steps, double Loss, double G
 /// <summary>How a run ended.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Completed">Whether that is all of them; otherwise the run was cancelled and can be resumed.</param>
-/// <param name="Loss">The last reported loss.</param>
+/// <param name="Loss">The last reported loss, or the mean so far where none was reported; null when no step was made.</param>
 /// <param name="Parameters">Weights of all networks together.</param>
 /// <param name="Seconds">Wall time of this part of the run.</param>
 /// <param name="Model">The file written.</param>
-public sealed record TrainingResult(int Step, bool Completed, double Loss, long Parameters, double Seconds, string Model);
+public sealed record TrainingResult(int Step, bool Completed, double? Loss, long Parameters, double Seconds, string Model);
 
 /// <summary>
 /// Trains one denoiser an agent (or one for all) on joint demonstrations, as method.md's objective says: each agent draws its own samples and noise, the
@@ -194,7 +194,8 @@ public static class Trainer
         {
             var clock = Stopwatch.StartNew();
             var constants = new AdamWConstants(WeightDecay: training.WeightDecay);
-            var (lossSum, lossCount, lastLoss, lastTime, step) = (0.0, 0, double.NaN, 0.0, start);
+            var (lossSum, lossCount, lastTime, step) = (0.0, 0, 0.0, start);
+            double? lastLoss = null;
             var (current, next) = (NewBatches(), NewBatches());
             var ready = Task.Run(() => Fill(current, start + 1), CancellationToken.None);
             var saved = -1;
@@ -220,8 +221,9 @@ public static class Trainer
                 {
                     var now = clock.Elapsed.TotalSeconds;
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
-                    lastLoss = lossSum / lossCount;
-                    var report = new TrainingProgress(step, training.Steps, lastLoss, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
+                    var mean = lossSum / lossCount;
+                    lastLoss = mean;
+                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
                     metrics.Write(report);
                     progress?.Report(report);
                     (lossSum, lossCount, lastTime) = (0, 0, now);
@@ -235,12 +237,13 @@ public static class Trainer
             }
 
             ready.GetAwaiter().GetResult();
-            if (saved != step)
+            // Stopped before its first step, a run leaves what an earlier one wrote.
+            if (saved != step && (step > start || step == training.Steps))
             {
                 Save(step);
             }
 
-            return new TrainingResult(step, step == training.Steps, lastLoss, networks.Parameters.Count, clock.Elapsed.TotalSeconds, options.Output);
+            return new TrainingResult(step, step == training.Steps, lastLoss ?? (lossCount > 0 ? lossSum / lossCount : null), networks.Parameters.Count, clock.Elapsed.TotalSeconds, options.Output);
         }
 
         private Batch[] NewBatches()

@@ -38,6 +38,7 @@ public sealed class InterruptTests : IDisposable
         Assert.InRange(step, 2000, 19_999);
 
         var resumed = (await EntryPoint.RunAsync([.. train, "--steps", $"{step + 50}", "--resume"])).Success;
+        (await EntryPoint.RunAsync([.. train, "--steps", $"{step + 50}", "--resume", "--json", _scratch["nothing-left.json"]])).Success.ToString();
         Assert.Contains(string.Create(CultureInfo.InvariantCulture, $"step {step + 50:n0} of {step + 50:n0}"), resumed, StringComparison.Ordinal);
         (await EntryPoint.RunAsync("run", "--model", model, "--episodes", "1", "--out", _scratch["run"])).Success.ToString();
     }
