@@ -24,6 +24,7 @@ public sealed class Agent
     private readonly IPolicy _policy;
     private readonly PlanNoise _noise;
     private readonly float[] _plan;
+    private readonly int _mode;
     private int _replan = -1;
     private int _planTick;
 
@@ -38,6 +39,7 @@ public sealed class Agent
         spec.Sampling.Validate("sampling", policy.PlanActions);
         (_spec, _policy) = (spec, policy);
         _noise = new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize);
+        _mode = SharedMode.Draw(spec.Seed, spec.Episode, policy.ModeShares);
         _plan = new float[policy.PlanActions * policy.ActionSize];
         Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Execute - 1);
     }
@@ -106,7 +108,7 @@ public sealed class Agent
         if (replan != _replan)
         {
             _replan = -1;
-            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _plan);
+            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _mode, _plan);
             Plans++;
             foreach (var value in _plan)
             {

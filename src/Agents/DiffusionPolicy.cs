@@ -44,8 +44,21 @@ public sealed class DiffusionPolicy : IPolicy
     public int NoiseSize => _spec.PlanSize;
 
     /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions)
+    public ReadOnlySpan<double> ModeShares => _spec.ModeShares;
+
+    /// <summary>Makes a plan by a policy that knows no modes.</summary>
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, SharedMode.None, actions);
+
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions)
     {
+        if (_spec.ModeCount > 0)
+        {
+            ArgumentOutOfRangeException.ThrowIfNegative(mode);
+            ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(mode, _spec.ModeCount);
+        }
+
         ArgumentOutOfRangeException.ThrowIfNotEqual(frames.Length, History * FrameSize, nameof(frames));
         ArgumentOutOfRangeException.ThrowIfNotEqual(actions.Length, PlanActions * ActionSize, nameof(actions));
         var n = _normalisation;
@@ -61,6 +74,11 @@ public sealed class DiffusionPolicy : IPolicy
                 condition[j] = (value - n.ConditionMean[j]) / n.ConditionDeviation[j];
                 j++;
             }
+        }
+
+        for (int z = 0, j = condition.Length - _spec.ModeCount; z < _spec.ModeCount; z++, j++)
+        {
+            condition[j] = ((z == mode ? 1 : 0) - n.ConditionMean[j]) / n.ConditionDeviation[j];
         }
 
         Span<float> present = stackalloc float[3];

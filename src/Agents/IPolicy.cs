@@ -27,4 +27,15 @@ public interface IPolicy
     /// <param name="actions">The plan, [<see cref="PlanActions"/>, <see cref="ActionSize"/>]; the first is for the tick of the newest frame.</param>
     /// <returns>Evaluations of a network.</returns>
     int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions);
+
+    /// <summary>p(z) of the joint modes that the policy can be told to take part in (<see cref="SharedMode"/>); empty where it knows none.</summary>
+    ReadOnlySpan<double> ModeShares => [];
+
+    /// <summary>Makes a plan that takes part in a joint mode.</summary>
+    /// <param name="frames">As above.</param>
+    /// <param name="noise">As above.</param>
+    /// <param name="mode">z, 0 to K-1; not read by a policy that knows no modes.</param>
+    /// <param name="actions">As above.</param>
+    /// <returns>Evaluations of a network.</returns>
+    int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions) => Plan(frames, noise, actions);
 }

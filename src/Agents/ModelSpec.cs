@@ -201,6 +201,9 @@ public sealed record ModelSpec
     /// <summary>Whether the own absolute position is part of the condition. Without it, a policy with relative features does not depend on where in the world it is.</summary>
     public bool ConditionOnPosition { get; init; } = true;
 
+    /// <summary>p(z) over the K joint modes that the policy is conditioned on (<see cref="SharedMode"/>), or null where it is not.</summary>
+    public double[]? ModeShares { get; init; }
+
     /// <summary>What a plan is.</summary>
     public required PlanSpec Plan { get; init; }
 
@@ -227,9 +230,13 @@ public sealed record ModelSpec
     [JsonIgnore]
     public int ConditionFrameSize => Sensor.FrameSize - (ConditionOnPosition ? 0 : Sensor.Dimensions);
 
-    /// <summary>Length of the condition (A): the newest <see cref="SensorSpec.History"/> frames, newest first.</summary>
+    /// <summary>Joint modes that the policy is conditioned on (K), 0 where it is not.</summary>
     [JsonIgnore]
-    public int ConditionSize => ConditionFrameSize * Sensor.History;
+    public int ModeCount => ModeShares?.Length ?? 0;
+
+    /// <summary>Length of the condition (A): the newest <see cref="SensorSpec.History"/> frames, newest first, then the joint mode as K numbers of which one is 1.</summary>
+    [JsonIgnore]
+    public int ConditionSize => ConditionFrameSize * Sensor.History + ModeCount;
 
     /// <summary>Numbers in a plan (L*D).</summary>
     [JsonIgnore]
@@ -252,6 +259,12 @@ public sealed record ModelSpec
         Diffusion.Validate(where);
         Sampling.Validate(where, Plan.Actions);
         InvalidInputException.Require(ConditionSize >= 1, where, "conditionOnPosition", "true where nothing else is sensed", ConditionOnPosition);
+        if (ModeShares is not null)
+        {
+            InvalidInputException.Require(ModeShares.Length is >= 2 and <= 256, where, "modeShares", "2 to 256 numbers", ModeShares.Length);
+            InvalidInputException.Require(Array.TrueForAll(ModeShares, s => s >= 0) && Math.Abs(ModeShares.Sum() - 1) < 1e-6, where, "modeShares", "numbers from 0 that sum to 1", string.Join(", ", ModeShares));
+        }
+
         InvalidInputException.Require(Normalisation.Length == Networks, where, "normalisation", $"{Networks} entries", Normalisation.Length);
         foreach (var n in Normalisation)
         {

@@ -40,6 +40,9 @@ public enum RandomPurpose
 
     /// <summary>Dropout inside a network in training.</summary>
     TrainingDropout = 12,
+
+    /// <summary>The joint mode that all agents of an episode agreed on before it began.</summary>
+    SharedMode = 13,
 }
 
 /// <summary>

@@ -121,6 +121,9 @@ public sealed record ModelShape
     /// <summary>See <see cref="ModelSpec.ConditionOnPosition"/>.</summary>
     public bool ConditionOnPosition { get; init; } = true;
 
+    /// <summary>Whether the policy is conditioned on the demonstration's joint mode, which at run time all agents draw from the run's seed (<see cref="SharedMode"/>). The paper: no.</summary>
+    public bool SharedMode { get; init; }
+
     /// <summary>See <see cref="ModelSpec.SharedWeights"/>.</summary>
     public bool SharedWeights { get; init; }
 

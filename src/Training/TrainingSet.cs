@@ -19,6 +19,7 @@ public sealed class TrainingSet
     private readonly int _dimensions;
     private readonly int _agents;
     private readonly int _steps;
+    private readonly int _modes;
 
     /// <summary>Prepares a set and its normalisation.</summary>
     /// <param name="demonstrations">Joint demonstrations, [M,N,T,D].</param>
@@ -35,6 +36,12 @@ public sealed class TrainingSet
         _demonstrations = demonstrations;
         _preset = preset;
         _sensor = Sensor.For(scenario, preset.Model.Sensor);
+        if (preset.Model.SharedMode)
+        {
+            InvalidInputException.Require(demonstrations.Modes is { } modes && modes.All(m => m >= 1) && modes.Max() >= 2, "demonstrations", "mode", "the joint mode, 1 to K with K at least 2, of every demonstration (model.sharedMode is on)", demonstrations.Modes is null ? null : "unknown ones");
+            _modes = demonstrations.Modes!.Max();
+        }
+
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
         _goals = Goals();
         _headings = preset.Model.Sensor.Heading ? AllHeadings() : null;
@@ -62,6 +69,13 @@ public sealed class TrainingSet
         var d = _dimensions;
         var offsets = DrawOffsets(ref random);
         WriteCondition(demonstration, tick, agent, offsets, condition);
+        if (_preset.Model.SharedMode)
+        {
+            var z = condition[^_modes..];
+            z.Clear();
+            z[_demonstrations.Modes![demonstration] - 1] = 1;
+        }
+
         var path = _demonstrations.Path(demonstration, agent);
         var first = _preset.Model.Plan.StartsAtPresent ? 0 : 1;
         var relative = _preset.Model.Plan.Frame == Frame.Relative;
@@ -190,6 +204,7 @@ public sealed class TrainingSet
             SharedWeights = shape.SharedWeights,
             Sensor = shape.Sensor,
             ConditionOnPosition = shape.ConditionOnPosition,
+            ModeShares = _modes == 0 ? null : [.. Enumerable.Range(1, _modes).Select(m => _demonstrations.Modes!.Count(x => x == m) / (double)_demonstrations.Count)],
             Plan = shape.Plan,
             Network = shape.Network,
             Diffusion = shape.Diffusion,

@@ -168,6 +168,24 @@ public sealed class TrainingSetTests
     }
 
     [Fact]
+    public void The_joint_mode_ends_the_condition_and_its_shares_go_into_the_model()
+    {
+        var preset = Samples.Preset();
+        preset = preset with { Model = preset.Model with { SharedMode = true } };
+        var unlabelled = Samples.Demonstrations(4);
+        var labelled = new World.DemonstrationSet(unlabelled.Positions, null, [1, 3, 3, 2], unlabelled.Meta);
+        var set = new TrainingSet(labelled, Samples.Swap, preset);
+        Assert.Equal([0.25, 0.25, 0.5], set.Spec.ModeShares!);
+        var (condition, plan) = Buffers(set);
+        var random = new CounterRandom(1, RandomPurpose.TrainingAugmentation);
+        set.Sample(2 * 30 + 4, 1, ref random, condition, plan);
+        Assert.Equal([0, 0, 1], condition[^3..]);
+        var error = Assert.Throws<InvalidInputException>(() => new TrainingSet(unlabelled, Samples.Swap, preset));
+        Assert.Contains("mode", error.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidInputException>(() => new TrainingSet(new World.DemonstrationSet(unlabelled.Positions, null, [1, 0, 2, 2], unlabelled.Meta), Samples.Swap, preset));
+    }
+
+    [Fact]
     public void Demonstrations_of_another_scenario_are_refused()
     {
         string Refusal(int agents, double timeStep)
