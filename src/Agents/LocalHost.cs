@@ -48,20 +48,21 @@ public sealed class LocalHost : IAgentHost
     {
         get
         {
-            long plans = 0, calls = 0, restarts = 0;
+            long plans = 0, calls = 0, restarts = 0, messages = 0;
             var stopped = new List<StoppedAgent>();
             foreach (var actor in _actors)
             {
                 plans += Volatile.Read(ref actor.Plans);
                 calls += Volatile.Read(ref actor.NetworkCalls);
                 restarts += Volatile.Read(ref actor.Restarts);
+                messages += Volatile.Read(ref actor.Messages);
                 if (Volatile.Read(ref actor.Stopped) is { } why)
                 {
                     stopped.Add(why);
                 }
             }
 
-            return new AgentHostReport(plans, calls, restarts, stopped);
+            return new AgentHostReport(plans, calls, restarts, stopped, messages);
         }
     }
 
@@ -138,6 +139,7 @@ public sealed class LocalHost : IAgentHost
         public long Plans;
         public long NetworkCalls;
         public long Restarts;
+        public long Messages;
         public StoppedAgent? Stopped;
 
         public Actor(AgentSpec spec, RunSpec run, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox)
@@ -167,6 +169,7 @@ public sealed class LocalHost : IAgentHost
 
         public bool TryPost(in Observation observation)
         {
+            Volatile.Write(ref Messages, Messages + 1);
             var slot = _posted % _slots;
             observation.Features.Span.CopyTo(_frames.AsSpan(slot * _frameSize, _frameSize));
             if (_mailbox.Post(new Letter(observation.Tick, slot)))

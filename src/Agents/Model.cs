@@ -83,18 +83,6 @@ public sealed class Model
         return new Model(where, Convert.ToHexStringLower(SHA256.HashData(bytes.Span)), spec, denoisers);
     }
 
-    /// <summary>Throws unless the model can drive the agents of a scenario.</summary>
-    /// <param name="agents">Agents an episode.</param>
-    /// <param name="dimensions">Dimensions of space.</param>
-    /// <param name="timeStep">Seconds between ticks.</param>
-    /// <exception cref="InvalidInputException">It cannot.</exception>
-    public void RequireFits(int agents, int dimensions, double timeStep)
-    {
-        InvalidInputException.Require(Spec.SharedWeights || agents == Spec.Agents, Path, "agents", $"a scenario with the {Spec.Agents} agents of '{Spec.Scenario}', each with its own network", agents);
-        InvalidInputException.Require(dimensions == Spec.Sensor.Dimensions, Path, "dimensions", $"a scenario with {Spec.Sensor.Dimensions} dimensions", dimensions);
-        InvalidInputException.Require(Math.Abs(timeStep - Spec.TimeStep) <= 1e-9 * Spec.TimeStep, Path, "timeStep", $"a scenario with steps of {Spec.TimeStep} s, as the model was trained on", timeStep);
-    }
-
     /// <summary>Makes the policies: one a network, shared by all agents and episodes that use it.</summary>
     /// <param name="sampling">How to sample, or null for the model's own defaults.</param>
     /// <returns>The policy of each agent.</returns>

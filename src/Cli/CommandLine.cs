@@ -43,8 +43,13 @@ internal static class CommandLine
         var parsed = root.Parse(args);
         if (Complaint(parsed) is { } complaint)
         {
-            var path = parsed.CommandResult.Command is RootCommand ? "mimicd" : $"mimicd {parsed.CommandResult.Command.Name}";
-            return Say($"{complaint} (see {path} --help)", Refused);
+            var path = "";
+            for (var at = parsed.CommandResult; at is { Command: not RootCommand }; at = at.Parent as CommandResult)
+            {
+                path = $" {at.Command.Name}{path}";
+            }
+
+            return Say($"{complaint} (see mimicd{path} --help)", Refused);
         }
 
         using var interrupt = new CancellationTokenSource();

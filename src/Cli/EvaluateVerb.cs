@@ -48,8 +48,7 @@ internal static class EvaluateVerb
     public static Baseline Load(string folder, Scenario scenario)
     {
         var set = DemonstrationSet.Load(folder, scenario);
-        InvalidInputException.Require(set.Agents == scenario.Agents && set.Dimensions == scenario.Dimensions, folder, "positions",
-            $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {set.Positions.ShapeText}");
+        set.RequireFits(scenario, folder);
         return Baseline.Of(scenario, PathSet.Create<double>(set.Positions.Data, set.Positions.Shape, folder));
     }
 

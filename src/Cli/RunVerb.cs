@@ -77,11 +77,14 @@ internal static class RunVerb
 
         var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
         var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
-        var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / result.WallSeconds, result.Host.Plans / result.WallSeconds, threads);
-        Print(result, figures, baseline, speed);
+        var seconds = Math.Max(result.WallSeconds, 1e-9); // of a run that was stopped before it began
+        var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
+        // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
+        var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
+        Print(result, figures, baseline, speed, messages);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, options.Seed, crew.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
-            result.TrajectoryHash, result.Counts, result.Host, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
+            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
         Save(output, json, scenario, result, paths, figures, summary);
         if (!result.Completed)
         {
@@ -92,7 +95,7 @@ internal static class RunVerb
         return 0;
     }
 
-    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, RunSpeed speed)
+    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, RunSpeed speed, RunMessages messages)
     {
         var table = FiguresTable.Create(figures, baseline);
         void Row(string name, string value) => table.Row(name, value, "", "");
@@ -101,6 +104,9 @@ internal static class RunVerb
         Row("agents restarted, times", Whole(result.Host.Restarts));
         Row("agents stopped", Whole(result.Host.Stopped.Count));
         Row("fallback actions", Whole(result.Counts.Fallbacks));
+        Row("messages: world to agents", Whole(messages.WorldToAgents));
+        Row("messages: agents to world", Whole(messages.AgentsToWorld));
+        Row("messages: between agents", Whole(messages.BetweenAgents));
         Terminal.Out.Write(table);
         foreach (var stopped in result.Host.Stopped.Take(5))
         {
@@ -162,7 +168,7 @@ internal static class RunVerb
             InvalidInputException.Require(file is null || policy is null, "--policy", "", "either a policy or a model", "both");
             if (policy is not null)
             {
-                var sensor = scenario.Features ?? new SensorSpec { Dimensions = scenario.Dimensions };
+                var sensor = scenario.DefaultSensor;
                 InvalidInputException.Require(policy == "straight", "--policy", "", "straight", policy);
                 InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, "--policy", "dynamics.action", "position", scenario.Dynamics.Action);
                 var straight = new ConstantVelocityPolicy(sensor, Speed(scenario), scenario.TimeStep);
@@ -228,11 +234,13 @@ internal static class RunVerb
 
     private sealed record ModelSummary(string File, string Sha256, string TrainedFor, ProvenanceSpec? Provenance);
 
+    private sealed record RunMessages(long WorldToAgents, long AgentsToWorld, long BetweenAgents);
+
     private sealed record RunSpeed(double WallSeconds, double AgentStepsPerSecond, double PlansPerSecond, int Threads);
 
     private sealed record RunResult(
         string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
-        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunSpeed Speed, Baseline? Demonstrations, Figures Figures,
+        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals);
 }

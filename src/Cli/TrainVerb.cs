@@ -63,7 +63,13 @@ internal static class TrainVerb
                 AtomicFile.WriteText(jsonFile, StrictJson.Format(new TrainResult(result, options.Seed, options.Threads, options.Device, TorchRuntime.Version, chosen)) + "\n");
             }
 
-            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters, step {result.Step:n0} of {chosen.Training.Steps:n0}, loss {result.Loss:f4}, {result.Seconds:f0} s"));
+            if (!result.Completed && result.Step == 0)
+            {
+                Terminal.Line("stopped before the first step; nothing was written");
+                return CommandLine.Interrupted;
+            }
+
+            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters, step {result.Step:n0} of {chosen.Training.Steps:n0}, {(result.Loss is { } loss ? $"loss {loss:f4}, " : "")}{result.Seconds:f0} s"));
             if (!result.Completed)
             {
                 Terminal.Line("stopped; the same command with --resume goes on from here");

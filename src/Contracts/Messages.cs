@@ -64,7 +64,8 @@ public interface IAgentHost : IAsyncDisposable
 /// <param name="NetworkCalls">Denoiser evaluations, all agents together.</param>
 /// <param name="Restarts">Times an agent threw and was rebuilt from its window.</param>
 /// <param name="Stopped">Agents that were stopped after too many restarts, with the last error.</param>
-public sealed record AgentHostReport(long Plans, long NetworkCalls, long Restarts, IReadOnlyList<StoppedAgent> Stopped);
+/// <param name="Messages">Messages put to agents, counted at their mailboxes' doors, whoever sent them and whether or not there was room.</param>
+public sealed record AgentHostReport(long Plans, long NetworkCalls, long Restarts, IReadOnlyList<StoppedAgent> Stopped, long Messages = 0);
 
 /// <summary>An agent that was stopped because it kept failing.</summary>
 /// <param name="Episode">Its episode.</param>

@@ -6,6 +6,7 @@ using MimicD.Numerics;
 using MimicD.Training.Networks;
 using MimicD.Training.Torch;
 using MimicD.World;
+using MimicD.World.Experts;
 
 namespace MimicD.Training;
 
@@ -56,11 +57,11 @@ public sealed record TrainingProgress(int Step, int Steps, double Loss, double G
 /// <summary>How a run ended.</summary>
 /// <param name="Step">Steps done.</param>
 /// <param name="Completed">Whether that is all of them; otherwise the run was cancelled and can be resumed.</param>
-/// <param name="Loss">The last reported loss.</param>
+/// <param name="Loss">The last reported loss, or the mean so far where none was reported; null when no step was made.</param>
 /// <param name="Parameters">Weights of all networks together.</param>
 /// <param name="Seconds">Wall time of this part of the run.</param>
 /// <param name="Model">The file written.</param>
-public sealed record TrainingResult(int Step, bool Completed, double Loss, long Parameters, double Seconds, string Model);
+public sealed record TrainingResult(int Step, bool Completed, double? Loss, long Parameters, double Seconds, string Model);
 
 /// <summary>
 /// Trains one denoiser an agent (or one for all) on joint demonstrations, as method.md's objective says: each agent draws its own samples and noise, the
@@ -83,9 +84,10 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
-        TorchRuntime.SetThreads(options.Threads);
+        // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
-        var spec = set.Spec with { Provenance = Provenance(demonstrations, options) };
+        TorchRuntime.SetThreads(options.Threads);
+        var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
         using var networks = new NetworkSet(spec, options.Seed, options.Device);
         var identity = Identity(preset, options, spec.Provenance!);
         var start = options.Resume ? Restore(networks.Parameters, options, identity) : 0;
@@ -102,15 +104,32 @@ public static class Trainer
         return options.LearningRate * warm * (options.Schedule == RateSchedule.Constant ? 1.0 : 0.5 * (1 + Math.Cos(Math.PI * (step - 1) / options.Steps)));
     }
 
-    private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, TrainingRunOptions options) => new()
+    private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, Scenario scenario, TrainingRunOptions options) => new()
     {
         Preset = options.PresetName,
         Seed = options.Seed,
         Demonstrations = demonstrations.Count,
         DemonstrationsHash = demonstrations.ContentHash(),
-        ModeShares = demonstrations.Modes is { } modes ? [.. Enumerable.Range(1, modes.Max()).Select(m => modes.Count(x => x == m) / (double)modes.Length)] : null,
+        ModeShares = ModeShares(demonstrations, scenario),
         Roughness = [Roughness(demonstrations, 2), Roughness(demonstrations, 3)],
     };
+
+    /// <summary>Share of each joint mode, read from the paths as it will be read from rollouts; null where the scenario tells none apart.</summary>
+    private static double[]? ModeShares(DemonstrationSet demonstrations, Scenario scenario)
+    {
+        if (scenario.Modes != ModeRule.Swap)
+        {
+            return null;
+        }
+
+        var counts = new int[SwapModes.Count];
+        for (var m = 0; m < demonstrations.Count; m++)
+        {
+            counts[SwapModes.Label(demonstrations.Path(m, 0), demonstrations.Path(m, 1)) - 1]++;
+        }
+
+        return Array.ConvertAll(counts, c => c / (double)demonstrations.Count);
+    }
 
     /// <summary>Mean norm of the n-th difference of the demonstrated paths [m].</summary>
     private static double Roughness(DemonstrationSet demonstrations, int order)
@@ -175,7 +194,8 @@ public static class Trainer
         {
             var clock = Stopwatch.StartNew();
             var constants = new AdamWConstants(WeightDecay: training.WeightDecay);
-            var (lossSum, lossCount, lastLoss, lastTime, step) = (0.0, 0, double.NaN, 0.0, start);
+            var (lossSum, lossCount, lastTime, step) = (0.0, 0, 0.0, start);
+            double? lastLoss = null;
             var (current, next) = (NewBatches(), NewBatches());
             var ready = Task.Run(() => Fill(current, start + 1), CancellationToken.None);
             var saved = -1;
@@ -201,8 +221,9 @@ public static class Trainer
                 {
                     var now = clock.Elapsed.TotalSeconds;
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
-                    lastLoss = lossSum / lossCount;
-                    var report = new TrainingProgress(step, training.Steps, lastLoss, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
+                    var mean = lossSum / lossCount;
+                    lastLoss = mean;
+                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
                     metrics.Write(report);
                     progress?.Report(report);
                     (lossSum, lossCount, lastTime) = (0, 0, now);
@@ -216,12 +237,13 @@ public static class Trainer
             }
 
             ready.GetAwaiter().GetResult();
-            if (saved != step)
+            // Stopped before its first step, a run leaves what an earlier one wrote.
+            if (saved != step && (step > start || step == training.Steps))
             {
                 Save(step);
             }
 
-            return new TrainingResult(step, step == training.Steps, lastLoss, networks.Parameters.Count, clock.Elapsed.TotalSeconds, options.Output);
+            return new TrainingResult(step, step == training.Steps, lastLoss ?? (lossCount > 0 ? lossSum / lossCount : null), networks.Parameters.Count, clock.Elapsed.TotalSeconds, options.Output);
         }
 
         private Batch[] NewBatches()

@@ -31,7 +31,7 @@ public sealed class TrainingSet
         ArgumentNullException.ThrowIfNull(demonstrations);
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(preset);
-        InvalidInputException.Require(demonstrations.Agents == scenario.Agents, "demonstrations", "agents", $"{scenario.Agents} as in scenario {scenario.Name}", demonstrations.Agents);
+        demonstrations.RequireFits(scenario, "demonstrations");
         InvalidInputException.Require(demonstrations.Dimensions == preset.Model.Sensor.Dimensions, "demonstrations", "dimensions", $"{preset.Model.Sensor.Dimensions} as in the preset", demonstrations.Dimensions);
         _demonstrations = demonstrations;
         _preset = preset;

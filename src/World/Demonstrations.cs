@@ -138,6 +138,19 @@ public sealed partial class DemonstrationSet
         }
     }
 
+    /// <summary>Throws unless they have the agents, the dimensions and the time step of a scenario.</summary>
+    /// <param name="scenario">The scenario.</param>
+    /// <param name="where">Where the demonstrations came from.</param>
+    /// <exception cref="InvalidInputException">They do not.</exception>
+    public void RequireFits(Scenario scenario, string where)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        var made = $"as in scenario {scenario.Name}";
+        InvalidInputException.Require(Agents == scenario.Agents, where, "agents", $"{scenario.Agents} {made}", Agents);
+        InvalidInputException.Require(Dimensions == scenario.Dimensions, where, "dimensions", $"{scenario.Dimensions} {made}", Dimensions);
+        InvalidInputException.Require(Math.Abs(TimeStep - scenario.TimeStep) <= 1e-9 * scenario.TimeStep, where, "timeStep", $"{scenario.TimeStep} {made}", TimeStep);
+    }
+
     /// <summary>Writes <c>agents.npz</c> and <c>meta.json</c>, each aside and renamed, the description first so that arrays never stand without it.</summary>
     public void Save(string folder)
     {

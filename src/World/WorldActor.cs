@@ -13,6 +13,15 @@ namespace MimicD.World;
 /// <param name="Overruns">Times that real time fell behind by a whole period or more, and the schedule was moved.</param>
 public sealed record WorldCounts(long Missed, long Stopped, long WrongSize, long Refused, long DroppedLate, long DroppedDuplicate, long DroppedUnknown, long Overruns)
 {
+    /// <summary>Actions applied as the agents decided them.</summary>
+    public long Applied { get; init; }
+
+    /// <summary>Observations sent to agents, those of a tick that was abandoned included.</summary>
+    public long Observations { get; init; }
+
+    /// <summary>Actions that came from agents for the ticks that closed: applied, replaced by a fallback for what they hold, or dropped.</summary>
+    public long Actions => Applied + Stopped + WrongSize + Refused + Dropped;
+
     /// <summary>Fallbacks for any reason.</summary>
     public long Fallbacks => Missed + Stopped + WrongSize + Refused;
 
@@ -47,12 +56,13 @@ public sealed class WorldActor : IActionSink
     private readonly float[] _actions;
     private readonly Outcome[] _outcomes;
     private readonly long[] _slots;
-    private readonly long[] _fallbacks = new long[Enum.GetValues<Outcome>().Length];
+    private readonly long[] _outcomeCounts = new long[Enum.GetValues<Outcome>().Length];
     private Barrier _barrier = new(0);
     private long _late;
     private long _duplicate;
     private long _unknown;
     private long _overruns;
+    private long _observations;
 
     /// <summary>Makes the actor; nothing runs yet.</summary>
     /// <param name="world">The state; from here on this actor's alone.</param>
@@ -76,8 +86,12 @@ public sealed class WorldActor : IActionSink
 
     /// <summary>The counts so far.</summary>
     public WorldCounts Counts => new(
-        _fallbacks[(int)Outcome.Missed], _fallbacks[(int)Outcome.Stopped], _fallbacks[(int)Outcome.WrongSize], _fallbacks[(int)Outcome.Refused],
-        Interlocked.Read(ref _late), Interlocked.Read(ref _duplicate), Interlocked.Read(ref _unknown), _overruns);
+        _outcomeCounts[(int)Outcome.Missed], _outcomeCounts[(int)Outcome.Stopped], _outcomeCounts[(int)Outcome.WrongSize], _outcomeCounts[(int)Outcome.Refused],
+        Interlocked.Read(ref _late), Interlocked.Read(ref _duplicate), Interlocked.Read(ref _unknown), _overruns)
+    {
+        Applied = _outcomeCounts[(int)Outcome.Applied],
+        Observations = _observations,
+    };
 
     /// <inheritdoc/>
     public void Act(in AgentAction action)
@@ -170,7 +184,7 @@ public sealed class WorldActor : IActionSink
             _world.Apply(_actions, _outcomes);
             foreach (var outcome in _outcomes)
             {
-                _fallbacks[(int)outcome]++;
+                _outcomeCounts[(int)outcome]++;
             }
 
             tickClosed?.Invoke(_world.Tick);
@@ -240,6 +254,7 @@ public sealed class WorldActor : IActionSink
             _host.Deliver(new Observation(new EpisodeId(body / agents), new AgentId(body % agents), tick, _features.AsMemory(body * size, size)));
         }
 
+        _observations += _world.Bodies;
         _host.EndTick(tick);
     }
 

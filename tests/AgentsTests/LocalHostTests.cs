@@ -26,7 +26,7 @@ public class LocalHostTests
             }
 
             runs.Add(world.Text);
-            Assert.Equal(new AgentHostReport(48, 192, 0, []), host.Report with { Stopped = [] });
+            Assert.Equal(new AgentHostReport(48, 192, 0, [], 7 * 4 * 3), host.Report with { Stopped = [] });
         }
 
         Assert.Single(runs.Distinct());

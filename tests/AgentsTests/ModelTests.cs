@@ -111,16 +111,8 @@ public sealed class ModelTests : IDisposable
     }
 
     [Fact]
-    public void A_scenario_that_the_model_was_not_made_for_is_refused()
-    {
-        var own = RandomModel.Load(RandomModel.Spec());
-        own.RequireFits(2, 2, 0.1);
-        Assert.Contains("agents: expected", Assert.Throws<InvalidInputException>(() => own.RequireFits(3, 2, 0.1)).Message, StringComparison.Ordinal);
-        Assert.Contains("dimensions: expected", Assert.Throws<InvalidInputException>(() => own.RequireFits(2, 3, 0.1)).Message, StringComparison.Ordinal);
-        Assert.Contains("timeStep: expected", Assert.Throws<InvalidInputException>(() => own.RequireFits(2, 2, 0.2)).Message, StringComparison.Ordinal);
-        RandomModel.Load(RandomModel.Spec(shared: true)).RequireFits(300, 2, 0.1);
-        Assert.Throws<InvalidInputException>(() => own.Policies(new SamplingSpec { Execute = 9 }));
-    }
+    public void More_actions_than_the_plan_has_cannot_be_executed()
+        => Assert.Throws<InvalidInputException>(() => RandomModel.Load(RandomModel.Spec()).Policies(new SamplingSpec { Execute = 9 }));
 
     private static string Refusal(string path)
     {

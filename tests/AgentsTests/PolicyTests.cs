@@ -59,6 +59,26 @@ public class PolicyTests
     [Theory]
     [InlineData(NetworkKind.Mlp)]
     [InlineData(NetworkKind.Dit)]
+    public void What_was_planned_for_one_agent_leaves_no_trace_in_the_plan_of_the_next(NetworkKind kind)
+    {
+        // One network for all, whose memory on this thread all of them use in turn.
+        var policy = RandomModel.Load(RandomModel.Spec(kind, shared: true)).Policies()(new AgentId(0));
+        var (frames, noise, alone) = Arguments(policy, 3);
+        policy.Plan(frames, noise, alone);
+        var (others, othersNoise, theirs) = Arguments(policy, 4);
+        Array.Fill(others, float.NaN);
+        Array.Fill(othersNoise, 1e30f);
+        policy.Plan(others, othersNoise, theirs);
+        Assert.Contains(theirs, float.IsNaN);
+
+        var after = new float[alone.Length];
+        policy.Plan(frames, noise, after);
+        Assert.Equal(alone.Select(BitConverter.SingleToInt32Bits), after.Select(BitConverter.SingleToInt32Bits));
+    }
+
+    [Theory]
+    [InlineData(NetworkKind.Mlp)]
+    [InlineData(NetworkKind.Dit)]
     public void A_plan_allocates_nothing_once_warm(NetworkKind kind)
     {
         var model = RandomModel.Load(RandomModel.Spec(kind));

@@ -86,6 +86,8 @@ public class ArchitectureTests
     [InlineData(typeof(Wrong.HoldsOthers))]
     [InlineData(typeof(Wrong.Indirect))]
     [InlineData(typeof(Wrong.UsesStaticMailbox))]
+    [InlineData(typeof(Wrong.LeavesNote))]
+    [InlineData(typeof(Wrong.SharesBoard))]
     public void The_checks_see_an_agent_that_could_talk(Type wrong)
         => Assert.NotEmpty(Reach.Forbidden([wrong], Forbidden));
 
@@ -93,8 +95,8 @@ public class ArchitectureTests
     public void The_checks_pass_an_agent_that_keeps_to_itself()
         => Assert.Empty(Reach.Forbidden([typeof(Wrong.KeepsToItself)], Forbidden));
 
-    /// <summary>Ways out of an agent: hosts, sinks, mailboxes, channels, pipes and sockets; and other agents, as anything of agents in the plural.</summary>
-    private static bool Forbidden(Type type, Type from)
+    /// <summary>Ways out of an agent: hosts, sinks, mailboxes, channels, pipes and sockets; and other agents: only an agent itself may name its own type, and not keep one.</summary>
+    private static bool Forbidden(Type type, Type? from)
     {
         var space = type.Namespace ?? "";
         return type == typeof(IAgentHost) || type == typeof(IActionSink)

@@ -143,6 +143,8 @@ public sealed class CommandTests : IDisposable
             Assert.True(result.RootElement.GetProperty("completed").GetBoolean());
             Assert.Equal(1, result.RootElement.GetProperty("figures").GetProperty("goalsReached").GetProperty("value").GetDouble());
             Assert.Equal(2, result.RootElement.GetProperty("starts").GetArrayLength());
+            var (messages, sent) = (result.RootElement.GetProperty("messages"), 2L * agents * result.RootElement.GetProperty("stepsDone").GetInt32());
+            Assert.Equal((sent, sent, 0), (messages.GetProperty("worldToAgents").GetInt64(), messages.GetProperty("agentsToWorld").GetInt64(), messages.GetProperty("betweenAgents").GetInt64()));
             System.Xml.Linq.XDocument.Load(Path.Combine(folder, "trajectories.svg"));
         }
     }
@@ -175,6 +177,26 @@ public sealed class CommandTests : IDisposable
         using var run = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["out/result.json"]));
         using var again = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["again.json"]));
         Assert.True(JsonElement.DeepEquals(run.RootElement.GetProperty("figures"), again.RootElement.GetProperty("figures")));
+    }
+
+    [Fact]
+    public async Task What_a_model_remembers_of_its_demonstrations_is_what_they_are()
+    {
+        // Fewer than there are modes.
+        (await EntryPoint.RunAsync("experts", "swap", "--count", "4", "--seed", "2", "--out", _scratch["demos"])).Success.ToString();
+        (await EntryPoint.RunAsync("train", "swap", "--demos", _scratch["demos"], "--steps", "2", "--set", "model.network.width=8", "--out", _scratch["m.safetensors"], "--json", _scratch["train.json"])).Success.ToString();
+
+        async Task<double[]> BaselineAsync(params string[] more)
+        {
+            (await EntryPoint.RunAsync(["run", Swap, "--model", _scratch["m.safetensors"], "--episodes", "1", "--out", _scratch["out"], .. more])).Success.ToString();
+            using var json = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["out/result.json"]));
+            var found = json.RootElement.GetProperty("demonstrations");
+            return [.. found.GetProperty("modeShares").EnumerateArray().Concat(found.GetProperty("roughness").EnumerateArray()).Select(v => Math.Round(v.GetDouble(), 9))];
+        }
+
+        Assert.Equal(await BaselineAsync("--demos", _scratch["demos"]), await BaselineAsync());
+        using var train = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["train.json"]));
+        Assert.Equal(2, train.RootElement.GetProperty("result").GetProperty("step").GetInt32());
     }
 
     [Fact]

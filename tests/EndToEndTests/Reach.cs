@@ -14,8 +14,10 @@ internal static class Reach
     private static readonly Dictionary<short, OpCode> OpCodesByValue = typeof(OpCodes).GetFields(BindingFlags.Public | BindingFlags.Static)
         .Select(f => (OpCode)f.GetValue(null)!).ToDictionary(o => o.Value);
 
-    /// <summary>Every forbidden type that can be reached, as <c>from -> type</c>.</summary>
-    public static string[] Forbidden(IEnumerable<Type> roots, Func<Type, Type, bool> forbidden)
+    /// <summary>Every forbidden type that can be reached, as <c>from -> type</c>, and every static field on the way that could pass something on.</summary>
+    /// <param name="roots">Where to begin.</param>
+    /// <param name="forbidden">Told a type and what uses it: the type whose signatures or code name it, or null where a field keeps it.</param>
+    public static string[] Forbidden(IEnumerable<Type> roots, Func<Type, Type?, bool> forbidden)
     {
         var found = new SortedSet<string>(StringComparer.Ordinal);
         var seen = new HashSet<Type>();
@@ -27,22 +29,54 @@ internal static class Reach
                 continue;
             }
 
+            // What the compiler keeps for itself (lambdas without captures) has a name that no one can write.
+            foreach (var field in type.GetFields(All).Where(f => !f.Name.StartsWith("<>", StringComparison.Ordinal) && !f.DeclaringType!.Name.StartsWith('<')))
+            {
+                if (Parts(field.FieldType).Any(t => forbidden(t, null)))
+                {
+                    found.Add($"{type} -> {field.FieldType} in {field.Name}");
+                }
+
+                if (field is { IsStatic: true, IsLiteral: false } && !(field.IsInitOnly && CannotChange(field.FieldType)))
+                {
+                    found.Add($"{type} -> static {field.Name}");
+                }
+            }
+
             foreach (var used in Uses(type).SelectMany(Parts))
             {
-                // A plain use of one's own type is no way to another; an array or a list of it is.
                 if (forbidden(used, type))
                 {
                     found.Add($"{type} -> {used}");
                 }
-                else if (used.Assembly.GetName().Name is { } name && (name == "mimicd" || name.StartsWith("MimicD.", StringComparison.Ordinal)))
+                else if (IsOurs(used))
                 {
-                    open.Enqueue(used.IsGenericType ? used.GetGenericTypeDefinition() : used);
+                    open.Enqueue(Definition(used));
                 }
             }
         }
 
         return [.. found];
     }
+
+    /// <summary>Whether nothing can be left in a value: numbers, text, read-only lists of such, and objects of this program, and of all classes below theirs, that keep nothing else.</summary>
+    private static bool CannotChange(Type type)
+        => type.IsPrimitive || type.IsEnum || type == typeof(string)
+            || (type.IsGenericType && type.GetGenericTypeDefinition() == typeof(IReadOnlyList<>) && CannotChange(type.GetGenericArguments()[0]))
+            || (type is { IsClass: true, IsArray: false } && IsOurs(type) && type.Assembly.GetTypes().Where(t => Lineage(t).Contains(Definition(type)))
+                .SelectMany(t => t.GetFields(All)).Where(f => !f.IsStatic).All(f => f.IsInitOnly && CannotChange(f.FieldType)));
+
+    private static IEnumerable<Type> Lineage(Type? type)
+    {
+        for (; type is not null; type = type.BaseType)
+        {
+            yield return Definition(type);
+        }
+    }
+
+    private static Type Definition(Type type) => type.IsGenericType ? type.GetGenericTypeDefinition() : type;
+
+    private static bool IsOurs(Type type) => type.Assembly.GetName().Name is { } name && (name == "mimicd" || name.StartsWith("MimicD.", StringComparison.Ordinal));
 
     private static IEnumerable<Type> Parts(Type? type)
     {

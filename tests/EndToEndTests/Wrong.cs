@@ -42,6 +42,20 @@ public static class Wrong
         public static bool Decide() => Mailboxes.Post(1);
     }
 
+    public sealed class LeavesNote
+    {
+        private static float _note;
+
+        public static float Decide(float seen) => Interlocked.Exchange(ref _note, seen);
+    }
+
+    public sealed class SharesBoard
+    {
+        private static readonly float[] Board = new float[16];
+
+        public static void Decide(int own) => Board[own] = 1;
+    }
+
     public sealed class KeepsToItself
     {
         private float[]? _window;

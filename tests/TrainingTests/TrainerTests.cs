@@ -48,6 +48,31 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void Stopped_before_its_first_step_a_run_leaves_what_an_earlier_one_wrote()
+    {
+        Run(Samples.Preset(steps: 2), "m.safetensors");
+        var before = File.ReadAllBytes(Path.Combine(_folder, "m.safetensors"));
+        var stopped = Run(Samples.Preset(steps: 2), "m.safetensors", token: new CancellationToken(canceled: true));
+
+        Assert.Equal((0, false), (stopped.Step, stopped.Completed));
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(_folder, "m.safetensors")));
+        Assert.True(Run(Samples.Preset(steps: 2), "m.safetensors", resume: true).Completed);
+    }
+
+    [Fact]
+    public void The_model_remembers_what_its_demonstrations_were_like()
+    {
+        Run(Samples.Preset(steps: 1), "m.safetensors");
+        var provenance = Model.Load(Path.Combine(_folder, "m.safetensors")).Spec.Provenance!;
+
+        // The arcs pass on either side, in modes that need no label in the demonstrations.
+        Assert.Equal(6, provenance.ModeShares!.Length);
+        Assert.Equal(1, provenance.ModeShares.Sum(), 12);
+        Assert.Equal(2, provenance.Roughness!.Length);
+        Assert.All(provenance.Roughness, r => Assert.InRange(r, 1e-6, 1));
+    }
+
+    [Fact]
     public void The_loss_falls()
     {
         var losses = new Collect();

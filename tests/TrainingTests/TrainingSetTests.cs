@@ -186,12 +186,16 @@ public sealed class TrainingSetTests
     }
 
     [Fact]
-    public void Demonstrations_of_another_number_of_agents_are_refused()
+    public void Demonstrations_of_another_scenario_are_refused()
     {
-        var positions = new double[1 * 3 * 30 * 2];
-        var set = new World.DemonstrationSet(new NdArray<double>([1, 3, 30, 2], positions), null, null, new World.DemonstrationMeta { Scenario = "swap", TimeStep = 0.1 });
-        var error = Assert.Throws<InvalidInputException>(() => new TrainingSet(set, Samples.Swap, Samples.Preset()));
-        Assert.Contains("agents", error.Message, StringComparison.Ordinal);
+        string Refusal(int agents, double timeStep)
+        {
+            var set = new World.DemonstrationSet(new NdArray<double>([1, agents, 30, 2], new double[agents * 60]), null, null, new World.DemonstrationMeta { Scenario = "swap", TimeStep = timeStep });
+            return Assert.Throws<InvalidInputException>(() => new TrainingSet(set, Samples.Swap, Samples.Preset())).Message;
+        }
+
+        Assert.Equal("demonstrations: agents: expected 2 as in scenario swap, found 3", Refusal(3, 0.1));
+        Assert.Equal("demonstrations: timeStep: expected 0.1 as in scenario swap, found 0.05", Refusal(2, 0.05));
     }
 
     private static (float[] Condition, float[] Plan) Buffers(TrainingSet set) => (new float[set.Spec.ConditionSize], new float[set.Window * 2]);

@@ -15,6 +15,8 @@ public sealed class SimulationTests : IDisposable
     private static Scenario RealTime(double? deadline = null)
         => ScenarioTests.Parse() with { Pacing = new PacingSpec { Kind = PacingKind.RealTime, Rate = 10, Deadline = deadline } };
 
+    private static WorldCounts WithoutMessages(WorldCounts counts) => counts with { Applied = 0, Observations = 0 };
+
     private static float[] Stay(Observation o) => [o.Features.Span[0], o.Features.Span[1]];
 
     private static Task<SimulationResult> RunAsync(Scenario scenario, TestHost host, SimulationOptions? options = null, SensorSpec? sensor = null, CancellationToken cancellationToken = default)
@@ -135,7 +137,7 @@ public sealed class SimulationTests : IDisposable
             return Stay(o);
         });
         var result = await RunAsync(ScenarioTests.Parse(), host);
-        Assert.Equal(new WorldCounts(0, 0, 0, 0, 1, 1, 4, 0), result.Counts);
+        Assert.Equal(new WorldCounts(0, 0, 0, 0, 1, 1, 4, 0), WithoutMessages(result.Counts));
         Assert.DoesNotContain(9f, result.Positions.Data);
     }
 
@@ -160,7 +162,7 @@ public sealed class SimulationTests : IDisposable
             };
         });
         var result = await RunAsync(ScenarioTests.Parse(), host);
-        Assert.Equal(new WorldCounts(0, 1, 1, 2, 0, 0, 0, 0), result.Counts);
+        Assert.Equal(new WorldCounts(0, 1, 1, 2, 0, 0, 0, 0), WithoutMessages(result.Counts));
         Assert.Equal([0, 1, 2, 2, 3, 3, 4, 5, 6, 7], Enumerable.Range(0, 10).Select(t => result.Positions.Data[2 * t]));
         Assert.Equal([1, 2, 2, 3, 3, 4, 5, 6, 7], Enumerable.Range(0, 9).Select(t => result.Actions.Data[2 * t]));
     }
@@ -173,7 +175,7 @@ public sealed class SimulationTests : IDisposable
         var host = new TestHost(o => o.Agent.Value == 1 && o.Tick.Value % 3 == 1 ? null : [o.Features.Span[0] + 1, 0]) { OnTick = _ => opened.Add(time.GetElapsedTime(0).TotalSeconds) };
         var result = await RunAsync(RealTime(deadline: 0.04), host, new SimulationOptions { Time = time });
         Assert.True(result.Completed);
-        Assert.Equal(new WorldCounts(3, 0, 0, 0, 0, 0, 0, 0), result.Counts);
+        Assert.Equal(new WorldCounts(3, 0, 0, 0, 0, 0, 0, 0), WithoutMessages(result.Counts));
         Assert.Equal([4, 5, 5, 6, 7, 7, 8, 9, 9, 10], Enumerable.Range(0, 10).Select(t => result.Positions.Data[20 + 2 * t]));
         Assert.Equal(Enumerable.Range(0, 9).Select(t => 0.1 * t), opened.Select(s => Math.Round(s, 6)), (a, b) => Math.Abs(a - b) < 1e-6);
     }
@@ -200,7 +202,7 @@ public sealed class SimulationTests : IDisposable
             return Stay(o);
         });
         var result = await RunAsync(RealTime(), host, new SimulationOptions { Time = new JumpingTime() });
-        Assert.Equal(new WorldCounts(1, 0, 0, 0, 1, 0, 0, 0), result.Counts);
+        Assert.Equal(new WorldCounts(1, 0, 0, 0, 1, 0, 0, 0), WithoutMessages(result.Counts));
         Assert.DoesNotContain(9f, result.Positions.Data);
     }
 
@@ -279,6 +281,14 @@ public sealed class SimulationTests : IDisposable
         Assert.False(result.Completed);
         Assert.Equal(4, result.StepsDone);
         Assert.Equal(0, result.Counts.Fallbacks);
+    }
+
+    [Fact]
+    public async Task Every_observation_and_action_is_counted()
+    {
+        var result = await RunAsync(ScenarioTests.Parse(), new TestHost(Stay));
+        var expected = 2L * result.StepsDone;
+        Assert.Equal((expected, expected, expected), (result.Counts.Observations, result.Counts.Applied, result.Counts.Actions));
     }
 
     [Fact]

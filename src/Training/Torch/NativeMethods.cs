@@ -1,5 +1,6 @@
 using System.Reflection;
 using System.Runtime.InteropServices;
+using MimicD.Contracts;
 
 namespace MimicD.Training.Torch;
 
@@ -153,6 +154,7 @@ internal static partial class NativeMethods
         }
 
         var file = TorchRuntime.LibraryPath();
+        InvalidInputException.Require(!Path.IsPathRooted(file) || File.Exists(file), TorchRuntime.FolderVariable, "", "the folder of the libtorch binding, which './mimicd train' builds", file);
         try
         {
             return NativeLibrary.Load(file);

@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MimicD.Numerics;
 
 namespace MimicD.World.Experts;
@@ -20,8 +21,8 @@ public static class ExpertGenerator
     /// <param name="seed">Key of all draws.</param>
     /// <param name="threads">How many threads work at it; at least 1.</param>
     /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
-    /// <param name="cancellation">Stops the work; nothing is returned then.</param>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <param name="cancellation">Stops the work; what is returned then is the set up to the first demonstration that is not done, the same as a smaller count gives.</param>
+    /// <exception cref="OperationCanceledException">Cancelled before the first demonstration was done.</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
     public static ExpertDemonstrations Generate(
         SwapExpertOptions options, int count, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
@@ -44,8 +45,8 @@ public static class ExpertGenerator
     /// <param name="seed">Key of all draws.</param>
     /// <param name="threads">How many threads work at it; at least 1.</param>
     /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
-    /// <param name="cancellation">Stops the work; nothing is returned then.</param>
-    /// <exception cref="OperationCanceledException">Cancelled.</exception>
+    /// <param name="cancellation">Stops the work; what is returned then is the set up to the first demonstration that is not done, the same as a smaller count gives.</param>
+    /// <exception cref="OperationCanceledException">Cancelled before the first demonstration was done.</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
     public static ExpertDemonstrations Generate(
         SwapExpertOptions options, IReadOnlyList<int> modes, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
@@ -61,9 +62,7 @@ public static class ExpertGenerator
         var allPositions = new double[count * path];
         var allControls = new double[count * controls];
         var allGoals = new double[count * SwapExpert.Agents * 2];
-        var violations = new double[count];
-        int redrawn = 0;
-        long iterations = 0;
+        var cost = new (int Redrawn, int Iterations, double Violation)?[count];
         int done = 0;
         Lock gate = new();
 
@@ -73,32 +72,42 @@ public static class ExpertGenerator
             demonstration.Positions.CopyTo(allPositions.AsSpan(i * path));
             demonstration.Controls.CopyTo(allControls.AsSpan(i * controls));
             demonstration.Goals.CopyTo(allGoals.AsSpan(i * SwapExpert.Agents * 2));
-            violations[i] = demonstration.Violation;
             lock (gate)
             {
-                redrawn += draws - 1;
-                iterations += demonstration.Iterations;
+                cost[i] = (draws - 1, demonstration.Iterations, demonstration.Violation);
                 progress?.Report(++done);
             }
         }
 
         try
         {
-            Parallel.For(0, count, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, One);
+            // Taken one by one in order, so that little is lost after the first that a cancellation leaves undone.
+            var indices = Partitioner.Create(Enumerable.Range(0, count), EnumerablePartitionerOptions.NoBuffering);
+            Parallel.ForEach(indices, new ParallelOptions { MaxDegreeOfParallelism = threads, CancellationToken = cancellation }, One);
         }
-        catch (AggregateException error)
+        catch (AggregateException error) when (!cancellation.IsCancellationRequested)
         {
-            // One cause is enough; a cancellation seen inside a solve counts as the cancellation it is.
-            cancellation.ThrowIfCancellationRequested();
+            // One cause is enough.
             System.Runtime.ExceptionServices.ExceptionDispatchInfo.Throw(error.InnerExceptions[0]);
+        }
+        catch (Exception error) when (error is AggregateException or OperationCanceledException)
+        {
+            count = Array.IndexOf(cost, null) is var first and >= 0 ? first : count;
+            if (count == 0)
+            {
+                throw new OperationCanceledException(cancellation);
+            }
+
+            cost = cost[..count];
+            (allPositions, allControls, allGoals) = (allPositions[..(count * path)], allControls[..(count * controls)], allGoals[..(count * SwapExpert.Agents * 2)]);
         }
 
         var set = new DemonstrationSet(
             new NdArray<double>([count, SwapExpert.Agents, options.Knots, 2], allPositions),
             new NdArray<double>([count, SwapExpert.Agents, options.Knots - 1, 2], allControls),
-            [.. modes],
+            [.. modes.Take(count)],
             new DemonstrationMeta { Scenario = ScenarioName, TimeStep = options.TimeStep, Seed = seed, Note = "Constraint-optimal unicycle paths, one local optimum per mode." });
-        return new ExpertDemonstrations(set, allGoals, redrawn, violations.Max(), iterations);
+        return new ExpertDemonstrations(set, allGoals, cost.Sum(c => c!.Value.Redrawn), cost.Max(c => c!.Value.Violation), cost.Sum(c => (long)c!.Value.Iterations));
     }
 
     private static int DrawMode(SwapExpertOptions options, ulong seed, int index)
