@@ -117,15 +117,15 @@ public static class Trainer
     /// <summary>Share of each joint mode, read from the paths as it will be read from rollouts; null where the scenario tells none apart.</summary>
     private static double[]? ModeShares(DemonstrationSet demonstrations, Scenario scenario)
     {
-        if (scenario.Modes != ModeRule.Swap)
+        if (demonstrations.LabelModes(scenario) is not { } modes)
         {
             return null;
         }
 
         var counts = new int[SwapModes.Count];
-        for (var m = 0; m < demonstrations.Count; m++)
+        foreach (var mode in modes)
         {
-            counts[SwapModes.Label(demonstrations.Path(m, 0), demonstrations.Path(m, 1)) - 1]++;
+            counts[mode - 1]++;
         }
 
         return Array.ConvertAll(counts, c => c / (double)demonstrations.Count);

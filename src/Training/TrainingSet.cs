@@ -19,7 +19,8 @@ public sealed class TrainingSet
     private readonly int _dimensions;
     private readonly int _agents;
     private readonly int _steps;
-    private readonly int _modes;
+    private readonly int[] _modes = [];
+    private readonly int _modeCount;
 
     /// <summary>Prepares a set and its normalisation.</summary>
     /// <param name="demonstrations">Joint demonstrations, [M,N,T,D].</param>
@@ -38,8 +39,11 @@ public sealed class TrainingSet
         _sensor = Sensor.For(scenario, preset.Model.Sensor);
         if (preset.Model.SharedMode)
         {
-            InvalidInputException.Require(demonstrations.Modes is { } modes && modes.All(m => m >= 1) && modes.Max() >= 2, "demonstrations", "mode", "the joint mode, 1 to K with K at least 2, of every demonstration (model.sharedMode is on)", demonstrations.Modes is null ? null : "unknown ones");
-            _modes = demonstrations.Modes!.Max();
+            // Published sets carry no labels; the paths tell.
+            _modes = demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
+            InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && _modes.Max() >= 2, "demonstrations", "mode",
+                "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? "unknown ones" : "one mode alone");
+            _modeCount = _modes.Max();
         }
 
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
@@ -71,9 +75,9 @@ public sealed class TrainingSet
         WriteCondition(demonstration, tick, agent, offsets, condition);
         if (_preset.Model.SharedMode)
         {
-            var z = condition[^_modes..];
+            var z = condition[^_modeCount..];
             z.Clear();
-            z[_demonstrations.Modes![demonstration] - 1] = 1;
+            z[_modes[demonstration] - 1] = 1;
         }
 
         var path = _demonstrations.Path(demonstration, agent);
@@ -204,7 +208,7 @@ public sealed class TrainingSet
             SharedWeights = shape.SharedWeights,
             Sensor = shape.Sensor,
             ConditionOnPosition = shape.ConditionOnPosition,
-            ModeShares = _modes == 0 ? null : [.. Enumerable.Range(1, _modes).Select(m => _demonstrations.Modes!.Count(x => x == m) / (double)_demonstrations.Count)],
+            ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => _modes.Count(x => x == m) / (double)_modes.Length)],
             Plan = shape.Plan,
             Network = shape.Network,
             Diffusion = shape.Diffusion,

@@ -4,6 +4,7 @@ using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.World.Experts;
 
 namespace MimicD.World;
 
@@ -149,6 +150,14 @@ public sealed partial class DemonstrationSet
         InvalidInputException.Require(Agents == scenario.Agents, where, "agents", $"{scenario.Agents} {made}", Agents);
         InvalidInputException.Require(Dimensions == scenario.Dimensions, where, "dimensions", $"{scenario.Dimensions} {made}", Dimensions);
         InvalidInputException.Require(Math.Abs(TimeStep - scenario.TimeStep) <= 1e-9 * scenario.TimeStep, where, "timeStep", $"{scenario.TimeStep} {made}", TimeStep);
+    }
+
+    /// <summary>Joint modes [M] by the rule of a scenario, read from the paths; null where the scenario tells none apart.</summary>
+    /// <param name="scenario">Their scenario (<see cref="RequireFits"/>).</param>
+    public int[]? LabelModes(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return scenario.Modes == ModeRule.Swap ? [.. Enumerable.Range(0, Count).Select(m => SwapModes.Label(Path(m, 0), Path(m, 1)))] : null;
     }
 
     /// <summary>Writes <c>agents.npz</c> and <c>meta.json</c>, each aside and renamed, the description first so that arrays never stand without it.</summary>

@@ -180,8 +180,10 @@ public sealed class TrainingSetTests
         var random = new CounterRandom(1, RandomPurpose.TrainingAugmentation);
         set.Sample(2 * 30 + 4, 1, ref random, condition, plan);
         Assert.Equal([0, 0, 1], condition[^3..]);
-        var error = Assert.Throws<InvalidInputException>(() => new TrainingSet(unlabelled, Samples.Swap, preset));
+        var error = Assert.Throws<InvalidInputException>(() => new TrainingSet(unlabelled, Samples.Swap with { Modes = World.ModeRule.None }, preset));
         Assert.Contains("mode", error.Message, StringComparison.Ordinal);
+        // Where the scenario tells modes apart the paths do for labels.
+        Assert.InRange(new TrainingSet(unlabelled, Samples.Swap, preset).Spec.ModeCount, 2, 6);
         Assert.Throws<InvalidInputException>(() => new TrainingSet(new World.DemonstrationSet(unlabelled.Positions, null, [1, 0, 2, 2], unlabelled.Meta), Samples.Swap, preset));
     }
 
