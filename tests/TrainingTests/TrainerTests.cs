@@ -163,7 +163,7 @@ public sealed class TrainerTests : IDisposable
     [Fact]
     public void A_change_of_a_preset_takes_effect()
     {
-        var preset = Preset("small.json", "model.network.width=64", "model.sensor.others=null", "model.network.kind=dit");
+        var preset = Preset("small.json", "model.network.width=64", "model.sensor.others=null", "model.network.octaves=0", "model.network.kind=dit");
         Assert.Equal(64, preset.Model.Network.Width);
         Assert.Null(preset.Model.Sensor.Others);
         Assert.Equal(NetworkKind.Dit, preset.Model.Network.Kind);
