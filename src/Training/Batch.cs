@@ -21,6 +21,9 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
     /// <summary>Normalised condition, [B, A].</summary>
     public float[] Condition { get; } = new float[size * conditionSize];
 
+    /// <summary>1, or 0 for an attribute of the condition that this sample goes without, [B, A].</summary>
+    public float[] Kept { get; } = new float[size * conditionSize];
+
     /// <summary>(x - c_skip y) / c_out, [B, L*D].</summary>
     public float[] Target { get; } = new float[size * planSize];
 
@@ -46,8 +49,8 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
             set.Sample(choice.NextInt32(set.Count), agent, ref augmentation, condition, plan);
             for (var i = 0; i < conditionSize; i++)
             {
-                var kept = options.ConditionDropout == 0 || augmentation.NextDouble() >= options.ConditionDropout;
-                condition[i] = kept ? (condition[i] - constants.ConditionMean[i]) / constants.ConditionDeviation[i] : 0;
+                Kept[b * conditionSize + i] = options.ConditionDropout == 0 || augmentation.NextDouble() >= options.ConditionDropout ? 1 : 0;
+                condition[i] = (condition[i] - constants.ConditionMean[i]) / constants.ConditionDeviation[i];
             }
 
             var sigma = Math.Exp(options.NoiseMean + options.NoiseDeviation * noise.NextNormal());

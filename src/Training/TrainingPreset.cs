@@ -71,8 +71,8 @@ public sealed record OptimisationSpec
     /// <summary>Weight of the squared error between the plan's denoised position 0 and the own present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
     public double PresentWeight { get; init; }
 
-    /// <summary>Probability that a number of the condition is replaced by its mean. The paper: 0.2.</summary>
-    public double ConditionDropout { get; init; } = 0.2;
+    /// <summary>Probability that a sample goes without the embedding of an attribute of the condition. The paper: 0.2. Needs a transformer, which embeds attributes one by one; default 0.</summary>
+    public double ConditionDropout { get; init; }
 
     /// <summary>Dropout inside the network. The paper: 0.1.</summary>
     public double Dropout { get; init; } = 0.1;
@@ -105,6 +105,7 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(NoiseDeviation > 0, where, "training.noiseDeviation", "above 0", NoiseDeviation);
         InvalidInputException.Require(PresentWeight == 0 || shape.Plan.StartsAtPresent, where, "training.presentWeight", "0 unless plan.startsAtPresent", PresentWeight);
         InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
+        InvalidInputException.Require(ConditionDropout == 0 || shape.Network.Kind == NetworkKind.Dit, where, "training.conditionDropout", "0 with an MLP", ConditionDropout);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
         InvalidInputException.Require(OffsetDeviation >= 0, where, "training.offsetDeviation", "0 or more", OffsetDeviation);
         InvalidInputException.Require(OffsetDecay is >= 0 and <= 1, where, "training.offsetDecay", "0 to 1", OffsetDecay);

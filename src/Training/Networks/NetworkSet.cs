@@ -107,7 +107,8 @@ internal sealed class NetworkSet : IDisposable
             Tensor.From(batch.Input, _device, size, width),
             Tensor.From(batch.Noise, _device, size, 1),
             Encode(batch.Condition, batch.Size),
-            options.Dropout) - Tensor.From(batch.Target, _device, size, width);
+            options.Dropout,
+            options.ConditionDropout > 0 ? Tensor.From(batch.Kept, _device, size, batch.Kept.Length / size) : null) - Tensor.From(batch.Target, _device, size, width);
         var squares = error.Square();
         var loss = squares.Mean();
         if (options.PresentWeight > 0)

@@ -24,8 +24,9 @@ internal abstract class TorchDenoiser
     /// <param name="noise">c_noise, [B, 1].</param>
     /// <param name="condition">Normalised and encoded conditions (<see cref="NetworkSpec.Encode"/>), [B, A (1 + 2 F)].</param>
     /// <param name="dropout">Dropout probability, 0 when not training.</param>
+    /// <param name="kept">Attributes of the condition that are kept, [B, A] of 1 and 0, or null for all.</param>
     /// <returns>[B, L*D].</returns>
-    public abstract Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout);
+    public abstract Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null);
 
     /// <summary>Where the weights are.</summary>
     private protected string Device => _parameters.Device;
@@ -83,12 +84,19 @@ internal sealed class TorchDit : TorchDenoiser
         Declare("head.out", d, w, Initial.Zero);
     }
 
-    public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout)
+    public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
     {
         var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.Sensor.Dimensions);
         var batch = x.Shape[0];
         var length = x.Shape[1] / d;
         var k = Linear("condition.in", condition).Reshape(batch, a, c);
+        if (kept is not null)
+        {
+            // The attribute's embedding goes, not its value: a value of 0 is the mean, a place like any other, and a network that had been shown it for
+            // "not known" would doubt where it is whenever it is there.
+            k *= kept.Reshape(batch, a, 1);
+        }
+
         k = Attention("condition", k, batch, a, c, dropout);
         var e = EmbedNoise(noise) + Linear("condition.project", k.Reshape(batch, a * c));
         var s = e.Silu();
@@ -160,8 +168,13 @@ internal sealed class TorchMlp : TorchDenoiser
         Declare("head", spec.PlanSize, w, Initial.Zero);
     }
 
-    public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout)
+    public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
     {
+        if (kept is not null)
+        {
+            throw new NotSupportedException("the MLP has no embedding of single attributes to drop");
+        }
+
         var n = EmbedNoise(noise);
         var f = Linear("condition.2", Linear("condition.0", condition).Mish()).Mish();
         var h = Linear("input", x) + f;
