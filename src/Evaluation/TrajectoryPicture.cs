@@ -74,6 +74,9 @@ public static class TrajectoryPicture
 {
     private const double PanelWidth = 300;
     private const double TitleHeight = 24;
+
+    /// <summary>Width of a character of a bold title, on average.</summary>
+    private const double TitleCharacter = 7.2;
     private const double Gap = 14;
     private const double MaxPanelHeight = 300;
     private const int TimeDots = 10;
@@ -106,7 +109,9 @@ public static class TrajectoryPicture
         {
             var (x, y) = (Gap + e % columns * (view.Width + Gap), Gap + TitleHeight + e / columns * (TitleHeight + view.Height + Gap));
             svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate({x:0.#} {y:0.#})\">\n");
-            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"{(content.Marked[e] ? "bad" : "t")}\" x=\"1\" y=\"{TitleHeight - 7}\">{Escape(content.Titles[e])}</text>\n");
+            // A title that would run into the next panel is set narrower.
+            var narrowed = content.Titles[e].Length * TitleCharacter > view.Width ? $" textLength=\"{view.Width:0.#}\" lengthAdjust=\"spacingAndGlyphs\"" : "";
+            svg.Append(CultureInfo.InvariantCulture, $"<text class=\"{(content.Marked[e] ? "bad" : "t")}\" x=\"1\" y=\"{TitleHeight - 7}\"{narrowed}>{Escape(content.Titles[e])}</text>\n");
             svg.Append(CultureInfo.InvariantCulture, $"<g transform=\"translate(0 {TitleHeight})\">\n");
             Frame(svg, content, view);
             for (var n = 0; n < content.Paths.Agents; n++)
