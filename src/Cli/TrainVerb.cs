@@ -48,7 +48,7 @@ internal static class TrainVerb
             {
                 Output = Options.WritableFile(model, "--out")!,
                 Seed = parsed.GetValue(seed),
-                PresetName = changes.Length == 0 ? name : $"{name} {string.Join(' ', changes)}",
+                PresetName = changes.Length == 0 ? Path.GetFileNameWithoutExtension(name) : $"{Path.GetFileNameWithoutExtension(name)} {string.Join(' ', changes)}",
                 Threads = Options.Between(parsed.GetValue(threads), 1, 1024, "--threads"),
                 Device = parsed.GetValue(device)!,
                 CheckpointEvery = Options.Between(parsed.GetValue(every), 1, int.MaxValue, "--checkpoint-every"),
