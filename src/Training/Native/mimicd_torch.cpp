@@ -33,20 +33,6 @@ Tensor* own(Tensor tensor) {
 }
 
 template <typename F>
-Tensor* guarded(F&& body) {
-    try {
-        return own(body());
-    } catch (const c10::Error& e) {
-        last_error = e.what_without_backtrace();
-    } catch (const std::exception& e) {
-        last_error = e.what();
-    } catch (...) {
-        last_error = "unknown error in libtorch";
-    }
-    return nullptr;
-}
-
-template <typename F>
 int guarded_status(F&& body) {
     try {
         body();
@@ -59,6 +45,13 @@ int guarded_status(F&& body) {
         last_error = "unknown error in libtorch";
     }
     return -1;
+}
+
+template <typename F>
+Tensor* guarded(F&& body) {
+    Tensor* result = nullptr;
+    guarded_status([&] { result = own(body()); });
+    return result;
 }
 
 at::IntArrayRef dims(const int64_t* shape, int count) {
