@@ -40,11 +40,15 @@ public static class StrictJson
 
     /// <summary>Reads a value from a file.</summary>
     /// <exception cref="InvalidInputException">The file cannot be read, or <see cref="Parse{T}"/> refuses its text.</exception>
-    public static T ReadFile<T>(string path)
+    public static T ReadFile<T>(string path) => Parse<T>(ReadText(path), path);
+
+    /// <summary>Reads a file's text.</summary>
+    /// <exception cref="InvalidInputException">The file cannot be read.</exception>
+    public static string ReadText(string path)
     {
         try
         {
-            return Parse<T>(File.ReadAllText(path), path);
+            return File.ReadAllText(path);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

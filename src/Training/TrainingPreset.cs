@@ -157,15 +157,7 @@ public sealed record TrainingPreset
     public static TrainingPreset Load(string path, IEnumerable<string> changes)
     {
         ArgumentNullException.ThrowIfNull(changes);
-        string text;
-        try
-        {
-            text = File.ReadAllText(path);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
-        }
+        var text = StrictJson.ReadText(path);
 
         // Parsed once as it stands, so that an error in the file is told from an error in a change.
         var preset = StrictJson.Parse<TrainingPreset>(text, path);

@@ -181,15 +181,10 @@ public sealed class TrainingSet
             for (var n = 0; n < _agents; n++)
             {
                 var path = _demonstrations.Path(m, n);
-                var heading = Headings.Initial(path[..2], path[^2..]);
+                var headings = Headings.Along(path, path[^2..]);
                 for (var t = 0; t < _steps; t++)
                 {
-                    if (t > 0)
-                    {
-                        heading = Headings.Next(heading, path.Slice(2 * t - 2, 2), path.Slice(2 * t, 2));
-                    }
-
-                    all[(m * _steps + t) * _agents + n] = heading;
+                    all[(m * _steps + t) * _agents + n] = headings[t];
                 }
             }
         }

@@ -32,6 +32,7 @@ public static class DemonstrationFeatures
             set.Path(demonstration, i).Slice((steps - 1) * d, d).CopyTo(goals.AsSpan(i * d, d));
         }
 
+        var along = d == 2 ? World.Headings.Along(set.Path(demonstration, agent), goals.AsSpan(agent * d, d)) : null;
         for (var t = 0; t < steps; t++)
         {
             now.CopyTo(before, 0);
@@ -45,12 +46,9 @@ public static class DemonstrationFeatures
                 now.CopyTo(before, 0);
             }
 
-            if (d == 2)
+            if (along is not null)
             {
-                var own = now.AsSpan(agent * d, d);
-                headings[agent] = t == 0
-                    ? World.Headings.Initial(own, goals.AsSpan(agent * d, d))
-                    : World.Headings.Next(headings[agent], before.AsSpan(agent * d, d), own);
+                headings[agent] = along[t];
             }
 
             sensor.Frame(new WorldView { Positions = now, Previous = before, Goals = goals, Headings = headings }, agent, frames.AsSpan(t * size, size));

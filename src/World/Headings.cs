@@ -14,6 +14,22 @@ public static class Headings
     /// <param name="goal">Goal [2] [m].</param>
     public static double Initial(ReadOnlySpan<double> start, ReadOnlySpan<double> goal) => Next(0, start, goal);
 
+    /// <summary>Headings along a recorded path.</summary>
+    /// <param name="path">Positions [T,2] [m].</param>
+    /// <param name="goal">Goal [2] [m].</param>
+    /// <returns>[T] [rad]</returns>
+    public static double[] Along(ReadOnlySpan<double> path, ReadOnlySpan<double> goal)
+    {
+        var headings = new double[path.Length / 2];
+        for (var t = 0; t < headings.Length; t++)
+        {
+            var position = path.Slice(2 * t, 2);
+            headings[t] = t == 0 ? Initial(position, goal) : Next(headings[t - 1], path.Slice(2 * t - 2, 2), position);
+        }
+
+        return headings;
+    }
+
     /// <summary>Heading after a displacement.</summary>
     /// <param name="before">Heading before [rad].</param>
     /// <param name="from">Position before [2] [m].</param>

@@ -40,7 +40,7 @@ internal sealed class NetworkSet : IDisposable
         {
             // The agents' losses share no weights unless the model does, so the gradient of the sum is gathered agent by agent, with one agent's graph alive at a time.
             using var scope = new TensorScope();
-            var loss = Loss(_networks[_spec.SharedWeights ? 0 : agent], batches[agent], options);
+            var loss = Loss(_spec.SharedWeights ? 0 : agent, batches[agent], options);
             loss.Backward();
             total += loss.Item();
         }
@@ -53,25 +53,12 @@ internal sealed class NetworkSet : IDisposable
     {
         using var scope = new TensorScope();
         using var none = TorchRuntime.WithoutGradient();
-        long batch = noise.Length;
-        return _networks[network].Forward(
-            Tensor.From(x, _device, batch, x.Length / batch),
-            Tensor.From(noise, _device, batch, 1),
-            Encode(condition, (int)batch),
-            dropout: 0).ToArray();
+        return Evaluate(network, x, noise, condition).ToArray();
     }
 
     /// <summary>Mean squared error of F against a target, with gradients and without dropout: for comparison with other implementations.</summary>
     public Tensor SquaredError(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition, ReadOnlySpan<float> target)
-    {
-        long batch = noise.Length;
-        var output = _networks[network].Forward(
-            Tensor.From(x, _device, batch, x.Length / batch),
-            Tensor.From(noise, _device, batch, 1),
-            Encode(condition, (int)batch),
-            dropout: 0);
-        return (output - Tensor.From(target, _device, batch, target.Length / batch)).Square().Mean();
-    }
+        => (Evaluate(network, x, noise, condition) - Upload(target, noise.Length)).Square().Mean();
 
     /// <summary>The model file with the moving-average weights.</summary>
     public SafeTensors Export(ModelSpec spec)
@@ -85,6 +72,12 @@ internal sealed class NetworkSet : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Parameters.Dispose();
 
+    private Tensor Evaluate(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition, double dropout = 0, Tensor? kept = null)
+        => _networks[network].Forward(Upload(x, noise.Length), Upload(noise, noise.Length), Encode(condition, noise.Length), dropout, kept);
+
+    /// <summary>Rows [B, ...] as a tensor.</summary>
+    private Tensor Upload(ReadOnlySpan<float> rows, int batch) => Tensor.From(rows, _device, batch, rows.Length / batch);
+
     /// <summary>Encodes conditions [B, A] as the network takes them.</summary>
     private Tensor Encode(ReadOnlySpan<float> condition, int batch)
     {
@@ -96,24 +89,18 @@ internal sealed class NetworkSet : IDisposable
             _spec.Network.Encode(condition.Slice(b * size, size), encoded.AsSpan(b * width, width));
         }
 
-        return Tensor.From(encoded, _device, batch, width);
+        return Upload(encoded, batch);
     }
 
-    private Tensor Loss(TorchDenoiser network, Batch batch, OptimisationSpec options)
+    private Tensor Loss(int network, Batch batch, OptimisationSpec options)
     {
-        long size = batch.Size;
-        var width = batch.Input.Length / size;
-        var error = network.Forward(
-            Tensor.From(batch.Input, _device, size, width),
-            Tensor.From(batch.Noise, _device, size, 1),
-            Encode(batch.Condition, batch.Size),
-            options.Dropout,
-            options.ConditionDropout > 0 ? Tensor.From(batch.Kept, _device, size, batch.Kept.Length / size) : null) - Tensor.From(batch.Target, _device, size, width);
-        var squares = error.Square();
+        var kept = options.ConditionDropout > 0 ? Upload(batch.Kept, batch.Size) : null;
+        var output = Evaluate(network, batch.Input, batch.Noise, batch.Condition, options.Dropout, kept);
+        var squares = (output - Upload(batch.Target, batch.Size)).Square();
         var loss = squares.Mean();
         if (options.PresentWeight > 0)
         {
-            var present = squares.Narrow(1, 0, _spec.Sensor.Dimensions) * Tensor.From(batch.OutputScale, _device, size, 1);
+            var present = squares.Narrow(1, 0, _spec.Sensor.Dimensions) * Upload(batch.OutputScale, batch.Size);
             loss += present.Mean() * options.PresentWeight;
         }
 
