@@ -2,7 +2,6 @@ using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.World;
-using MimicD.World.Experts;
 
 namespace MimicD.Evaluation;
 
@@ -135,7 +134,7 @@ public sealed record Figures
             GoalsReached = Intervals.Rate(arrived),
             Collisions = Array.ConvertAll(scenario.Collision.Limits, l => new CollisionFigure(l.Name, l.Pair, l.Obstacle, Intervals.Rate(outcomes.Collided(l)))),
             MinimumPairDistance = paths.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
-            Modes = outcomes.Modes is null ? null : Modal(outcomes.Modes, baseline, seed),
+            Modes = outcomes.Modes is null ? null : Modal(scenario, outcomes.Modes, baseline, seed),
             SecondDifference = second,
             ThirdDifference = third,
             SecondRatio = Ratio(second, baseline?.Roughness, 0),
@@ -153,12 +152,13 @@ public sealed record Figures
         return figures with { Contested = Intervals.Rate(contested), ContestedFailure = count == 0 ? null : Intervals.Wilson(failures, count) };
     }
 
-    private static ModeFigures Modal(int[] labels, Baseline? baseline, ulong seed)
+    private static ModeFigures Modal(Scenario scenario, int[] labels, Baseline? baseline, ulong seed)
     {
-        var shares = ModeShares.Of(labels, SwapModes.Count);
+        var names = JointModes.Names(scenario);
+        var shares = ModeShares.Of(labels, names.Count);
         var known = baseline?.ModeShares is { } s && s.Length == shares.Length ? s : null;
-        return new ModeFigures(SwapModes.Names, labels,
-            [.. Enumerable.Range(1, SwapModes.Count).Select(mode => Intervals.Wilson(labels.Count(l => l == mode), labels.Length))],
+        return new ModeFigures(names, labels,
+            [.. Enumerable.Range(1, names.Count).Select(mode => Intervals.Wilson(labels.Count(l => l == mode), labels.Length))],
             known is null ? null : ModeShares.TotalVariation(shares, known),
             known is null ? null : ModeShares.ResamplingFloor(known, labels.Length, baseline!.Count, seed));
     }
@@ -181,13 +181,13 @@ public sealed record Outcomes(double[] MinimumPair, double[][] MinimumObstacle, 
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
         int[]? modes = null;
-        if (scenario.Modes == ModeRule.Swap)
+        if (scenario.Modes != ModeRule.None)
         {
             modes = new int[paths.Episodes];
-            var size = paths.Times * paths.Dimensions;
+            var size = paths.Agents * paths.Times * paths.Dimensions;
             for (var e = 0; e < modes.Length; e++)
             {
-                modes[e] = SwapModes.Label(paths.Positions.AsSpan(2 * e * size, size), paths.Positions.AsSpan((2 * e + 1) * size, size));
+                modes[e] = JointModes.Label(scenario, paths.Positions.AsSpan(e * size, size));
             }
         }
 

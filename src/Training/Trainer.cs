@@ -6,7 +6,6 @@ using MimicD.Numerics;
 using MimicD.Training.Networks;
 using MimicD.Training.Torch;
 using MimicD.World;
-using MimicD.World.Experts;
 
 namespace MimicD.Training;
 
@@ -122,7 +121,7 @@ public static class Trainer
             return null;
         }
 
-        var counts = new int[SwapModes.Count];
+        var counts = new int[JointModes.Count(scenario)];
         foreach (var mode in modes)
         {
             counts[mode - 1]++;

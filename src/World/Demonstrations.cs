@@ -4,7 +4,6 @@ using System.Security.Cryptography;
 using System.Text.RegularExpressions;
 using MimicD.Contracts;
 using MimicD.Numerics;
-using MimicD.World.Experts;
 
 namespace MimicD.World;
 
@@ -157,7 +156,8 @@ public sealed partial class DemonstrationSet
     public int[]? LabelModes(Scenario scenario)
     {
         ArgumentNullException.ThrowIfNull(scenario);
-        return scenario.Modes == ModeRule.Swap ? [.. Enumerable.Range(0, Count).Select(m => SwapModes.Label(Path(m, 0), Path(m, 1)))] : null;
+        var size = Agents * Steps * Dimensions;
+        return scenario.Modes == ModeRule.None ? null : [.. Enumerable.Range(0, Count).Select(m => JointModes.Label(scenario, Positions.Data.AsSpan(m * size, size)))];
     }
 
     /// <summary>Writes <c>agents.npz</c> and <c>meta.json</c>, each aside and renamed, the description first so that arrays never stand without it.</summary>

@@ -189,6 +189,10 @@ public enum ModeRule
     /// <summary>The six modes of the two-agent swap.</summary>
     [JsonStringEnumMemberName("swap")]
     Swap,
+
+    /// <summary>By the signs of the pairwise winding angles; <see cref="WindingModes"/>.</summary>
+    [JsonStringEnumMemberName("winding")]
+    Winding,
 }
 
 /// <summary>How a body moves.</summary>
