@@ -1,4 +1,5 @@
 using MimicD.Evaluation;
+using MimicD.Numerics;
 
 namespace MimicD.EvaluationTests;
 
@@ -41,6 +42,27 @@ public sealed class SeedStatisticsTests
 
         Assert.Equal(new Estimate(0.5, 0.5, 0.5), SeedMeans.Bootstrap(values, NestedDraw.Episodes, new Resampling()));
         Assert.Equal(new Estimate(0.5, 0, 1), SeedMeans.Bootstrap(values, NestedDraw.Seeds, new Resampling()));
+    }
+
+    [Fact]
+    public void Student_covers_with_five_seeds_and_the_bootstrap_falls_short()
+    {
+        const int Studies = 600;
+        const ulong Seed = 1908;
+        var (student, bootstrap) = (0, 0);
+        for (var study = 0; study < Studies; study++)
+        {
+            var random = new CounterRandom(Seed, RandomPurpose.Resampling, study);
+            double[] values = [.. Enumerable.Range(0, 5).Select(_ => random.NextNormal())];
+            student += Covers(SeedMeans.Student(values)) ? 1 : 0;
+            bootstrap += Covers(SeedMeans.Bootstrap([.. values.Select(v => new[] { v })], NestedDraw.Seeds, new Resampling { Replicates = 300, Seed = (ulong)study })) ? 1 : 0;
+        }
+
+        // Three standard deviations of 600 cases at 95 % are 2.7 points, at 82 % 4.7.
+        Assert.True(Math.Abs(student - 0.95 * Studies) <= 0.027 * Studies, $"Student covers {student} of {Studies} studies of seed {Seed}");
+        Assert.True(Math.Abs(bootstrap - 0.82 * Studies) <= 0.047 * Studies, $"the bootstrap covers {bootstrap} of {Studies} studies of seed {Seed}");
+
+        static bool Covers(Estimate e) => e.Low <= 0 && 0 <= e.High;
     }
 
     [Fact]

@@ -104,6 +104,8 @@ public sealed class SequentialTests
         var sequence = new ConfidenceSequence();
         var needed = sequence.TrialsFor(0.1);
 
+        // From the same search by SciPy.
+        Assert.Equal(1359, needed);
         Assert.True(sequence.IsNarrow(needed / 2, needed, 0.1));
         Assert.False(sequence.IsNarrow((needed - 1) / 2, needed - 1, 0.1));
         // Away from one half fewer do.
