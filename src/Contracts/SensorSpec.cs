@@ -37,11 +37,17 @@ public sealed record OthersSpec
     /// <summary>Which other agent fills which slot. Default: nearest first.</summary>
     public OtherOrder Order { get; init; } = OtherOrder.Nearest;
 
-    /// <summary>Coordinates of the positions. Velocities are never made relative. Default: relative.</summary>
+    /// <summary>Coordinates of the positions and goals. Velocities are never made relative. Default: relative.</summary>
     public Frame Frame { get; init; } = Frame.Relative;
 
     /// <summary>Whether each slot carries a velocity [m/s], as the difference of the last two sensed positions over the time step.</summary>
     public bool Velocity { get; init; }
+
+    /// <summary>
+    /// Whether each slot carries the other's goal. No robot sees where another means to go: this is for a baseline that is meant to know
+    /// more than it could. Default: false.
+    /// </summary>
+    public bool Goal { get; init; }
 
     /// <summary>Whether each slot ends with 1 (somebody is there) or 0. Needed where an agent may be out of range or dropped.</summary>
     public bool Presence { get; init; }
@@ -60,7 +66,7 @@ public sealed record ObstaclesSpec
 /// </summary>
 /// <remarks>
 /// One frame, in order: own position [D] (always, absolute); own velocity [D]; own heading (cos, sin); goal [D];
-/// for each slot of others: position [D], velocity [D], presence [1]; for each slot of obstacles: unit direction [D], clearance [1].
+/// for each slot of others: position [D], velocity [D], goal [D], presence [1]; for each slot of obstacles: unit direction [D], clearance [1].
 /// Parts that are switched off take no room. What a policy sees is the newest <see cref="History"/> frames, newest first;
 /// before the first tick the oldest frame there is stands in.
 /// </remarks>
@@ -89,7 +95,7 @@ public sealed record SensorSpec
 
     /// <summary>Numbers in one slot of <see cref="Others"/>.</summary>
     [JsonIgnore]
-    public int OtherSize => Others is null ? 0 : Dimensions + (Others.Velocity ? Dimensions : 0) + (Others.Presence ? 1 : 0);
+    public int OtherSize => Others is null ? 0 : Dimensions + (Others.Velocity ? Dimensions : 0) + (Others.Goal ? Dimensions : 0) + (Others.Presence ? 1 : 0);
 
     /// <summary>Numbers in one frame, that is in one <see cref="Observation"/>.</summary>
     [JsonIgnore]
@@ -131,6 +137,11 @@ public sealed record SensorSpec
             if (Others!.Velocity)
             {
                 Add($"other{k}.velocity");
+            }
+
+            if (Others.Goal)
+            {
+                Add($"other{k}.goal");
             }
 
             if (Others.Presence)

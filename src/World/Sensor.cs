@@ -156,7 +156,7 @@ public sealed class Sensor
 
                 if (view.Visible.IsEmpty || view.Visible[j])
                 {
-                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), slots.Slice(slot * size, size));
+                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, others, j), slots.Slice(slot * size, size));
                 }
 
                 slot++;
@@ -192,11 +192,13 @@ public sealed class Sensor
         for (var slot = 0; slot < found; slot++)
         {
             var j = chosen[slot];
-            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), slots.Slice(slot * size, size));
+            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, others, j), slots.Slice(slot * size, size));
         }
     }
 
-    private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, Span<float> slot)
+    private ReadOnlySpan<double> Goal(in WorldView view, OthersSpec others, int agent) => others.Goal ? view.Goals.Slice(agent * _dimensions, _dimensions) : [];
+
+    private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, ReadOnlySpan<double> goal, Span<float> slot)
     {
         var at = 0;
         for (var i = 0; i < own.Length; i++)
@@ -210,6 +212,11 @@ public sealed class Sensor
             {
                 slot[at++] = (float)((position[i] - before[i]) / _timeStep);
             }
+        }
+
+        for (var i = 0; i < goal.Length; i++)
+        {
+            slot[at++] = (float)(others.Frame == Contracts.Frame.Relative ? goal[i] - own[i] : goal[i]);
         }
 
         if (others.Presence)

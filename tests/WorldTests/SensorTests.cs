@@ -43,6 +43,18 @@ public class SensorTests
         Assert.Equal(spec.FeatureNames().Length, frame.Length);
     }
 
+    [Theory]
+    [InlineData(Frame.Absolute)]
+    [InlineData(Frame.Relative)]
+    public void The_others_goals_stand_between_velocity_and_presence_in_the_coordinates_of_their_positions(Frame frame)
+    {
+        var spec = new SensorSpec { Others = new OthersSpec { Count = 2, Order = OtherOrder.Identity, Frame = frame, Velocity = true, Goal = true, Presence = true } };
+        var found = new float[spec.FrameSize];
+        new Sensor(spec, [], 1).Frame(new WorldView { Positions = [0, 1, 2, 3, 4, 5], Previous = [0, 1, 2, 3, 4, 6], Goals = [10, 11, 12, 13, 14, 15], Visible = [true, true, false] }, 1, found);
+        Assert.Equal(frame == Frame.Absolute ? [2, 3, 0, 1, 0, 0, 10, 11, 1, 0, 0, 0, 0, 0, 0, 0] : [2, 3, -2, -2, 0, 0, 8, 8, 1, 0, 0, 0, 0, 0, 0, 0], found);
+        Assert.Equal(["other0.velocity.y", "other0.goal.x", "other0.goal.y", "other0.presence"], spec.FeatureNames()[5..9]);
+    }
+
     [Fact]
     public void The_simplest_sensor_feels_the_own_position_alone()
     {
