@@ -118,6 +118,8 @@ public sealed record PlanSpec
     public required int Length { get; init; }
 
     /// <summary>Whose positions. The paper: own.</summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public PlanOf Of { get; init; } = PlanOf.Own;
 
     /// <summary>Coordinates: absolute (the paper) or each agent's relative to its own position at the replan.</summary>

@@ -64,6 +64,8 @@ public sealed record SamplingSpec
     /// so no message passes. It is the assumption that turns agents that see the same into one central planner (<c>docs/joint-plans.md</c>). Default: false, each
     /// agent its own.
     /// </summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool SharedNoise { get; init; }
 
     /// <summary>

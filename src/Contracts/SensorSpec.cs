@@ -47,6 +47,8 @@ public sealed record OthersSpec
     /// Whether each slot carries the other's goal. No robot sees where another means to go: this is for a baseline that is meant to know
     /// more than it could. Default: false.
     /// </summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public bool Goal { get; init; }
 
     /// <summary>Whether each slot ends with 1 (somebody is there) or 0. Needed where an agent may be out of range or dropped.</summary>

@@ -25,7 +25,7 @@ public class CentralPlannerTests
         var result = await Simulation.RunAsync(Swap, model.Spec.Sensor, new SimulationOptions { Seed = 3, Episodes = 1, Sampling = sampling, Threads = 2 }, host, null, CancellationToken.None);
 
         Assert.True(result.Completed);
-        var watched = plans.OrderBy(p => p.Key).Select(p => Assert.Single(p.Value.Where(w => w.Plans.Count > 0))).ToArray();
+        var watched = plans.OrderBy(p => p.Key).Select(p => Assert.Single(p.Value, w => w.Plans.Count > 0)).ToArray();
         Assert.Equal(Swap.Agents, watched.Length);
         var first = watched[0].Plans;
         Assert.Equal(Swap.Steps - 1, first.Count);
