@@ -35,12 +35,13 @@ public sealed class PlanLayout
         _relative = sensor.Others?.Frame == Frame.Relative;
         _presence = sensor.Others is { Presence: true } ? sensor.OtherSize - 1 : 0;
         Agents = AgentsIn(plan, sensor);
-        var slots = sensor.FrameSize - (sensor.Others?.Count ?? 0) * sensor.OtherSize - (sensor.Obstacles?.Count ?? 0) * (sensor.Dimensions + 1);
+        var obstacles = sensor.FrameSize - sensor.ObstaclesSize;
+        var slots = obstacles - (sensor.Others?.Count ?? 0) * sensor.OtherSize;
         _positions = [.. Enumerable.Range(0, Agents).Select(slot => Whose(slot) is var whose && whose == _agent ? 0 : slots + (whose - (whose < _agent ? 0 : 1)) * sensor.OtherSize)];
 
-        // In the joint state the own numbers stand as an other's do: position, velocity, goal (Validate sees to it that both have the same).
+        // In the joint state the own numbers stand as an other's do in its full slot: position, velocity, goal, and then the obstacles, which end the frame.
         _condition = plan.Of == PlanOf.Joint
-            ? [.. _positions.SelectMany(at => Enumerable.Range(at, sensor.OtherSize))]
+            ? [.. _positions.SelectMany(at => at > 0 ? Enumerable.Range(at, sensor.OtherSize) : Enumerable.Range(0, slots).Concat(Enumerable.Range(obstacles, sensor.ObstaclesSize)))]
             : [.. Enumerable.Range(0, sensor.FrameSize).Skip(conditionOnPosition ? 0 : sensor.Dimensions)];
     }
 
@@ -89,11 +90,8 @@ public sealed class PlanLayout
             // Whatever is not the same for every observer would make the agents' plans differ.
             Require(others.Frame == Frame.Absolute, "sensor.others.frame", "absolute", "relative");
             Require(!others.Presence, "sensor.others.presence", "false (everybody is always in sight)", others.Presence);
-            Require(others.Velocity == sensor.Velocity, "sensor.others.velocity", $"{sensor.Velocity} as sensor.velocity", others.Velocity);
-            Require(sensor.Goal is null or Frame.Absolute, "sensor.goal", "absolute or none", "relative");
-            Require(others.Goal == sensor.Goal is not null, "sensor.others.goal", sensor.Goal is null ? "false, as the own goal is not sensed" : "true, as the own goal is sensed", others.Goal);
+            Require(others.Full, "sensor.others.full", "true", others.Full);
             Require(!sensor.Heading, "sensor.heading", "false", sensor.Heading);
-            Require(sensor.Obstacles is null, "sensor.obstacles", "none", "some");
             Require(conditionOnPosition, "conditionOnPosition", "true", conditionOnPosition);
             Require(sharedWeights, "sharedWeights", "true", sharedWeights);
         }

@@ -71,6 +71,27 @@ public class JointPlanTests
     }
 
     [Fact]
+    public void The_joint_state_is_the_same_whoever_sees_it()
+    {
+        // Slots of position 2, velocity 2, goal 2, one obstacle 3; agent i's numbers are 100 i onwards.
+        var spec = RandomModel.SpecOf(PlanOf.Joint);
+        spec = spec with { Sensor = spec.Sensor with { Obstacles = new ObstaclesSpec() } };
+        float[] Numbers(int agent, int from, int count) => [.. Enumerable.Range(100 * agent + from, count).Select(v => (float)v)];
+        for (var agent = 0; agent < 3; agent++)
+        {
+            float[] frame = [.. Numbers(agent, 0, 6), .. Enumerable.Range(0, 3).Where(i => i != agent).SelectMany(i => Numbers(i, 0, 9)), .. Numbers(agent, 6, 3)];
+            Assert.Equal(spec.Sensor.FrameSize, frame.Length);
+            var layout = new PlanLayout(spec.Sensor, spec.Plan, true, new AgentId(agent));
+            var (condition, present) = (new float[layout.ConditionSize], new float[layout.RowSize]);
+            layout.WriteCondition(frame, condition);
+            layout.WritePresent(frame, present);
+            Assert.Equal(Enumerable.Range(0, 3).SelectMany(i => Numbers(i, 0, 9)), condition);
+            Assert.Equal(Enumerable.Range(0, 3).SelectMany(i => Numbers(i, 0, 2)), present);
+            Assert.Equal(2 * agent, layout.Own);
+        }
+    }
+
+    [Fact]
     public void Others_that_are_sensed_relative_are_planned_for_where_they_are()
     {
         var spec = RandomModel.SpecOf(PlanOf.All, present: true);
@@ -119,12 +140,8 @@ public class JointPlanTests
         { PlanOf.All, "sensor.others.count: expected 2, the others, with a plan of all agents, found 1", s => Others(s, o => o with { Count = 1 }) },
         { PlanOf.Joint, "sensor.others.frame: expected absolute with plan.of joint, found relative", s => Others(s, o => o with { Frame = Frame.Relative }) },
         { PlanOf.Joint, "sensor.others.presence: expected false", s => Others(s, o => o with { Presence = true }) },
-        { PlanOf.Joint, "sensor.others.velocity: expected True as sensor.velocity", s => Others(s, o => o with { Velocity = false }) },
-        { PlanOf.Joint, "sensor.others.goal: expected true, as the own goal is sensed", s => Others(s, o => o with { Goal = false }) },
-        { PlanOf.Joint, "sensor.others.goal: expected false, as the own goal is not sensed", s => s with { Sensor = s.Sensor with { Goal = null } } },
-        { PlanOf.Joint, "sensor.goal: expected absolute or none", s => s with { Sensor = s.Sensor with { Goal = Frame.Relative } } },
+        { PlanOf.Joint, "sensor.others.full: expected true with plan.of joint, found False", s => Others(s, o => o with { Full = false }) },
         { PlanOf.Joint, "sensor.heading: expected false", s => s with { Sensor = s.Sensor with { Heading = true } } },
-        { PlanOf.Joint, "sensor.obstacles: expected none", s => s with { Sensor = s.Sensor with { Obstacles = new ObstaclesSpec() } } },
         { PlanOf.Joint, "conditionOnPosition: expected true", s => s with { ConditionOnPosition = false } },
         { PlanOf.Joint, "sharedWeights: expected true", s => s with { SharedWeights = false } },
     };

@@ -27,7 +27,7 @@ public static class RandomModel
         var spec = Spec(kind, width, agents, shared: of == PlanOf.Joint, planLength);
         return Complete(spec with
         {
-            Sensor = spec.Sensor with { Goal = Frame.Absolute, Others = new OthersSpec { Count = Math.Max(agents - 1, 1), Order = OtherOrder.Identity, Frame = Frame.Absolute, Velocity = true, Goal = true } },
+            Sensor = spec.Sensor with { Others = new OthersSpec { Count = Math.Max(agents - 1, 1), Order = OtherOrder.Identity, Frame = Frame.Absolute, Full = true } },
             Plan = spec.Plan with { Of = of, Frame = frame, StartsAtPresent = present },
             Sampling = spec.Sampling with { SharedNoise = of == PlanOf.Joint },
         });

@@ -54,7 +54,7 @@ internal static class Samples
             Model = of != PlanOf.Joint ? model : model with
             {
                 SharedWeights = true,
-                Sensor = model.Sensor with { Goal = Frame.Absolute, Others = model.Sensor.Others! with { Frame = Frame.Absolute, Goal = true }, Obstacles = null },
+                Sensor = model.Sensor with { Others = model.Sensor.Others! with { Frame = Frame.Absolute, Full = true } },
                 Sampling = model.Sampling with { SharedNoise = true },
             },
         };

@@ -46,13 +46,33 @@ public class SensorTests
     [Theory]
     [InlineData(Frame.Absolute)]
     [InlineData(Frame.Relative)]
-    public void The_others_goals_stand_between_velocity_and_presence_in_the_coordinates_of_their_positions(Frame frame)
+    public void A_full_slot_holds_of_another_what_its_own_frame_holds_of_itself(Frame goal)
     {
-        var spec = new SensorSpec { Others = new OthersSpec { Count = 2, Order = OtherOrder.Identity, Frame = frame, Velocity = true, Goal = true, Presence = true } };
-        var found = new float[spec.FrameSize];
-        new Sensor(spec, [], 1).Frame(new WorldView { Positions = [0, 1, 2, 3, 4, 5], Previous = [0, 1, 2, 3, 4, 6], Goals = [10, 11, 12, 13, 14, 15], Visible = [true, true, false] }, 1, found);
-        Assert.Equal(frame == Frame.Absolute ? [2, 3, 0, 1, 0, 0, 10, 11, 1, 0, 0, 0, 0, 0, 0, 0] : [2, 3, -2, -2, 0, 0, 8, 8, 1, 0, 0, 0, 0, 0, 0, 0], found);
-        Assert.Equal(["other0.velocity.y", "other0.goal.x", "other0.goal.y", "other0.presence"], spec.FeatureNames()[5..9]);
+        var spec = new SensorSpec { Velocity = true, Goal = goal, Obstacles = new ObstaclesSpec { Count = 2 }, Others = new OthersSpec { Count = 2, Order = OtherOrder.Identity, Frame = Frame.Absolute, Full = true, Presence = true } };
+        var sensor = new Sensor(spec, [new Disc([9, 2], 4), new Disc([1, 7], 1)], 0.3);
+        WorldView View(bool[] visible) => new() { Positions = [0.1, 1, 2, 3, 4, 5], Previous = [0, 1, 2, 3.7, 4, 6], Goals = [10, 11, 12, 13, 14, 15], Visible = visible };
+        var frames = new float[3][];
+        for (var agent = 0; agent < 3; agent++)
+        {
+            frames[agent] = new float[spec.FrameSize];
+            sensor.Frame(View([]), agent, frames[agent]);
+        }
+
+        // Own: position, velocity, goal 6 numbers, then two slots of 13, then two obstacles of 3.
+        Assert.Equal(6 + 2 * 13 + 6, spec.FrameSize);
+        for (var agent = 0; agent < 3; agent++)
+        {
+            for (var slot = 0; slot < 2; slot++)
+            {
+                var whose = slot < agent ? slot : slot + 1;
+                Assert.Equal([.. frames[whose][..6], .. frames[whose][^6..], 1], frames[agent][(6 + 13 * slot)..(19 + 13 * slot)]);
+            }
+        }
+
+        sensor.Frame(View([true, true, false]), 1, frames[0]);
+        Assert.Equal(new float[13], frames[0][19..32]);
+        Assert.Equal(["other0.velocity.y", "other0.goal.x", "other0.goal.y", "other0.obstacle0.direction.x"], spec.FeatureNames()[9..13]);
+        Assert.Equal(spec.FrameSize, spec.FeatureNames().Length);
     }
 
     [Fact]
