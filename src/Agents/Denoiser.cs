@@ -29,7 +29,7 @@ public abstract class Denoiser
     /// <summary>Positions in a plan (L).</summary>
     public int PlanLength { get; }
 
-    /// <summary>Dimensions of space (D).</summary>
+    /// <summary>Numbers in a plan for one tick: the dimensions of space (D), or N*D where all agents are planned for.</summary>
     public int Dimensions { get; }
 
     /// <summary>Length of the condition (A).</summary>
@@ -57,8 +57,8 @@ public abstract class Denoiser
         kernels ??= Kernels.Best;
         var own = new NetworkWeights(weights, spec.WeightPrefix(agent), where);
         return spec.Network.Kind == NetworkKind.Dit
-            ? new DitDenoiser(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize, own, kernels)
-            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize, own, kernels);
+            ? new DitDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, own, kernels)
+            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, own, kernels);
     }
 
     /// <summary>F(x, c, o) once. Thread-safe. For comparisons: a sampler shares work between the calls of a plan, with the same bits.</summary>
@@ -145,6 +145,12 @@ internal abstract class DenoiserScratch(int planSize, int conditionSize)
 {
     /// <summary>The normalised condition, [A].</summary>
     public float[] Condition { get; } = new float[conditionSize];
+
+    /// <summary>The present positions of the agents planned for, in the plan's order; the rest of it is not used.</summary>
+    public float[] Present { get; } = new float[planSize];
+
+    /// <summary>The same, normalised as the plan's first row.</summary>
+    public float[] Painted { get; } = new float[planSize];
 
     /// <summary>The plan that is being sampled, normalised, [L*D].</summary>
     public double[] Plan { get; } = new double[planSize];

@@ -91,17 +91,42 @@ public sealed record NetworkSpec
     }
 }
 
-/// <summary>What a plan is: positions of the agent itself, at consecutive ticks.</summary>
+/// <summary>Whose positions a plan holds. Whoever is planned for, an agent executes its own part alone.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<PlanOf>))]
+public enum PlanOf
+{
+    /// <summary>The agent's own.</summary>
+    [JsonStringEnumMemberName("own")]
+    Own,
+
+    /// <summary>Everybody's, the agent's own first and the others' in the order of their indices: an agent that predicts the others along with itself (as MADiff does, Zhu et al. 2023).</summary>
+    [JsonStringEnumMemberName("all")]
+    All,
+
+    /// <summary>
+    /// Everybody's in the order of their indices, planned from the joint state in that same order. Agents that see exactly and share their noise
+    /// (<see cref="SamplingSpec.SharedNoise"/>) then all make the same plan, bit by bit: one central planner, run once by each. An upper bound, no decentralized policy.
+    /// </summary>
+    [JsonStringEnumMemberName("joint")]
+    Joint,
+}
+
+/// <summary>What a plan is: positions of the agent itself, or of all agents, at consecutive ticks.</summary>
 public sealed record PlanSpec
 {
     /// <summary>Positions in a plan (L), <see cref="StartsAtPresent"/>'s included. The paper: 25.</summary>
     public required int Length { get; init; }
 
-    /// <summary>Coordinates: absolute (the paper) or relative to the own position at the replan.</summary>
+    /// <summary>Whose positions. The paper: own.</summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public PlanOf Of { get; init; } = PlanOf.Own;
+
+    /// <summary>Coordinates: absolute (the paper) or each agent's relative to its own position at the replan.</summary>
     public required Frame Frame { get; init; }
 
     /// <summary>
-    /// Whether position 0 is the present one, in-painted before and after every solver step (the paper), so that the first
+    /// Whether position 0 is the present one (of each agent planned for), in-painted before and after every solver step (the paper), so that the first
     /// action is position 1. Otherwise position 0 is the first action.
     /// </summary>
     public bool StartsAtPresent { get; init; }
@@ -142,8 +167,8 @@ public sealed record DiffusionSpec
 /// <summary>Constants of one network: what maps the world's units to the network's and back.</summary>
 /// <param name="ConditionMean">Subtracted from the condition, [A].</param>
 /// <param name="ConditionDeviation">Divides the condition, [A]; above 0.</param>
-/// <param name="PlanMean">Subtracted from a plan, [L*D] [m].</param>
-/// <param name="PlanDeviation">Divides a plan, [L*D] [m]; above 0.</param>
+/// <param name="PlanMean">Subtracted from a plan, [L*R] [m] (R: <see cref="ModelSpec.RowSize"/>).</param>
+/// <param name="PlanDeviation">Divides a plan, [L*R] [m]; above 0.</param>
 /// <param name="SigmaData">Standard deviation of the normalised training plans (sd), about 1.</param>
 public sealed record NormalisationSpec(float[] ConditionMean, float[] ConditionDeviation, float[] PlanMean, float[] PlanDeviation, double SigmaData);
 
@@ -242,9 +267,13 @@ public sealed record ModelSpec
     [JsonIgnore]
     public int ConditionSize => ConditionFrameSize * Sensor.History + ModeCount;
 
-    /// <summary>Numbers in a plan (L*D).</summary>
+    /// <summary>Numbers in a plan for one tick (R): D, or N*D where all agents are planned for.</summary>
     [JsonIgnore]
-    public int PlanSize => Plan.Length * Sensor.Dimensions;
+    public int RowSize => PlanLayout.AgentsIn(Plan, Sensor) * Sensor.Dimensions;
+
+    /// <summary>Numbers in a plan (L*R).</summary>
+    [JsonIgnore]
+    public int PlanSize => Plan.Length * RowSize;
 
     /// <summary>Prefix of the weights of an agent, with the dot.</summary>
     public string WeightPrefix(int agent) => SharedWeights ? "shared." : $"agent{agent}.";
@@ -262,6 +291,8 @@ public sealed record ModelSpec
         Network.Validate(where);
         Diffusion.Validate(where);
         Sampling.Validate(where, Plan.Actions);
+        PlanLayout.Validate(where, Sensor, Plan, ConditionOnPosition, SharedWeights);
+        InvalidInputException.Require(Plan.Of == PlanOf.Own || Sensor.Others!.Count == Agents - 1, where, "sensor.others.count", $"{Agents - 1}, the others, with a plan of all agents", Sensor.Others?.Count);
         InvalidInputException.Require(ConditionSize >= 1, where, "conditionOnPosition", "true where nothing else is sensed", ConditionOnPosition);
         if (ModeShares is not null)
         {

@@ -29,6 +29,7 @@ internal static class RunVerb
     private static readonly Option<string?> Noise = new("--noise") { Description = "fresh, held or ar1: a plan's noise over replans. [default: the model's]", HelpName = "MODE" };
     private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
+    private static readonly Option<bool?> SharedNoise = new("--shared-noise") { Description = "true or false: whether all agents of an episode plan from the same noise. [default: the model's]", HelpName = "BOOL" };
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int> Threads = Options.Threads();
     private static readonly Option<string?> Json = Options.Json();
@@ -44,7 +45,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature,
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise,
         };
         command.SetAction(RunAsync);
         return command;
@@ -204,6 +205,7 @@ internal static class RunVerb
             Noise = Named<NoiseMode>(parsed, Noise) ?? defaults.Noise,
             Temperature = parsed.GetValue(Temperature) ?? defaults.Temperature,
             Correlation = parsed.GetValue(Correlation) ?? defaults.Correlation,
+            SharedNoise = parsed.GetValue(SharedNoise) ?? defaults.SharedNoise,
         };
 
         /// <summary>Reads a name as the files spell it.</summary>

@@ -72,6 +72,15 @@ public sealed record SamplingSpec
     public double Correlation { get; init; } = 0.95;
 
     /// <summary>
+    /// Whether all agents of an episode start their plans from the same noise: each draws it for itself from the run's seed, which all were given before the run,
+    /// so no message passes. It is the assumption that turns agents that see the same into one central planner (<c>docs/joint-plans.md</c>). Default: false, each
+    /// agent its own.
+    /// </summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool SharedNoise { get; init; }
+
+    /// <summary>
     /// Scale of the noise that the solver starts from, from 0 to 1. Default: 1, which samples the learned distribution. Below 1 plans keep
     /// nearer to the likeliest ones: less variety, less jitter. 0 makes a policy deterministic.
     /// </summary>

@@ -222,7 +222,7 @@ public static class Trainer
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
                     var mean = lossSum / lossCount;
                     lastLoss = mean;
-                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
+                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * set.Learners, (training.Steps - step) / perSecond);
                     metrics.Write(report);
                     progress?.Report(report);
                     (lossSum, lossCount, lastTime) = (0, 0, now);
@@ -246,7 +246,7 @@ public static class Trainer
         }
 
         private Batch[] NewBatches()
-            => [.. Enumerable.Range(0, spec.Agents).Select(_ => new Batch(training.Batch, set.Window * spec.Sensor.Dimensions, spec.ConditionSize))];
+            => [.. Enumerable.Range(0, set.Learners).Select(_ => new Batch(training.Batch, set.Window * spec.RowSize, spec.ConditionSize))];
 
         private void Fill(Batch[] batches, int step)
         {

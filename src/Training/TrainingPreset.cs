@@ -68,7 +68,7 @@ public sealed record OptimisationSpec
     /// <summary>Deviation of ln sigma. EDM and the paper: 1.2.</summary>
     public double NoiseDeviation { get; init; } = 1.2;
 
-    /// <summary>Weight of the squared error between the plan's denoised position 0 and the own present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
+    /// <summary>Weight of the squared error between the plan's denoised position 0 and the present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
     public double PresentWeight { get; init; }
 
     /// <summary>Probability that a sample goes without the embedding of an attribute of the condition. The paper: 0.2. Needs a transformer, which embeds attributes one by one; default 0.</summary>
@@ -179,6 +179,7 @@ public sealed record TrainingPreset
     {
         Model.Sensor.Validate(where);
         Model.Plan.Validate(where);
+        PlanLayout.Validate(where, Model.Sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
         Model.Diffusion.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);

@@ -53,7 +53,7 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
 
     private double[] Dit(double[] x, double c, double[] o)
     {
-        var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.Sensor.Dimensions);
+        var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.RowSize);
         var n = Noise(c);
         var k = Split(Linear("condition.in", o), a, cw);
         k = Attention(k, "condition.qkv", "condition.out", spec.Network.ConditionHeads);

@@ -17,25 +17,27 @@ public sealed class PeerTests
     // Of a sum in single precision, relative to the largest element of its tensor.
     private const double Rounding = 1e-6;
 
-    public static TheoryData<NetworkKind, int, int, int> Shapes => new()
+    public static TheoryData<NetworkKind, int, int, int, PlanOf> Shapes => new()
     {
-        // kind, width, plan length, agents' other slots
-        { NetworkKind.Mlp, 32, 8, 1 },
-        { NetworkKind.Mlp, 64, 16, 3 },
-        { NetworkKind.Dit, 32, 8, 1 },
-        { NetworkKind.Dit, 64, 25, 1 },
+        // kind, width, plan length, agents' other slots, whom the plan is for
+        { NetworkKind.Mlp, 32, 8, 1, PlanOf.Own },
+        { NetworkKind.Mlp, 64, 16, 3, PlanOf.Own },
+        { NetworkKind.Dit, 32, 8, 1, PlanOf.Own },
+        { NetworkKind.Dit, 64, 25, 1, PlanOf.Own },
+        { NetworkKind.Mlp, 32, 6, 2, PlanOf.All },
+        { NetworkKind.Dit, 32, 6, 2, PlanOf.All },
     };
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Forward_gradients_and_optimizer_steps_equal_PyTorch(NetworkKind kind, int width, int length, int others)
+    public void Forward_gradients_and_optimizer_steps_equal_PyTorch(NetworkKind kind, int width, int length, int others, PlanOf of)
     {
-        var spec = Spec(kind, width, length, others);
+        var spec = Spec(kind, width, length, others, of);
         var weights = RandomModel.Weights(spec, seed: 3);
         var inputs = Inputs(spec, batch: 5);
         using var networks = new NetworkSet(spec, seed: 0, "cpu");
         networks.Parameters.ImportWeights(weights, "random model");
-        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, conditionHeads = spec.Network.ConditionHeads, octaves = spec.Network.Octaves, dimensions = 2, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
+        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, conditionHeads = spec.Network.ConditionHeads, octaves = spec.Network.Octaves, dimensions = spec.RowSize, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
         var peer = RunPeer(StrictJson.Format(options), weights, inputs);
 
         AssertClose(peer.Tensors["forward"].Data, networks.Forward(0, inputs.X, inputs.Noise, inputs.Condition), "forward");
@@ -76,9 +78,9 @@ public sealed class PeerTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Managed_execution_equals_libtorch(NetworkKind kind, int width, int length, int others)
+    public void Managed_execution_equals_libtorch(NetworkKind kind, int width, int length, int others, PlanOf of)
     {
-        var spec = Spec(kind, width, length, others);
+        var spec = Spec(kind, width, length, others, of);
         var weights = RandomModel.Weights(spec, seed: 4);
         var inputs = Inputs(spec, batch: 7);
         using var networks = new NetworkSet(spec, seed: 0, "cpu");
@@ -93,10 +95,10 @@ public sealed class PeerTests
         }
     }
 
-    private static ModelSpec Spec(NetworkKind kind, int width, int length, int others)
+    private static ModelSpec Spec(NetworkKind kind, int width, int length, int others, PlanOf of)
     {
         var spec = RandomModel.Spec(kind, width, agents: 1, planLength: length);
-        return RandomModel.Complete(spec with { Network = spec.Network with { Octaves = kind == NetworkKind.Mlp ? others : 0 }, Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true } } });
+        return RandomModel.Complete(spec with { Network = spec.Network with { Octaves = kind == NetworkKind.Mlp ? others : 0 }, Plan = spec.Plan with { Of = of }, Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true } } });
     }
 
     private static BatchInputs Inputs(ModelSpec spec, int batch)

@@ -100,7 +100,7 @@ internal sealed class NetworkSet : IDisposable
         var loss = squares.Mean();
         if (options.PresentWeight > 0)
         {
-            var present = squares.Narrow(1, 0, _spec.Sensor.Dimensions) * Upload(batch.OutputScale, batch.Size);
+            var present = squares.Narrow(1, 0, _spec.RowSize) * Upload(batch.OutputScale, batch.Size);
             loss += present.Mean() * options.PresentWeight;
         }
 

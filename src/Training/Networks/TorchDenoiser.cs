@@ -63,7 +63,7 @@ internal sealed class TorchDit : TorchDenoiser
         : base(parameters, prefix)
     {
         _spec = spec;
-        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.Sensor.Dimensions);
+        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.RowSize);
         DeclareNoiseEmbedding(w, Initial.SmallNormal);
         Declare("condition.in", a * c, a);
         Declare("condition.qkv", 3 * c, c);
@@ -86,7 +86,7 @@ internal sealed class TorchDit : TorchDenoiser
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
     {
-        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.Sensor.Dimensions);
+        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.RowSize);
         var batch = x.Shape[0];
         var length = x.Shape[1] / d;
         var k = Linear("condition.in", condition).Reshape(batch, a, c);
