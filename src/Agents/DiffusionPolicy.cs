@@ -11,7 +11,7 @@ public sealed class DiffusionPolicy : IPolicy
     private readonly ModelSpec _spec;
     private readonly NormalisationSpec _normalisation;
     private readonly Denoiser _denoiser;
-    private readonly EdmSampler _sampler;
+    private readonly PlanSampler _sampler;
 
     /// <summary>Makes a policy of one network of a model.</summary>
     /// <param name="spec">The model's description, valid.</param>
@@ -25,7 +25,7 @@ public sealed class DiffusionPolicy : IPolicy
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(sampling);
         (_spec, _normalisation, _denoiser) = (spec, normalisation, denoiser);
-        _sampler = new EdmSampler(denoiser, spec.Diffusion, normalisation.SigmaData, sampling.Solver, sampling.Steps, sampling.Temperature);
+        _sampler = PlanSampler.Create(spec, normalisation, denoiser, sampling);
     }
 
     /// <inheritdoc/>
@@ -41,7 +41,7 @@ public sealed class DiffusionPolicy : IPolicy
     public int PlanActions => _spec.Plan.Actions;
 
     /// <inheritdoc/>
-    public int NoiseSize => _spec.PlanSize;
+    public int NoiseSize => _sampler.NoiseSize;
 
     /// <inheritdoc/>
     public ReadOnlySpan<double> ModeShares => _spec.ModeShares;
