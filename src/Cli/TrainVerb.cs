@@ -21,7 +21,7 @@ internal static class TrainVerb
         var preset = new Option<string>("--preset") { Description = "Name of a preset that comes with the program, or a file.", HelpName = "NAME", DefaultValueFactory = _ => "small" };
         var method = new Option<string?>("--method")
         {
-            Description = $"What is learned on the preset's data, network and optimizer, or a file: {ListMethods()}. [default: the preset as it stands]",
+            Description = $"What is learned on the preset's network and optimizer, or a file. {ListMethods()}. [default: the preset as it stands]",
             HelpName = "NAME",
         };
         var set = new Option<string[]>("--set") { Description = "Changes one value of the preset, as in model.network.width=128. May be given several times.", HelpName = "KEY=VALUE", DefaultValueFactory = _ => [] };
@@ -109,7 +109,7 @@ internal static class TrainVerb
     {
         try
         {
-            return string.Join("; ", ShippedMethods().Select(m => $"{m.Name} ({m.About})"));
+            return string.Join("; ", ShippedMethods().Select(m => $"{m.Name}: {m.About}"));
         }
         catch (InvalidInputException)
         {
