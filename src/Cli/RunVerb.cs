@@ -206,7 +206,7 @@ internal static class RunVerb
             foreach (var option in solver.Concat(noise))
             {
                 var given = parsed.GetResult(option);
-                InvalidInputException.Require(given is null or { Implicit: true }, option.Name, "", $"not with a model of method {StrictJson.Format(method).Trim('"')}, which has no {(solver.Contains(option) ? "solver" : "noise")}", string.Join(' ', given?.Tokens.Select(t => t.Value) ?? []));
+                InvalidInputException.Require(given is null or { Implicit: true }, option.Name, "", $"no such option with a model of method {StrictJson.Format(method).Trim('"')}, which has no {(solver.Contains(option) ? "solver" : "noise")}", string.Join(' ', given?.Tokens.Select(t => t.Value) ?? []));
             }
         }
 

@@ -52,7 +52,7 @@ public sealed class ObjectiveTests
         var peer = Peer.Run(
             StrictJson.Format(new
             {
-                kind, width = network.Width, depth = network.Depth, heads = network.Heads, conditionWidth = network.ConditionWidth, octaves = network.Octaves, dimensions = 2,
+                kind, width = network.Width, depth = network.Depth, heads = network.Heads, conditionWidth = network.ConditionWidth, conditionHeads = network.ConditionHeads, octaves = network.Octaves, dimensions = 2,
                 rate = 1e-3, weightDecay = 0.0, clip = 1.0, steps = 1,
                 objective = new { method, sigmaData = sd, presentWeight, components = network.Mixture?.Components ?? 0, floor = network.Mixture?.DeviationFloor ?? 0 },
             }),
