@@ -38,6 +38,9 @@ public abstract class Denoiser
     /// <summary>Numbers in a plan (L*D).</summary>
     public int PlanSize => PlanLength * Dimensions;
 
+    /// <summary>Numbers that the network answers with: L*D, or more with a mixture head.</summary>
+    public int OutputSize => Network.HeadSize(PlanSize);
+
     /// <summary>Number of weights.</summary>
     public long Parameters { get; }
 
@@ -65,12 +68,12 @@ public abstract class Denoiser
     /// <param name="x">The scaled noisy plan, [L*D].</param>
     /// <param name="cNoise">ln(sigma)/4.</param>
     /// <param name="condition">The normalised condition, [A].</param>
-    /// <param name="output">F, [L*D].</param>
+    /// <param name="output">F, [<see cref="OutputSize"/>].</param>
     public void Forward(ReadOnlySpan<float> x, float cNoise, ReadOnlySpan<float> condition, Span<float> output)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(x.Length, PlanSize, nameof(x));
         ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, ConditionSize, nameof(condition));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(output.Length, PlanSize, nameof(output));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(output.Length, OutputSize, nameof(output));
         var levels = PrepareLevels([cNoise]);
         var scratch = Scratch;
         Begin(scratch, condition);
@@ -141,7 +144,7 @@ internal sealed record NetworkWeights(SafeTensors File, string Prefix, string Wh
 internal sealed record NoiseLevels(int Count, AlignedBuffer Values);
 
 /// <summary>Memory of one thread for running networks of one shape; also holds the condition's share of the plan that is being made.</summary>
-internal abstract class DenoiserScratch(int planSize, int conditionSize)
+internal abstract class DenoiserScratch(int planSize, int conditionSize, int outputSize)
 {
     /// <summary>The normalised condition, [A].</summary>
     public float[] Condition { get; } = new float[conditionSize];
@@ -164,8 +167,8 @@ internal abstract class DenoiserScratch(int planSize, int conditionSize)
     /// <summary>The network's input, [L*D].</summary>
     public float[] Input { get; } = new float[planSize];
 
-    /// <summary>The network's output, [L*D].</summary>
-    public float[] Output { get; } = new float[planSize];
+    /// <summary>The network's output.</summary>
+    public float[] Output { get; } = new float[outputSize];
 
     /// <summary>The finished plan, normalised, [L*D].</summary>
     public float[] Result { get; } = new float[planSize];

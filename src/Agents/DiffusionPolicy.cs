@@ -11,8 +11,8 @@ public sealed class DiffusionPolicy : IPolicy
     private readonly ModelSpec _spec;
     private readonly NormalisationSpec _normalisation;
     private readonly Denoiser _denoiser;
-    private readonly EdmSampler _sampler;
     private readonly PlanLayout _layout;
+    private readonly PlanSampler _sampler;
 
     /// <summary>Makes a policy of one network of a model.</summary>
     /// <param name="spec">The model's description, valid.</param>
@@ -28,7 +28,7 @@ public sealed class DiffusionPolicy : IPolicy
         ArgumentNullException.ThrowIfNull(sampling);
         (_spec, _normalisation, _denoiser) = (spec, normalisation, denoiser);
         _layout = new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, agent);
-        _sampler = new EdmSampler(denoiser, spec.Diffusion, normalisation.SigmaData, sampling.Solver, sampling.Steps, sampling.Temperature);
+        _sampler = PlanSampler.Create(spec, normalisation, denoiser, sampling);
     }
 
     /// <inheritdoc/>
@@ -44,7 +44,7 @@ public sealed class DiffusionPolicy : IPolicy
     public int PlanActions => _spec.Plan.Actions;
 
     /// <inheritdoc/>
-    public int NoiseSize => _spec.PlanSize;
+    public int NoiseSize => _sampler.NoiseSize;
 
     /// <inheritdoc/>
     public ReadOnlySpan<double> ModeShares => _spec.ModeShares;

@@ -17,6 +17,26 @@ public enum NetworkKind
 }
 
 /// <summary>
+/// A mixture-density head: K logits, K means [L*D] and K numbers r [L*D], from which the deviations of K diagonal Gaussians over the normalised plan
+/// follow as floor + e^r.
+/// </summary>
+public sealed record MixtureSpec
+{
+    /// <summary>Gaussians (K). Default: 4, two sides and two orders of passing.</summary>
+    public int Components { get; init; } = 4;
+
+    /// <summary>Smallest deviation, in normalised units. Without one the likelihood of a plan that is known exactly, as the present position is, has no bound. Default: 0.01.</summary>
+    public double DeviationFloor { get; init; } = 0.01;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(Components is >= 1 and <= 256, where, "network.mixture.components", "1 to 256", Components);
+        InvalidInputException.Require(DeviationFloor > 0 && double.IsFinite(DeviationFloor), where, "network.mixture.deviationFloor", "above 0", DeviationFloor);
+    }
+}
+
+/// <summary>
 /// Shape of a denoiser F(c_in x, c_noise, o). Both kinds take the noisy plan x [L, D], the scalar c_noise and the normalised condition o [A],
 /// and return [L, D]. The arithmetic is written out, tensor by tensor, in <c>docs/networks.md</c>.
 /// </summary>
@@ -50,6 +70,12 @@ public sealed record NetworkSpec
     /// </summary>
     public int Octaves { get; init; }
 
+    /// <summary>The mixture-density head of <see cref="MethodKind.Mixture"/>, or null for the head that answers with one plan. The MLP alone can have one.</summary>
+    public MixtureSpec? Mixture { get; init; }
+
+    /// <summary>Numbers that the network answers with for plans of L*D numbers: as many, or K (1 + 2 L D) with a mixture head.</summary>
+    public int HeadSize(int planSize) => Mixture is null ? planSize : Mixture.Components * (1 + 2 * planSize);
+
     /// <summary>Length of the encoded condition for A numbers: A (1 + 2 F).</summary>
     public int EncodedSize(int conditionSize) => conditionSize * (1 + 2 * Octaves);
 
@@ -82,6 +108,8 @@ public sealed record NetworkSpec
         InvalidInputException.Require(Width is >= 4 and <= 4096 && Width % 2 == 0, where, "network.width", "an even number from 4 to 4096", Width);
         InvalidInputException.Require(Depth is >= 1 and <= 64, where, "network.depth", "1 to 64", Depth);
         InvalidInputException.Require(Expansion is >= 1 and <= 16, where, "network.expansion", "1 to 16", Expansion);
+        Mixture?.Validate(where);
+        InvalidInputException.Require(Mixture is null || Kind == NetworkKind.Mlp, where, "network.mixture", "none with a transformer (the mlp has such a head)", $"{Mixture?.Components} components");
         if (Kind == NetworkKind.Dit)
         {
             InvalidInputException.Require(Heads >= 1 && Width % Heads == 0, where, "network.heads", $"a divisor of the width {Width}", Heads);
@@ -178,6 +206,9 @@ public sealed record ProvenanceSpec
     /// <summary>Preset name or file.</summary>
     public string? Preset { get; init; }
 
+    /// <summary>Name of the method that was trained, such as <c>vanilla</c>, or null where the preset was trained as it stands.</summary>
+    public string? Method { get; init; }
+
     /// <summary>Training seed.</summary>
     public ulong Seed { get; init; }
 
@@ -239,6 +270,9 @@ public sealed record ModelSpec
     /// <summary>Shape of the network.</summary>
     public required NetworkSpec Network { get; init; }
 
+    /// <summary>What the network is trained to answer. Files from before there were several methods are of diffusion.</summary>
+    public MethodKind Method { get; init; }
+
     /// <summary>Noise levels.</summary>
     public DiffusionSpec Diffusion { get; init; } = new();
 
@@ -278,6 +312,15 @@ public sealed record ModelSpec
     /// <summary>Prefix of the weights of an agent, with the dot.</summary>
     public string WeightPrefix(int agent) => SharedWeights ? "shared." : $"agent{agent}.";
 
+    /// <summary>Throws unless a method and a network go together.</summary>
+    /// <exception cref="InvalidInputException">A mixture without its head, or the head without a mixture.</exception>
+    public static void RequireHead(MethodKind method, NetworkSpec network, string where)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        var expected = method == MethodKind.Mixture ? "a mixture head, such as { \"components\": 4 }, with method mixture" : "none but with method mixture";
+        InvalidInputException.Require((method == MethodKind.Mixture) == (network.Mixture is not null), where, "network.mixture", expected, network.Mixture is null ? "none" : $"{network.Mixture.Components} components");
+    }
+
     /// <summary>Throws unless every part is in range and all sizes agree.</summary>
     /// <param name="where">The file.</param>
     /// <exception cref="InvalidInputException">Something does not fit.</exception>
@@ -289,6 +332,7 @@ public sealed record ModelSpec
         Sensor.Validate(where);
         Plan.Validate(where);
         Network.Validate(where);
+        RequireHead(Method, Network, where);
         Diffusion.Validate(where);
         Sampling.Validate(where, Plan.Actions);
         PlanLayout.Validate(where, Sensor, Plan, ConditionOnPosition, SharedWeights);

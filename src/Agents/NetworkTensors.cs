@@ -60,7 +60,7 @@ public static class NetworkTensors
                 Linear($"blocks.{i}.down", w, hidden);
             }
 
-            Linear("head", planLength * dimensions, w);
+            Linear("head", network.HeadSize(planLength * dimensions), w);
         }
 
         return list;

@@ -184,9 +184,11 @@ internal static class RunVerb
 
             var model = Model.Load(file);
             ModelFit.Require(scenario, model.Spec, file);
+            var method = model.Spec.Method;
+            RefuseUnused(parsed, method);
             var sampling = Sampled(parsed, model.Spec.Sampling);
             sampling.Validate("options", model.Spec.Plan.Actions);
-            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
+            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]}: {method.Describe(sampling)})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
         }
 
         /// <summary>The speed [m/s] that covers the longest way in four fifths of an episode, within the scenario's limit.</summary>
@@ -195,6 +197,18 @@ internal static class RunVerb
             var longest = scenario.NominalBodies().Max(b => PathSet.Distance(b.Start, b.Goal));
             var speed = longest / (0.8 * (scenario.Steps - 1) * scenario.TimeStep);
             return Math.Max(Math.Min(speed, scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), 1e-3);
+        }
+
+        /// <summary>An option that would change nothing is a misunderstanding.</summary>
+        private static void RefuseUnused(ParseResult parsed, MethodKind method)
+        {
+            Option[] solver = method.HasSolver() ? [] : [Solver, Steps];
+            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation];
+            foreach (var option in solver.Concat(noise))
+            {
+                var given = parsed.GetResult(option);
+                InvalidInputException.Require(given is null or { Implicit: true }, option.Name, "", $"no such option with a model of method {StrictJson.Format(method).Trim('"')}, which has no {(solver.Contains(option) ? "solver" : "noise")}", string.Join(' ', given?.Tokens.Select(t => t.Value) ?? []));
+            }
         }
 
         private static SamplingSpec Sampled(ParseResult parsed, SamplingSpec defaults) => defaults with

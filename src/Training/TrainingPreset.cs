@@ -104,6 +104,7 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(AverageDecay is >= 0 and < 1, where, "training.averageDecay", "0 to below 1", AverageDecay);
         InvalidInputException.Require(NoiseDeviation > 0, where, "training.noiseDeviation", "above 0", NoiseDeviation);
         InvalidInputException.Require(PresentWeight == 0 || shape.Plan.StartsAtPresent, where, "training.presentWeight", "0 unless plan.startsAtPresent", PresentWeight);
+        InvalidInputException.Require(PresentWeight == 0 || shape.Method != MethodKind.Mixture, where, "training.presentWeight", "0 with method mixture, whose loss is a likelihood", PresentWeight);
         InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
         InvalidInputException.Require(ConditionDropout == 0 || shape.Network.Kind == NetworkKind.Dit, where, "training.conditionDropout", "0 with an MLP", ConditionDropout);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
@@ -134,6 +135,11 @@ public sealed record ModelShape
     /// <summary>Shape of the network.</summary>
     public required NetworkSpec Network { get; init; }
 
+    /// <summary>What the network is trained to answer. The paper: diffusion.</summary>
+    /// <remarks>Not written where it is the default, so that a checkpoint from before there were several methods can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public MethodKind Method { get; init; }
+
     /// <summary>Noise levels.</summary>
     public DiffusionSpec Diffusion { get; init; } = new();
 
@@ -150,11 +156,12 @@ public sealed record TrainingPreset
     /// <summary>How.</summary>
     public required OptimisationSpec Training { get; init; }
 
-    /// <summary>Reads a preset and changes single values in it.</summary>
+    /// <summary>Reads a preset, lays a method over it and changes single values in it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="changes"><c>KEY=VALUE</c> with dotted keys and JSON values, such as <c>model.network.width=128</c> or <c>model.sensor.others=null</c>.</param>
-    /// <exception cref="InvalidInputException">The file or a change is not acceptable.</exception>
-    public static TrainingPreset Load(string path, IEnumerable<string> changes)
+    /// <param name="method">Laid over the preset before the changes, or null for none.</param>
+    /// <exception cref="InvalidInputException">The file, the method or a change is not acceptable.</exception>
+    public static TrainingPreset Load(string path, IEnumerable<string> changes, TrainingMethod? method = null)
     {
         ArgumentNullException.ThrowIfNull(changes);
         var text = StrictJson.ReadText(path);
@@ -163,6 +170,13 @@ public sealed record TrainingPreset
         var preset = StrictJson.Parse<TrainingPreset>(text, path);
         var where = path;
         var root = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!;
+        if (method is not null)
+        {
+            where = method.Path;
+            method.ApplyTo(root.AsObject());
+            preset = StrictJson.Parse<TrainingPreset>(root.ToJsonString(), where);
+        }
+
         foreach (var change in changes)
         {
             where = $"--set {change}";
@@ -181,6 +195,7 @@ public sealed record TrainingPreset
         Model.Plan.Validate(where);
         PlanLayout.Validate(where, Model.Sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
+        ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);
         Training.Validate(where, Model);

@@ -218,6 +218,7 @@ public sealed class TrainingSet
             ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => _modes.Count(x => x == m) / (double)_modes.Length)],
             Plan = shape.Plan,
             Network = shape.Network,
+            Method = shape.Method,
             Diffusion = shape.Diffusion,
             Sampling = shape.Sampling,
             Normalisation = [],

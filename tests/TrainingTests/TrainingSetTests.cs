@@ -147,7 +147,7 @@ public sealed class TrainingSetTests
         preset = preset with { Training = preset.Training with { OffsetDeviation = 0, ConditionDropout = 0 } };
         var set = new TrainingSet(Samples.Demonstrations(1), Samples.Swap, preset);
         var batch = new Batch(16, set.Spec.PlanSize, set.Spec.ConditionSize);
-        batch.Fill(set, preset.Training, seed: 3, step: 9, agent: 1);
+        batch.Fill(set, Training.Objectives.Objective.Of(set.Spec, preset.Training), preset.Training, seed: 3, step: 9, agent: 1);
         var constants = set.Spec.Normalisation[1];
         var sd = constants.SigmaData;
         var choice = new CounterRandom(3, RandomPurpose.TrainingBatches, 9, 1);
