@@ -128,7 +128,7 @@ internal static class FiguresTable
 
         void Curve(string name, CollisionCurve? curve, CollisionCurve? theirs, IEnumerable<double> limits)
         {
-            foreach (var limit in curve is null ? [] : limits.Distinct().Order())
+            foreach (var limit in curve is null ? Enumerable.Empty<double>() : limits.Distinct().Order())
             {
                 Estimate? At(CollisionCurve? c) => c is not null && Array.IndexOf(c.Thresholds, limit) is >= 0 and var at ? c.Rate(at) : null;
                 Rate($"{name} alone < {Short(limit)}", At(curve)!.Value, At(theirs));
