@@ -22,7 +22,7 @@ public sealed record TransportFigures
     /// <summary>Demonstrations a block is compared with.</summary>
     public required int Columns { get; init; }
 
-    /// <summary>Joint distance: mean over blocks, normal interval over blocks (unbounded with one block).</summary>
+    /// <summary>Joint distance: mean over blocks with Student's interval over blocks (unbounded with one block).</summary>
     public required Estimate Joint { get; init; }
 
     /// <summary>The distance for each agent on its own, [N], as the paper has it. It does not see how agents' paths belong together.</summary>
@@ -125,7 +125,7 @@ public static class JointTransport
         (Estimate Value, double? AtFloorSize, TransportFloor? Floor) Figure(int? agent)
         {
             var costs = Array.ConvertAll(parts, p => Costs(p.Episodes, p.Demonstrations, agent));
-            var value = Intervals.Mean(Array.ConvertAll(costs, c => Transport.EqualWeights(c, rows, columns)));
+            var value = SeedMeans.Student(Array.ConvertAll(costs, c => Transport.EqualWeights(c, rows, columns)));
             var half = pool.Episodes / 2;
             if (half == 0)
             {
