@@ -32,7 +32,7 @@ internal static class ExpertsVerb
 
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
             """,
-            [discMargin, pairMargin],
+            [discMargin, pairMargin], new SwapExpertOptions().ModeLaw,
             (parsed, law) =>
             {
                 var options = new SwapExpertOptions { ModeLaw = law };
@@ -49,7 +49,7 @@ internal static class ExpertsVerb
 
             Example: mimicd experts road --count 1000 --seed 1 --out runs/road-experts
             """,
-            [pairMargin],
+            [pairMargin], new RoadExpertOptions().ModeLaw,
             (parsed, law) =>
             {
                 var options = new RoadExpertOptions { ModeLaw = law };
@@ -57,7 +57,7 @@ internal static class ExpertsVerb
             });
     }
 
-    private static Command Make(string name, string description, Option<double>[] margins, Func<ParseResult, ModeLaw, IExpertTask> create)
+    private static Command Make(string name, string description, Option<double>[] margins, ModeLaw usual, Func<ParseResult, ModeLaw, IExpertTask> create)
     {
         var number = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
@@ -70,7 +70,7 @@ internal static class ExpertsVerb
         {
             Description = "How modes and places go together: 'independent' shows every start every mode; 'places' draws starts and goals that together suggest the mode, as in the published demonstrations; 'starts' draws starts that alone suggest it.",
             HelpName = "LAW",
-            DefaultValueFactory = _ => "independent",
+            DefaultValueFactory = _ => usual.ToString().ToLowerInvariant(),
         };
         modes.AcceptOnlyFromAmong([.. Enum.GetNames<ModeLaw>().Select(n => n.ToLowerInvariant())]);
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());

@@ -9,7 +9,7 @@ namespace MimicD.World.Experts;
 /// </summary>
 public static class ExpertGenerator
 {
-    // Every common mode is suggested by enough places that this many draws never run out; for a very rare mode or a spread of zero they do, and any place serves.
+    // Every common mode is suggested by enough places that this many draws never run out; for a very rare mode or a spread of zero they do, and the least unsuitable places serve.
     private const int MaxPlaces = 1000;
 
     /// <summary>Demonstrations whose modes are drawn from the task's shares.</summary>
@@ -131,20 +131,26 @@ public static class ExpertGenerator
 
     private static (JointDemonstration Demonstration, int Draws) Draw(IExpertTask task, int mode, ulong seed, int index, CancellationToken cancellation)
     {
-        var starts = new double[2 * task.Nominal.Agents.Count];
-        var goals = new double[starts.Length];
+        int size = 2 * task.Nominal.Agents.Count;
+        var drawn = new double[2 * size];
+        var places = new double[2 * size];
         for (int draw = 0; draw < task.Draws; draw++)
         {
             var random = new CounterRandom(seed, RandomPurpose.Experts, draw, DrawStream, index);
-            int tries = 0;
-            do
+            int least = int.MaxValue;
+            for (int tries = 0; least > 0 && tries < MaxPlaces; tries++)
             {
-                task.DrawPlaces(ref random, starts, goals);
+                task.DrawPlaces(ref random, drawn.AsSpan(0, size), drawn.AsSpan(size));
+                int misfit = task.Misfit(mode, drawn.AsSpan(0, size), drawn.AsSpan(size));
+                if (misfit < least)
+                {
+                    least = misfit;
+                    drawn.CopyTo(places, 0);
+                }
             }
-            while (++tries < MaxPlaces && !task.Suggests(mode, starts, goals));
 
             ulong guessSeed = random.NextUInt64();
-            JointDemonstration? found = task.Solve(mode, starts, goals, guessSeed, cancellation);
+            JointDemonstration? found = task.Solve(mode, places.AsSpan(0, size), places.AsSpan(size), guessSeed, cancellation);
             if (found is not null)
             {
                 return (found, draw + 1);

@@ -32,11 +32,11 @@ public interface IExpertTask
     /// <param name="goals">Receives the goals [N, 2], m.</param>
     void DrawPlaces(ref CounterRandom random, Span<double> starts, Span<double> goals);
 
-    /// <summary>Whether a mode may be shown between these places by the law of modes that was asked for.</summary>
+    /// <summary>How badly a mode suits these places by the law of modes that was asked for: 0 where it may be shown there, more the worse.</summary>
     /// <param name="mode">1..K.</param>
     /// <param name="starts">[N, 2], m.</param>
     /// <param name="goals">[N, 2], m.</param>
-    bool Suggests(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals);
+    int Misfit(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals);
 
     /// <summary>The demonstration of a mode between given places, or null if no guess led to one that keeps all limits and has that mode.</summary>
     /// <param name="mode">1..K.</param>

@@ -1,3 +1,4 @@
+using System.Numerics;
 using MimicD.Numerics;
 
 namespace MimicD.World.Experts;
@@ -19,7 +20,7 @@ public sealed class RoadExpert : IExpertTask
     private const double Swerve = 0.8;
     private const double NearnessPrice = 40;
 
-    // So rare are places too near each other (one draw in six) that this many draws never run out.
+    // So rare are starts too near each other (one draw in ten) that this many draws never run out.
     private const int MaxRedraws = 1000;
 
     private static readonly double[] Headings = [-Math.PI / 2, Math.PI / 2, 0];
@@ -61,13 +62,20 @@ public sealed class RoadExpert : IExpertTask
     /// <inheritdoc/>
     public void DrawPlaces(ref CounterRandom random, Span<double> starts, Span<double> goals)
     {
-        Draw(ref random, _options.Starts, starts);
+        int tries = 0;
+        do
+        {
+            Draw(ref random, _options.Starts, starts);
+        }
+        while (++tries < MaxRedraws && Nearest(starts, 1) <= Math.Max(_options.Separation, _options.PairDistance));
         Draw(ref random, _options.Goals, goals);
     }
 
+    /// <summary>The number of pairs that turn the other way round each other in the mode than in the one that the places suggest; 0 where modes are independent of places.</summary>
     /// <inheritdoc/>
-    public bool Suggests(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
-        => _options.ModeLaw == ModeLaw.Independent || Suggested(starts, _options.ModeLaw == ModeLaw.Places ? goals : [.. _options.Goals]) == mode;
+    public int Misfit(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
+        => _options.ModeLaw == ModeLaw.Independent ? 0
+            : BitOperations.PopCount((uint)((Suggested(starts, _options.ModeLaw == ModeLaw.Places ? goals : [.. _options.Goals]) - 1) ^ (mode - 1)));
 
     /// <summary>The mode that starts and goals suggest by themselves: the one that all agents show who keep to their route and its pace, whoever is in the way.</summary>
     /// <param name="starts">[3, 2], m.</param>
@@ -136,31 +144,12 @@ public sealed class RoadExpert : IExpertTask
         }
     }
 
-    private static double Apart(ReadOnlySpan<double> places)
-    {
-        double least = double.PositiveInfinity;
-        for (int a = 0; a < Agents; a++)
-        {
-            for (int b = 0; b < a; b++)
-            {
-                least = Math.Min(least, Vectors.SquaredDistance(places.Slice(2 * a, 2), places.Slice(2 * b, 2)));
-            }
-        }
-
-        return Math.Sqrt(least);
-    }
-
     private void Draw(ref CounterRandom random, IReadOnlyList<double> nominal, Span<double> places)
     {
-        int tries = 0;
-        do
+        for (int i = 0; i < places.Length; i++)
         {
-            for (int i = 0; i < places.Length; i++)
-            {
-                places[i] = nominal[i] + random.NextUniform(-_options.Spread, _options.Spread);
-            }
+            places[i] = nominal[i] + random.NextUniform(-_options.Spread, _options.Spread);
         }
-        while (++tries < MaxRedraws && Apart(places) <= Math.Max(_options.Separation, _options.PairDistance));
     }
 
     /// <summary>Agent 1's reference [Knots, 3]: down, round, and to the goal; it begins at the nominal start, wherever the agent begins.</summary>
@@ -251,7 +240,7 @@ public sealed class RoadExpert : IExpertTask
                 continue;
             }
 
-            double near = Math.Max(_options.PairDistance - Nearest(guess), 0);
+            double near = Math.Max(_options.PairDistance - Nearest(guess, _options.Knots), 0);
             price += NearnessPrice * near * near;
             if (price < lowest)
             {
@@ -283,17 +272,17 @@ public sealed class RoadExpert : IExpertTask
         }
     }
 
-    private double Nearest(ReadOnlySpan<double> joint)
+    /// <summary>Smallest distance of two agents at the same step, m.</summary>
+    private static double Nearest(ReadOnlySpan<double> joint, int steps)
     {
-        int knots = _options.Knots;
         double least = double.PositiveInfinity;
         for (int a = 0; a < Agents; a++)
         {
             for (int b = 0; b < a; b++)
             {
-                for (int k = 0; k < knots; k++)
+                for (int k = 0; k < steps; k++)
                 {
-                    least = Math.Min(least, Vectors.SquaredDistance(joint.Slice(2 * ((a * knots) + k), 2), joint.Slice(2 * ((b * knots) + k), 2)));
+                    least = Math.Min(least, Vectors.SquaredDistance(joint.Slice(2 * ((a * steps) + k), 2), joint.Slice(2 * ((b * steps) + k), 2)));
                 }
             }
         }

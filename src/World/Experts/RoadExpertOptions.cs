@@ -8,7 +8,8 @@ namespace MimicD.World.Experts;
 /// <para>The published demonstrations come without their cost. Weights and references below were found by inverse optimal control on the set with controls: with exactly these ratios the optimality
 /// conditions of the published paths hold to about 1e-6 on their unconstrained arcs, in all three agents, and the multipliers of a pair's limit
 /// agree between its two agents, so the paths are stationary points of the sum of all costs. The common scale is free and was chosen so that the final weights are round; the weights are then the
-/// swap's, with all of its penalty on control changes turned into one on controls.</para>
+/// swap's, with all of its penalty on control changes turned into one on controls. Between the starts and goals that come out with the weights, our solver finds each of the 100 published paths again,
+/// none of its positions further off than 2e-4 m.</para>
 /// <para>Agents 2 and 3 follow the straight line to their goal. Agent 1 follows the road: from the nominal start straight down in the first 32 of 100 steps, through a quarter circle in the next 34, straight to
 /// its goal in the rest.</para>
 /// </remarks>
@@ -32,7 +33,10 @@ public sealed record RoadExpertOptions
     /// <summary>Half the width of the uniform law of starts and goals round their nominal places, in x and y independently, m. Default 0.6.</summary>
     public double Spread { get; init; } = 0.6;
 
-    /// <summary>Starts are redrawn until all pairs are further apart than this and than <see cref="PairDistance"/>, and so are goals, m. Default 0.75.</summary>
+    /// <summary>
+    /// Starts are redrawn until all pairs are further apart than this and than <see cref="PairDistance"/>, m. Goals are not, as in the published demonstrations: where two are nearer, their agents stop
+    /// the pair's distance apart. Default 0.75.
+    /// </summary>
     public double Separation { get; init; } = 0.75;
 
     /// <summary>Smallest distance between two agents, m. Default 0.75.</summary>
@@ -58,8 +62,11 @@ public sealed record RoadExpertOptions
     /// <summary>Shares of the eight modes (<see cref="WindingModes"/>); need not sum to one. Default: those of the 400 published demonstrations, in which the seventh never happens.</summary>
     public IReadOnlyList<double> ModeShares { get; init; } = [0.045, 0.0875, 0.2325, 0.575, 0.0025, 0.0125, 0, 0.045];
 
-    /// <summary>How modes and places go together. Default: independent.</summary>
-    public ModeLaw ModeLaw { get; init; } = ModeLaw.Independent;
+    /// <summary>
+    /// How modes and places go together. Default: as places suggest, which the published demonstrations do in 89 of 100 cases; a mode forced on any place makes a car hurry, up to 1.6 times as fast as any
+    /// published one.
+    /// </summary>
+    public ModeLaw ModeLaw { get; init; } = ModeLaw.Places;
 
     /// <summary>How many guesses are tried for one draw of starts and goals before it counts as unsolvable. Default 4.</summary>
     public int Guesses { get; init; } = 4;

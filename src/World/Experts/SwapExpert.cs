@@ -65,8 +65,8 @@ public sealed class SwapExpert : IExpertTask
     }
 
     /// <inheritdoc/>
-    public bool Suggests(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
-        => _options.ModeLaw == ModeLaw.Independent || SwapModes.Suggested(starts, _options.ModeLaw == ModeLaw.Places ? goals : starts) == mode;
+    public int Misfit(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
+        => _options.ModeLaw == ModeLaw.Independent || SwapModes.Suggested(starts, _options.ModeLaw == ModeLaw.Places ? goals : starts) == mode ? 0 : 1;
 
     /// <inheritdoc/>
     public JointDemonstration? Solve(
