@@ -198,7 +198,7 @@ internal static class RunVerb
 
             if (file is null)
             {
-                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model)", null);
+                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
                 file = Repository.File("models", "swap.safetensors");
             }
 
