@@ -166,7 +166,8 @@ public sealed record PlanSpec
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
     {
-        InvalidInputException.Require(Length is >= 2 and <= 1024, where, "plan.length", "2 to 1024", Length);
+        var least = StartsAtPresent ? 2 : 1;
+        InvalidInputException.Require(Length >= least && Length <= 1024, where, "plan.length", $"{least} to 1024", Length);
         InvalidInputException.Require(!StartsAtPresent || Frame == Frame.Absolute, where, "plan.startsAtPresent", "false with a relative plan (its position 0 would always be 0)", StartsAtPresent);
     }
 }

@@ -64,7 +64,7 @@ internal static class TrainVerb
                 Resume = parsed.GetValue(resume),
             };
             var demonstrations = DemonstrationSet.Load(parsed.GetValue(demos)!, scenario);
-            var result = await Terminal.DetailedProgressAsync("train", "steps", chosen.Training.Steps, progress =>
+            var result = await Terminal.DetailedProgressAsync("train", "steps", chosen.Training.TotalSteps, progress =>
                 Task.Run(() => Trainer.Run(demonstrations, scenario, chosen, options, new Describe(progress), cancellation), CancellationToken.None));
             if (jsonFile is not null)
             {
@@ -77,7 +77,7 @@ internal static class TrainVerb
                 return CommandLine.Interrupted;
             }
 
-            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters in {result.Networks} network{(result.Networks == 1 ? "" : "s")}, step {result.Step:n0} of {chosen.Training.Steps:n0}, {(result.Loss is { } loss ? $"loss {loss:f4}, " : "")}{result.Seconds:f0} s"));
+            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters in {result.Networks} network{(result.Networks == 1 ? "" : "s")}, step {result.Step:n0} of {chosen.Training.TotalSteps:n0}, {(result.Loss is { } loss ? $"loss {loss:f4}, " : "")}{result.Seconds:f0} s"));
             if (!result.Completed)
             {
                 Terminal.Line("stopped; the same command with --resume goes on from here");
@@ -125,7 +125,8 @@ internal static class TrainVerb
         public void Report(TrainingProgress value)
         {
             var left = TimeSpan.FromSeconds(Math.Min(value.SecondsLeft, 1e8));
-            progress.Report(new Terminal.Advance(value.Step, string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:f4}, {value.SamplesPerSecond:n0} samples/s, {left:hh\\:mm\\:ss} left")));
+            var figures = value.Adversarial is { } round ? string.Create(CultureInfo.InvariantCulture, $"return {round.Return:f1}, discriminator {round.Accuracy:p0}, off {round.Displacement:f2} m") : string.Create(CultureInfo.InvariantCulture, $"loss {value.Loss:f4}");
+            progress.Report(new Terminal.Advance(value.Step, string.Create(CultureInfo.InvariantCulture, $"{figures}, {value.SamplesPerSecond:n0} samples/s, {left:hh\\:mm\\:ss} left")));
         }
     }
 

@@ -1,8 +1,10 @@
 using System.Diagnostics;
 using System.Text;
+using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.Training.Adversarial;
 using MimicD.Training.Networks;
 using MimicD.Training.Objectives;
 using MimicD.Training.Torch;
@@ -49,13 +51,18 @@ public sealed record TrainingRunOptions
 
 /// <summary>How far a run is.</summary>
 /// <param name="Step">Steps done.</param>
-/// <param name="Steps">Steps in all.</param>
-/// <param name="Loss">Mean loss since the last report, summed over agents.</param>
-/// <param name="GradientNorm">Norm before clipping at the last step.</param>
+/// <param name="Steps">Steps in all, adversarial rounds included.</param>
+/// <param name="Loss">Mean loss since the last report, summed over agents; in adversarial rounds that of the discriminators.</param>
+/// <param name="GradientNorm">Norm of the policies' gradient before clipping at the last step.</param>
 /// <param name="LearningRate">Rate of the last step.</param>
 /// <param name="SamplesPerSecond">Samples of all agents since the last report, a second.</param>
-/// <param name="SecondsLeft">At that speed.</param>
-public sealed record TrainingProgress(int Step, int Steps, double Loss, double GradientNorm, double LearningRate, double SamplesPerSecond, double SecondsLeft);
+/// <param name="SecondsLeft">At that speed; before the adversarial rounds, to their beginning.</param>
+public sealed record TrainingProgress(int Step, int Steps, double Loss, double GradientNorm, double LearningRate, double SamplesPerSecond, double SecondsLeft)
+{
+    /// <summary>The last adversarial round, or null before there is one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AdversarialFigures? Adversarial { get; init; }
+}
 
 /// <summary>How a run ended.</summary>
 /// <param name="Step">Steps done.</param>
@@ -94,10 +101,10 @@ public static class Trainer
         var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
         using var networks = new NetworkSet(spec, options.Seed, options.Device);
         var identity = Identity(preset, options, spec.Provenance!);
-        var start = options.Resume ? Restore(networks.Parameters, options, identity) : 0;
-        InvalidInputException.Require(start <= preset.Training.Steps, options.CheckpointPath, "step", $"at most {preset.Training.Steps}", start);
+        using var adversary = preset.Training.Adversarial is null ? null : new AdversarialTraining(demonstrations, scenario, preset, spec, networks, options);
+        var start = options.Resume ? Restore(networks.Parameters, adversary, preset.Training, options, identity) : 0;
         using var metrics = new MetricsLog(options.MetricsPath, start);
-        var loop = new Loop(set, networks, preset.Training, options, spec, identity, metrics, progress);
+        var loop = new Loop(set, networks, adversary, preset.Training, options, spec, identity, metrics, progress);
         return loop.Run(start, cancellationToken);
     }
 
@@ -174,38 +181,68 @@ public static class Trainer
         return sum / count;
     }
 
-    /// <summary>What must be equal for a checkpoint to be gone on with. More steps may be asked of a constant schedule, whose past does not depend on its end.</summary>
+    /// <summary>
+    /// What must be equal for a checkpoint to be gone on with. More steps may be asked of a constant schedule, whose past does not depend on its end, and more adversarial
+    /// rounds of any run.
+    /// </summary>
     private static string Identity(TrainingPreset preset, TrainingRunOptions options, ProvenanceSpec provenance)
     {
-        var comparable = preset.Training.Schedule == RateSchedule.Constant ? preset with { Training = preset.Training with { Steps = 1 } } : preset;
+        var comparable = preset.Training.Adversarial is { } adversarial ? preset with { Training = preset.Training with { Adversarial = adversarial with { Iterations = 1 } } }
+            : preset.Training.Schedule == RateSchedule.Constant ? preset with { Training = preset.Training with { Steps = 1 } } : preset;
         return StrictJson.Format(comparable, indented: false) + $" seed {options.Seed} demonstrations {provenance.DemonstrationsHash}";
     }
 
-    private static int Restore(ParameterSet parameters, TrainingRunOptions options, string identity)
+    private static int Restore(ParameterSet parameters, AdversarialTraining? adversary, OptimisationSpec training, TrainingRunOptions options, string identity)
     {
         var path = options.CheckpointPath;
         InvalidInputException.Require(File.Exists(path), path, "", "a checkpoint to resume from", "no such file");
         var file = SafeTensors.Read(path);
         InvalidInputException.Require(file.Metadata.TryGetValue("identity", out var found) && found == identity, path, "identity", "a checkpoint of the same preset, seed and demonstrations", "another run's");
         InvalidInputException.Require(int.TryParse(file.Metadata.GetValueOrDefault("step"), out var step) && step >= 0, path, "step", "a number", file.Metadata.GetValueOrDefault("step"));
+        InvalidInputException.Require(step <= training.TotalSteps, path, "step", $"at most {training.TotalSteps}", step);
         parameters.ImportState(file, path);
+        if (step > training.Steps)
+        {
+            adversary!.ImportState(file, path);
+        }
+
         return step;
     }
 
     /// <summary>The loop over steps.</summary>
-    private sealed class Loop(TrainingSet set, NetworkSet networks, OptimisationSpec training, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
+    private sealed class Loop(TrainingSet set, NetworkSet networks, AdversarialTraining? adversary, OptimisationSpec training, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
     {
         private readonly Objective _objective = Objective.Of(spec, training);
+
+        private double? _loss;
+
+        private int _saved = -1;
 
         public TrainingResult Run(int start, CancellationToken cancellationToken)
         {
             var clock = Stopwatch.StartNew();
+            var step = start < training.Steps ? Optimise(start, clock, cancellationToken) : start;
+            if (adversary is not null && step >= training.Steps)
+            {
+                step = Contend(step, clock, cancellationToken);
+            }
+
+            // Stopped before its first step, a run leaves what an earlier one wrote.
+            if (_saved != step && (step > start || step == training.TotalSteps))
+            {
+                Save(step);
+            }
+
+            return new TrainingResult(step, step == training.TotalSteps, _loss, networks.Parameters.Count, spec.Networks, clock.Elapsed.TotalSeconds, options.Output);
+        }
+
+        /// <summary>Steps on batches of samples.</summary>
+        private int Optimise(int start, Stopwatch clock, CancellationToken cancellationToken)
+        {
             var constants = new AdamWConstants(WeightDecay: training.WeightDecay);
             var (lossSum, lossCount, lastTime, step) = (0.0, 0, 0.0, start);
-            double? lastLoss = null;
             var (current, next) = (NewBatches(), NewBatches());
             var ready = Task.Run(() => Fill(current, start + 1), CancellationToken.None);
-            var saved = -1;
             while (step < training.Steps && !cancellationToken.IsCancellationRequested)
             {
                 step++;
@@ -228,29 +265,57 @@ public static class Trainer
                 {
                     var now = clock.Elapsed.TotalSeconds;
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
-                    var mean = lossSum / lossCount;
-                    lastLoss = mean;
-                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * set.Learners, (training.Steps - step) / perSecond);
-                    metrics.Write(report);
-                    progress?.Report(report);
+                    _loss = lossSum / lossCount;
+                    Report(new TrainingProgress(step, training.TotalSteps, _loss.Value, norm, rate, perSecond * training.Batch * set.Learners, (training.Steps - step) / perSecond));
                     (lossSum, lossCount, lastTime) = (0, 0, now);
                 }
 
                 if (step % options.CheckpointEvery == 0 || step == training.Steps)
                 {
                     Save(step);
-                    saved = step;
                 }
             }
 
             ready.GetAwaiter().GetResult();
-            // Stopped before its first step, a run leaves what an earlier one wrote.
-            if (saved != step && (step > start || step == training.Steps))
+            _loss ??= lossCount > 0 ? lossSum / lossCount : null;
+            return step;
+        }
+
+        /// <summary>Adversarial rounds, each one reported, for a round is worth many steps.</summary>
+        private int Contend(int start, Stopwatch clock, CancellationToken cancellationToken)
+        {
+            var step = start;
+            if (step == training.Steps)
             {
-                Save(step);
+                networks.Parameters.RestartFromAverage();
             }
 
-            return new TrainingResult(step, step == training.Steps, lastLoss ?? (lossCount > 0 ? lossSum / lossCount : null), networks.Parameters.Count, spec.Networks, clock.Elapsed.TotalSeconds, options.Output);
+            while (step < training.TotalSteps && !cancellationToken.IsCancellationRequested)
+            {
+                step++;
+                var before = clock.Elapsed.TotalSeconds;
+                var (loss, norm, figures) = adversary!.Round(step);
+                if (!double.IsFinite(loss) || !double.IsFinite(norm))
+                {
+                    throw new InvalidInputException($"training diverged in adversarial round {step - training.Steps}; try a lower training.adversarial.policyRate");
+                }
+
+                _loss = loss;
+                var perSecond = 1 / Math.Max(clock.Elapsed.TotalSeconds - before, 1e-9);
+                Report(new TrainingProgress(step, training.TotalSteps, loss, norm, training.Adversarial!.PolicyRate, perSecond * adversary.Transitions, (training.TotalSteps - step) / perSecond) { Adversarial = figures });
+                if ((step - training.Steps) % options.CheckpointEvery == 0 || step == training.TotalSteps)
+                {
+                    Save(step);
+                }
+            }
+
+            return step;
+        }
+
+        private void Report(TrainingProgress report)
+        {
+            metrics.Write(report);
+            progress?.Report(report);
         }
 
         private Batch[] NewBatches()
@@ -271,7 +336,13 @@ public static class Trainer
             checkpoint.Metadata["step"] = $"{step}";
             checkpoint.Metadata["identity"] = identity;
             networks.Parameters.ExportState(checkpoint);
+            if (step > training.Steps)
+            {
+                adversary!.ExportState(checkpoint);
+            }
+
             checkpoint.Write(options.CheckpointPath);
+            _saved = step;
         }
     }
 

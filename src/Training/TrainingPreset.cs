@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
+using MimicD.Training.Adversarial;
 
 namespace MimicD.Training;
 
@@ -90,6 +91,15 @@ public sealed record OptimisationSpec
     /// <summary>Share of the offset that is left after each step of the future, from 0 to 1. Unused when <see cref="OffsetDeviation"/> is 0.</summary>
     public double OffsetDecay { get; init; } = 0.8;
 
+    /// <summary>Adversarial rounds after these steps, or null for none.</summary>
+    /// <remarks>Not written where there are none, so that a checkpoint from before there were such can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public AdversarialSpec? Adversarial { get; init; }
+
+    /// <summary>Steps of a whole run: optimizer steps, and after them adversarial rounds.</summary>
+    [JsonIgnore]
+    public int TotalSteps => Steps + (Adversarial?.Iterations ?? 0);
+
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where, ModelShape shape)
     {
@@ -111,6 +121,7 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(OffsetDeviation >= 0, where, "training.offsetDeviation", "0 or more", OffsetDeviation);
         InvalidInputException.Require(OffsetDecay is >= 0 and <= 1, where, "training.offsetDecay", "0 to 1", OffsetDecay);
         InvalidInputException.Require(Normalisation == PlanNormalisation.Coordinate || Window == 0 || Window == shape.Plan.Length, where, "training.normalisation", "coordinate where the window is shorter than the plan", Normalisation);
+        Adversarial?.Validate(where, shape);
     }
 }
 

@@ -177,6 +177,9 @@ MT_API Tensor* mt_log_sum_exp(const Tensor* a, int64_t dim) { return guarded([&]
 MT_API Tensor* mt_silu(const Tensor* a) { return guarded([&] { return at::silu(*a); }); }
 MT_API Tensor* mt_mish(const Tensor* a) { return guarded([&] { return at::mish(*a); }); }
 MT_API Tensor* mt_gelu_tanh(const Tensor* a) { return guarded([&] { return at::gelu(*a, "tanh"); }); }
+MT_API Tensor* mt_softplus(const Tensor* a) { return guarded([&] { return at::softplus(*a); }); }
+MT_API Tensor* mt_clamp(const Tensor* a, double low, double high) { return guarded([&] { return at::clamp(*a, low, high); }); }
+MT_API Tensor* mt_minimum(const Tensor* a, const Tensor* b) { return guarded([&] { return at::minimum(*a, *b); }); }
 MT_API Tensor* mt_softmax(const Tensor* a, int64_t dim) { return guarded([&] { return at::softmax(*a, dim); }); }
 MT_API Tensor* mt_transpose(const Tensor* a, int64_t d0, int64_t d1) { return guarded([&] { return a->transpose(d0, d1); }); }
 MT_API Tensor* mt_narrow(const Tensor* a, int64_t dim, int64_t start, int64_t length) { return guarded([&] { return a->narrow(dim, start, length); }); }

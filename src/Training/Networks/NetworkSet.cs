@@ -66,6 +66,14 @@ internal sealed class NetworkSet : IDisposable
         return Evaluate(network, x, noise, condition).ToArray();
     }
 
+    /// <summary>F(0, 0, o) for normalised conditions [B, A], with gradients: the answer of methods that show the network no plan.</summary>
+    public Tensor Answer(int network, ReadOnlySpan<float> condition, int batch)
+        => Evaluate(network, new float[batch * _spec.PlanSize], new float[batch], condition);
+
+    /// <summary>The same without gradients, row by row.</summary>
+    public float[] Answers(int network, ReadOnlySpan<float> condition, int batch)
+        => Forward(network, new float[batch * _spec.PlanSize], new float[batch], condition);
+
     /// <summary>Mean squared error of F against a target, with gradients and without dropout: for comparison with other implementations.</summary>
     public Tensor SquaredError(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition, ReadOnlySpan<float> target)
         => (Evaluate(network, x, noise, condition) - Upload(target, noise.Length)).Square().Mean();

@@ -127,6 +127,14 @@ internal sealed class ParameterSet : IDisposable
         _average!.Assign(values);
     }
 
+    /// <summary>Starts over from the moving average: the weights become it, and the optimizer forgets.</summary>
+    public void RestartFromAverage()
+    {
+        _weights!.Assign(_average!.ToArray());
+        _first!.Clear();
+        _second!.Clear();
+    }
+
     /// <summary>The gradients by weight.</summary>
     public IReadOnlyDictionary<string, float[]> Gradients()
     {
@@ -135,20 +143,20 @@ internal sealed class ParameterSet : IDisposable
     }
 
     /// <summary>Copies everything that a resumed run needs into a checkpoint.</summary>
-    public void ExportState(SafeTensors file)
+    public void ExportState(SafeTensors file, string prefix = "")
     {
         foreach (var (name, tensor) in State())
         {
-            file.Add(name, tensor.ToArray(), checked((int)Count));
+            file.Add(prefix + name, tensor.ToArray(), checked((int)Count));
         }
     }
 
     /// <summary>Takes everything back from a checkpoint.</summary>
-    public void ImportState(SafeTensors file, string where)
+    public void ImportState(SafeTensors file, string where, string prefix = "")
     {
         foreach (var (name, tensor) in State())
         {
-            tensor.Assign(file.Get(name, where, checked((int)Count)));
+            tensor.Assign(file.Get(prefix + name, where, checked((int)Count)));
         }
     }
 

@@ -108,6 +108,15 @@ internal static partial class NativeMethods
     internal static partial TensorHandle mt_gelu_tanh(TensorHandle a);
 
     [LibraryImport(Library)]
+    internal static partial TensorHandle mt_softplus(TensorHandle a);
+
+    [LibraryImport(Library)]
+    internal static partial TensorHandle mt_clamp(TensorHandle a, double low, double high);
+
+    [LibraryImport(Library)]
+    internal static partial TensorHandle mt_minimum(TensorHandle a, TensorHandle b);
+
+    [LibraryImport(Library)]
     internal static partial TensorHandle mt_softmax(TensorHandle a, long dim);
 
     [LibraryImport(Library)]

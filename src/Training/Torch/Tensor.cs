@@ -191,6 +191,15 @@ public sealed class Tensor : IDisposable
     /// <summary>GELU in its tanh form.</summary>
     public Tensor Gelu() => new(NativeMethods.mt_gelu_tanh(_handle));
 
+    /// <summary>ln(1 + e^x), computed so that it does not overflow.</summary>
+    public Tensor Softplus() => new(NativeMethods.mt_softplus(_handle));
+
+    /// <summary>x cut to [low, high]; no gradient passes where it was cut.</summary>
+    public Tensor Clamp(double low, double high) => new(NativeMethods.mt_clamp(_handle, low, high));
+
+    /// <summary>The smaller of two elements, with broadcasting.</summary>
+    public static Tensor Minimum(Tensor a, Tensor b) => new(NativeMethods.mt_minimum(a._handle, b._handle));
+
     /// <summary>Softmax over one axis.</summary>
     public Tensor Softmax(long axis) => new(NativeMethods.mt_softmax(_handle, axis));
 
