@@ -37,10 +37,10 @@ internal static class TrainVerb
         };
         verb.SetAction(async (parsed, cancellation) =>
         {
-            var scenario = Scenario.Load(Shipped(parsed.GetValue(scenarioName)!, "scenarios"));
+            var scenario = Scenario.Load(Repository.Shipped("scenarios", parsed.GetValue(scenarioName)!));
             var name = parsed.GetValue(preset)!;
             var changes = parsed.GetValue(steps) is { } n ? [.. parsed.GetValue(set)!, $"training.steps={n}"] : parsed.GetValue(set)!;
-            var chosen = TrainingPreset.Load(Shipped(name, "presets"), changes);
+            var chosen = TrainingPreset.Load(Repository.Shipped("presets", name), changes);
             var model = parsed.GetValue(output)!;
             InvalidInputException.Require(model.EndsWith(".safetensors", StringComparison.Ordinal), "--out", "", "a file name that ends in .safetensors", model);
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
@@ -80,10 +80,6 @@ internal static class TrainVerb
         });
         return verb;
     }
-
-    /// <summary>A bare name means a file that comes with the program; anything with a slash or an ending is a path.</summary>
-    private static string Shipped(string name, string folder)
-        => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal) ? name : Repository.File(folder, name + ".json");
 
     private sealed class Describe(IProgress<Terminal.Advance> progress) : IProgress<TrainingProgress>
     {
