@@ -7,7 +7,11 @@ namespace MimicD.Cli;
 /// <summary>Runs this program as a child. The child stops, keeping what is done, when its standard input ends: when its parent asks, or is no more, however it ended.</summary>
 internal static class ChildProgram
 {
+    // Set in a child.
     private const string Variable = "MIMICD_STOP_WITH_INPUT";
+
+    // The entry script, which names itself here: it installs what the child's verb lacks.
+    private const string Script = "MIMICD_ENTRY";
 
     /// <summary>Runs a verb to its end.</summary>
     /// <param name="arguments">Verb and options.</param>
@@ -18,8 +22,9 @@ internal static class ChildProgram
     /// <exception cref="OperationCanceledException">It was stopped.</exception>
     public static async Task RunAsync(IReadOnlyList<string> arguments, Action<string> line, CancellationToken cancellationToken)
     {
-        var start = new ProcessStartInfo(Environment.ProcessPath!, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
-        if (Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
+        var script = Environment.GetEnvironmentVariable(Script) is { Length: > 0 } entry ? entry : null;
+        var start = new ProcessStartInfo(script ?? Environment.ProcessPath!, arguments) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        if (script is null && Path.GetFileNameWithoutExtension(Environment.ProcessPath) == "dotnet")
         {
             start.ArgumentList.Insert(0, Assembly.GetExecutingAssembly().Location);
         }

@@ -77,7 +77,7 @@ internal static class SweepVerb
         var total = (long)file.Episodes * (only is null ? plan.Cells.Count : 1);
         var outcome = await Terminal.DetailedProgressAsync("sweep", "episodes", total, progress => runner.RunAsync(new Describe(progress, total), cancellation), ProgressLines);
         var results = only is null ? outcome.Results : [.. outcome.Results.Where(r => r.Id == only)];
-        Print(results);
+        Print(plan, results);
         if (json is not null)
         {
             AtomicFile.WriteText(json, StrictJson.Format(results) + "\n");
@@ -135,7 +135,7 @@ internal static class SweepVerb
         Terminal.Out.Write(table);
     }
 
-    private static void Print(IReadOnlyList<SweepCellResult> results)
+    private static void Print(SweepPlan plan, IReadOnlyList<SweepCellResult> results)
     {
         if (results.Count == 0)
         {
@@ -143,17 +143,18 @@ internal static class SweepVerb
         }
 
         var table = Terminal.Table(["cell", .. results[0].Axes.Keys, "strict success", "95 % interval", "goals reached", "contact", "pair distance [m]"]);
+        var contacts = plan.Cells.ToDictionary(c => c.Id, c => c.Scenario.Collision.Contact, StringComparer.Ordinal);
         foreach (var result in results)
         {
-            table.Row([result.Id, .. result.Axes.Values, .. result.Figures is { } f ? Shown(f) : ["failed", "", "", "", ""]]);
+            table.Row([result.Id, .. result.Axes.Values, .. result.Figures is { } f ? Shown(f, contacts[result.Id]) : ["failed", "", "", "", ""]]);
         }
 
         Terminal.Out.Write(table);
 
-        static string[] Shown(Figures figures) =>
+        static string[] Shown(Figures figures, string limit) =>
         [
             Percent(figures.StrictSuccess.Value), $"{Percent(figures.StrictSuccess.Low)} to {Percent(figures.StrictSuccess.High)}", Percent(figures.GoalsReached.Value),
-            Array.Find(figures.Collisions, c => c.Name == "contact") is { } contact ? Percent(contact.Rate.Value) : "",
+            Array.Find(figures.Collisions, c => c.Name == limit) is { } contact ? Percent(contact.Rate.Value) : "",
             figures.MinimumPairDistance is { } pair ? pair.Value.ToString("0.000", CultureInfo.InvariantCulture) : "",
         ];
 
