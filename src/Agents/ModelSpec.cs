@@ -31,7 +31,7 @@ public sealed record NetworkSpec
     /// <summary>Residual blocks. The paper: 3.</summary>
     public required int Depth { get; init; }
 
-    /// <summary>Attention heads of the transformer's blocks and of its condition embedding; divides <see cref="Width"/> and <see cref="ConditionWidth"/>. The paper: 4. Unused by the MLP.</summary>
+    /// <summary>Attention heads of the transformer's blocks; divides <see cref="Width"/>. The paper: 4. Unused by the MLP.</summary>
     public int Heads { get; init; } = 4;
 
     /// <summary>Hidden width of a block's MLP over <see cref="Width"/>. The paper: 4; the MLP denoiser does well with 1.</summary>
@@ -39,6 +39,9 @@ public sealed record NetworkSpec
 
     /// <summary>Width of one condition token of the transformer. The paper: 128. Unused by the MLP.</summary>
     public int ConditionWidth { get; init; } = 128;
+
+    /// <summary>Attention heads of the transformer's condition embedding; divides <see cref="ConditionWidth"/>. The paper's code: 8. Unused by the MLP.</summary>
+    public int ConditionHeads { get; init; } = 8;
 
     /// <summary>
     /// Octaves (F) at which the MLP sees each number of the condition beside the number itself. A condition is normalised by its spread over whole
@@ -81,8 +84,9 @@ public sealed record NetworkSpec
         InvalidInputException.Require(Expansion is >= 1 and <= 16, where, "network.expansion", "1 to 16", Expansion);
         if (Kind == NetworkKind.Dit)
         {
-            InvalidInputException.Require(Heads >= 1 && Width % Heads == 0 && ConditionWidth % Heads == 0, where, "network.heads", $"a divisor of the width {Width} and of the condition width {ConditionWidth}", Heads);
+            InvalidInputException.Require(Heads >= 1 && Width % Heads == 0, where, "network.heads", $"a divisor of the width {Width}", Heads);
             InvalidInputException.Require(ConditionWidth is >= 1 and <= 4096, where, "network.conditionWidth", "1 to 4096", ConditionWidth);
+            InvalidInputException.Require(ConditionHeads >= 1 && ConditionWidth % ConditionHeads == 0, where, "network.conditionHeads", $"a divisor of the condition width {ConditionWidth}", ConditionHeads);
         }
     }
 }

@@ -71,7 +71,7 @@ internal static partial class DoctorVerb
             new("OpenBLAS with threads", "train, test", Torch() is { } torch && torch.StartsWith("CMAKE", StringComparison.Ordinal) ? "libtorch's own" : OpenBlas(), Apt("libopenblas0-pthread")),
             // Built on first use, so its absence keeps nobody from training.
             new("libtorch binding", "", File.Exists(native) ? "built" : "built by the first 'mimicd train'", ""),
-            new("python3 with numpy and torch", "test", Output("/usr/bin/python3", "-c", "import numpy, torch; print('numpy', numpy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-torch")),
+            new("python3, numpy, scipy, torch", "test", Output("/usr/bin/python3", "-c", "import numpy, scipy, torch; print('numpy', numpy.__version__ + ', scipy', scipy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-scipy python3-torch")),
         ];
     }
 

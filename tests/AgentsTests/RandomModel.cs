@@ -16,7 +16,7 @@ public static class RandomModel
         SharedWeights = shared,
         Sensor = new SensorSpec { Dimensions = 2, Velocity = true, Goal = Frame.Relative, Others = new OthersSpec(), History = 2 },
         Plan = new PlanSpec { Length = planLength, Frame = Frame.Absolute },
-        Network = new NetworkSpec { Kind = kind, Width = width, Depth = 2, Heads = 2, Expansion = kind == NetworkKind.Mlp ? 1 : 4, ConditionWidth = 16 },
+        Network = new NetworkSpec { Kind = kind, Width = width, Depth = 2, Heads = 2, Expansion = kind == NetworkKind.Mlp ? 1 : 4, ConditionWidth = 16, ConditionHeads = 4 },
         Sampling = new SamplingSpec { Steps = 4, Execute = Math.Min(2, planLength - 1) },
         Normalisation = [],
     });

@@ -56,7 +56,7 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
         var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.Sensor.Dimensions);
         var n = Noise(c);
         var k = Split(Linear("condition.in", o), a, cw);
-        k = Attention(k, "condition.qkv", "condition.out", heads);
+        k = Attention(k, "condition.qkv", "condition.out", spec.Network.ConditionHeads);
         var e = Sum(n, Linear("condition.project", [.. k.SelectMany(v => v)]));
         var silu = e.Select(v => v / (1 + Math.Exp(-v))).ToArray();
         var h = new double[length][];
@@ -65,15 +65,16 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
             h[t] = Linear("tokens", x[(t * d)..((t + 1) * d)]);
             for (var j = 0; j < W; j++)
             {
-                var angle = t / Math.Pow(10000, (j - j % 2) / (double)W);
-                h[t][j] += j % 2 == 0 ? Math.Sin(angle) : Math.Cos(angle);
+                var angle = t / Math.Pow(10000, j % (W / 2) / (W / 2 - 1.0));
+                h[t][j] += j < W / 2 ? Math.Sin(angle) : Math.Cos(angle);
             }
         }
 
         for (var i = 0; i < spec.Network.Depth; i++)
         {
             var m = Split(Linear($"blocks.{i}.modulation", silu), 6, W);
-            var attended = Attention([.. h.Select(v => Modulated(v, m[0], m[1]))], $"blocks.{i}.qkv", $"blocks.{i}.out", heads);
+            h = [.. h.Select(v => Modulated(v, m[0], m[1]))];
+            var attended = Attention(h, $"blocks.{i}.qkv", $"blocks.{i}.out", heads);
             h = [.. h.Select((v, t) => Sum(v, Times(m[2], attended[t])))];
             h = [.. h.Select(v => Sum(v, Times(m[5], Linear($"blocks.{i}.down", [.. Linear($"blocks.{i}.up", Modulated(v, m[3], m[4])).Select(Gelu)]))))];
         }

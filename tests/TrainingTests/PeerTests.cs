@@ -14,6 +14,9 @@ public sealed class PeerTests
 {
     private const double Tolerance = 1e-5;
 
+    // Of a sum in single precision, relative to the largest element of its tensor.
+    private const double Rounding = 1e-6;
+
     public static TheoryData<NetworkKind, int, int, int> Shapes => new()
     {
         // kind, width, plan length, agents' other slots
@@ -32,7 +35,7 @@ public sealed class PeerTests
         var inputs = Inputs(spec, batch: 5);
         using var networks = new NetworkSet(spec, seed: 0, "cpu");
         networks.Parameters.ImportWeights(weights, "random model");
-        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, octaves = spec.Network.Octaves, dimensions = 2, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
+        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, conditionHeads = spec.Network.ConditionHeads, octaves = spec.Network.Octaves, dimensions = 2, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
         var peer = RunPeer(StrictJson.Format(options), weights, inputs);
 
         AssertClose(peer.Tensors["forward"].Data, networks.Forward(0, inputs.X, inputs.Noise, inputs.Condition), "forward");
@@ -62,12 +65,12 @@ public sealed class PeerTests
         var after = networks.Export(spec);
         foreach (var (name, tensor) in after.Tensors)
         {
-            // A key's bias adds the same to all scores of a query, so its exact gradient is zero; AdamW divides the rounding noise that is left by
-            // its own size, and no two implementations round alike. That third is compared by its gradient alone, above.
-            var third = name.EndsWith(".qkv.bias", StringComparison.Ordinal) ? tensor.Data.Length / 3 : 0;
-            var expected = peer.Tensors["weight." + name["agent0.".Length..]].Data;
-            AssertClose(expected.AsSpan(2 * third), tensor.Data.AsSpan(2 * third), "weight " + name);
-            AssertClose(expected.AsSpan(0, third), tensor.Data.AsSpan(0, third), "weight " + name);
+            // AdamW divides a gradient by its own size, so of one that is all rounding noise (a key's bias has exactly none: it adds the same to all scores of a query) it
+            // makes a whole step, and no two implementations round alike. What rounding of the gradient does to a step is allowed for.
+            var own = name["agent0.".Length..];
+            var gradient = peer.Tensors["gradient." + own].Data;
+            var noise = Rounding * gradient.Max(Math.Abs);
+            AssertClose(peer.Tensors["weight." + own].Data, tensor.Data, "weight " + name, i => options.steps * options.rate * Math.Min(1, noise / Math.Max(Math.Abs(gradient[i]), 1e-30)));
         }
     }
 
@@ -141,7 +144,7 @@ public sealed class PeerTests
         }
     }
 
-    private static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, string what)
+    private static void AssertClose(ReadOnlySpan<float> expected, ReadOnlySpan<float> actual, string what, Func<int, double>? allowance = null)
     {
         Assert.Equal(expected.Length, actual.Length);
         var scale = 1.0;
@@ -152,7 +155,7 @@ public sealed class PeerTests
 
         for (var i = 0; i < expected.Length; i++)
         {
-            Assert.True(Math.Abs(expected[i] - actual[i]) <= Tolerance * scale, $"{what}[{i}]: expected {expected[i]:g9}, found {actual[i]:g9}");
+            Assert.True(Math.Abs(expected[i] - actual[i]) <= Tolerance * scale + (allowance?.Invoke(i) ?? 0), $"{what}[{i}]: expected {expected[i]:g9}, found {actual[i]:g9}");
         }
     }
 

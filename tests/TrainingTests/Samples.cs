@@ -40,7 +40,7 @@ internal static class Samples
         {
             Sensor = new SensorSpec { Velocity = true, Goal = Frame.Relative, Others = new OthersSpec { Order = OtherOrder.Identity, Velocity = true }, Obstacles = new ObstaclesSpec(), History = 2 },
             Plan = new PlanSpec { Length = 6, Frame = frame, StartsAtPresent = frame == Frame.Absolute },
-            Network = new NetworkSpec { Kind = kind, Width = 16, Depth = 2, Heads = 2, Expansion = 2, ConditionWidth = 8 },
+            Network = new NetworkSpec { Kind = kind, Width = 16, Depth = 2, Heads = 2, Expansion = 2, ConditionWidth = 8, ConditionHeads = 4 },
         },
         Training = new OptimisationSpec { Steps = steps, Batch = 8, Dropout = dropout, ConditionDropout = kind == NetworkKind.Dit ? 0.2 : 0, OffsetDeviation = frame == Frame.Relative ? 0.1 : 0, Normalisation = frame == Frame.Relative ? PlanNormalisation.Position : PlanNormalisation.Coordinate, PresentWeight = frame == Frame.Absolute ? 2 : 0 },
     };

@@ -69,18 +69,19 @@ def embed(w, noise):
 def dit(w, spec, x, noise, condition):
     width, c, a, d = spec["width"], spec["conditionWidth"], condition.shape[1], spec["dimensions"]
     k = linear(w, "condition.in", condition).reshape(-1, a, c)
-    k = attention(w, "condition", k, spec["heads"])
+    k = attention(w, "condition", k, spec["conditionHeads"])
     e = F.silu(embed(w, noise) + linear(w, "condition.project", k.flatten(1)))
     x = x.reshape(x.shape[0], -1, d)
     t = torch.arange(x.shape[1], dtype=torch.float64)[:, None]
     j = torch.arange(width // 2, dtype=torch.float64)[None]
-    angle = t / 10000 ** (2 * j / width)
-    positions = torch.stack([angle.sin(), angle.cos()], -1).reshape(x.shape[1], width).float()
+    angle = t / 10000 ** (j / (width // 2 - 1))
+    positions = torch.cat([angle.sin(), angle.cos()], -1).float()
     h = linear(w, "tokens", x) + positions
     for i in range(spec["depth"]):
         b = f"blocks.{i}"
         s1, k1, g1, s2, k2, g2 = linear(w, b + ".modulation", e)[:, None].chunk(6, -1)
-        h = h + g1 * attention(w, b, norm(h) * (1 + k1) + s1, spec["heads"])
+        h = norm(h) * (1 + k1) + s1
+        h = h + g1 * attention(w, b, h, spec["heads"])
         h = h + g2 * linear(w, b + ".down", gelu(linear(w, b + ".up", norm(h) * (1 + k2) + s2)))
     s, k = linear(w, "head.modulation", e)[:, None].chunk(2, -1)
     return linear(w, "head.out", norm(h) * (1 + k) + s).flatten(1)
