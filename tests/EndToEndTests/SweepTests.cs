@@ -174,6 +174,29 @@ public sealed class SweepTests : IDisposable
     }
 
     [Fact]
+    public async Task A_cell_stops_early_at_the_same_block_for_any_number_of_threads()
+    {
+        var file = Write("""
+            { "name": "stopping", "episodes": 60, "block": 4, "stop": { "width": 0.35 }, "base": { "scenario": "ring", "policy": "straight" },
+              "axes": [ { "name": "agents", "key": "scenario.agents", "values": [2, 3] } ] }
+            """);
+        foreach (var threads in new[] { "1", "3" })
+        {
+            (await EntryPoint.RunAsync("sweep", file, "--out", _scratch[threads], "--threads", threads)).Success.ToString();
+        }
+
+        Assert.Equal(Numbers("1"), Numbers("3"));
+        Assert.All(Folder("1").ReadCells(), c =>
+        {
+            var found = c.Stopping!.StrictSuccess;
+            Assert.InRange(c.Episodes, 4, 56);
+            Assert.Equal((c.Episodes, c.Episodes, 60), (c.BlockEpisodes.Sum(), c.Figures!.Episodes, c.Stopping.Planned));
+            Assert.Equal(c.Figures.StrictSuccess.Value, found.Value);
+            Assert.InRange(found.High - found.Low, 0, 0.35);
+        });
+    }
+
+    [Fact]
     public async Task A_training_stops_with_the_sweep_that_asked_for_it()
     {
         (await EntryPoint.RunAsync("experts", "swap", "--count", "2", "--out", _scratch["demos"])).Success.ToString();

@@ -33,6 +33,9 @@ public sealed record SweepCell
     /// <summary>What the figures are compared with; null where that is what the model remembers.</summary>
     public SweepDemonstrations? Demonstrations { get; init; }
 
+    /// <summary>When it may stop early; null: never.</summary>
+    public SweepStop? Stop { get; init; }
+
     /// <summary>Episodes of each block.</summary>
     public required int[] BlockEpisodes { get; init; }
 

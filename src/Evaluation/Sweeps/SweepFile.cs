@@ -27,6 +27,9 @@ public sealed partial record SweepFile
     /// <summary>Seed of the first block; block b has this seed plus b. Default: 0.</summary>
     public ulong Seed { get; init; }
 
+    /// <summary>When a cell may stop before it has all its episodes; null: never.</summary>
+    public SweepStop? Stop { get; init; }
+
     /// <summary>Demonstrations that are made where they are missing, by the scenario's name.</summary>
     public Dictionary<string, ExpertsRecipe> Experts { get; init; } = [];
 
@@ -61,6 +64,8 @@ public sealed partial record SweepFile
         Require(NamePattern().IsMatch(Name), "name", "letters, digits, dots, dashes and underscores", $"'{Name}'");
         Require(Episodes is >= 1 and <= MaxEpisodes, "episodes", $"1 to {MaxEpisodes}", Episodes);
         Require(Block >= 1, "block", "at least 1", Block);
+        Require(Stop is null || Stop.Width is >= 0.001 and < 1, "stop.width", "0.001 to below 1", Stop?.Width);
+        Require(Stop is null || Stop.Level is > 0 and < 1, "stop.level", "between 0 and 1", Stop?.Level);
         foreach (var (name, recipe) in Experts)
         {
             Require(recipe is not null, $"experts.{name}", "a recipe", null);
@@ -149,6 +154,19 @@ public sealed partial record SweepFile
 
     [GeneratedRegex("^[a-z][a-z0-9-]*$", RegexOptions.CultureInvariant, 1000)]
     private static partial Regex OptionPattern();
+}
+
+/// <summary>
+/// A cell stops after the first of its blocks at which the confidence sequence of strict success (<see cref="ConfidenceSequence"/>) is narrow enough. Looked at after every block in
+/// their order, so that where it stops does not depend on threads; the sequence's interval, not Wilson's, is the one that allows for the looking.
+/// </summary>
+public sealed record SweepStop
+{
+    /// <summary>Width of the interval, upper minus lower end.</summary>
+    public required double Width { get; init; }
+
+    /// <summary>Least coverage over all looks together. Default: 0.95.</summary>
+    public double Level { get; init; } = 0.95;
 }
 
 /// <summary>Demonstrations to be made by <c>mimicd experts</c>.</summary>

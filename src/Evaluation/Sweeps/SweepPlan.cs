@@ -121,7 +121,7 @@ public sealed class SweepPlan
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
         ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];
-        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, sampling, demonstrations?.Identity, episodes, seeds);
+        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, sampling, demonstrations?.Identity, episodes, seeds, File.Stop);
         return new SweepCell
         {
             Id = SweepCell.Digest(identity),
@@ -133,6 +133,7 @@ public sealed class SweepPlan
             Sampling = sampling,
             Demonstrations = demonstrations,
             BlockEpisodes = episodes,
+            Stop = File.Stop,
             Seeds = seeds,
         };
     }
@@ -228,7 +229,7 @@ public sealed class SweepPlan
     private string Relative(string path) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(_path) ?? "", path);
 
     private sealed record CellIdentity(
-        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds);
+        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop);
 
     private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, string? Method, ulong Seed, string Demonstrations);
 

@@ -74,7 +74,7 @@ internal sealed partial class SweepClock
             foreach (var cell in _cells)
             {
                 finished += cell.Finished ? 1 : 0;
-                episodes += cell.Blocks.Index().Where(b => cell.Finished || b.Item == BlockState.Done).Sum(b => cell.Cell.BlockEpisodes[b.Index]);
+                episodes += cell.Blocks.Index().Where(b => cell.Finished || b.Item == BlockState.Done || b.Index >= cell.Needed).Sum(b => cell.Cell.BlockEpisodes[b.Index]);
             }
 
             var trainings = _trainings.Count(t => t.State is TrainingState.New or TrainingState.Running);
@@ -90,7 +90,7 @@ internal sealed partial class SweepClock
 
     private TimeSpan? Left()
     {
-        var units = _cells.Where(c => !c.Finished).Sum(c => c.Blocks.Index().Where(b => b.Item != BlockState.Done).Sum(b => Units(c.Cell, b.Index)));
+        var units = _cells.Where(c => !c.Finished).Sum(c => c.Blocks.Take(c.Needed).Index().Where(b => b.Item != BlockState.Done).Sum(b => Units(c.Cell, b.Index)));
         var unfinished = _trainings.Where(t => t.State is TrainingState.New or TrainingState.Running).ToArray();
         var steps = unfinished.Sum(t => (long)t.Training.Steps - (_steps.TryGetValue(t, out var s) ? s.Step : 0));
         var (stepSeconds, stepCount) = (0.0, 0L);

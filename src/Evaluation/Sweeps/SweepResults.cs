@@ -113,6 +113,9 @@ public sealed record SweepCellResult
     [JsonConverter(typeof(OneLineConverter<int[]>))]
     public required int[] BlockEpisodes { get; init; }
 
+    /// <summary>The rule by which the cell might stop early, and what it found; null where there was none.</summary>
+    public SweepStopping? Stopping { get; init; }
+
     /// <summary>Why the cell failed, or null.</summary>
     public string? Error { get; init; }
 
@@ -141,6 +144,12 @@ public sealed record SweepCellResult
     [JsonIgnore]
     public string Label => string.Join(", ", Axes.Select(a => $"{a.Key} {a.Value}"));
 }
+
+/// <summary>What a rule for stopping early found.</summary>
+/// <param name="Rule">The rule.</param>
+/// <param name="Planned">Episodes without it.</param>
+/// <param name="StrictSuccess">The confidence sequence of strict success at the end: the interval to quote where episodes were not fixed beforehand.</param>
+public sealed record SweepStopping(SweepStop Rule, int Planned, Estimate StrictSuccess);
 
 /// <summary>Counts over the episodes of a cell.</summary>
 /// <param name="Plans">Plans made.</param>

@@ -144,11 +144,15 @@ public sealed class SweepRunner
             }
 
             var training = cell.Training is null ? null : TrainingOf(cell.Training);
-            left.Add(new CellWork(cell, training, [.. Enumerable.Range(0, cell.Seeds.Length).Select(b => File.Exists(_folder.BlockPath(cell.Id, b)))], () => CrewOf(cell)));
+            left.Add(new CellWork(cell, training, [.. Enumerable.Range(0, cell.Seeds.Length).Select(b => Successes(cell, b))], () => CrewOf(cell)));
         }
 
         _cells = [.. left];
     }
+
+    /// <summary>Strict successes of a block that is on the disk, or null.</summary>
+    private int? Successes(SweepCell cell, int block)
+        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadFile<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).Successes : null;
 
     private TrainingWork TrainingOf(SweepTraining training)
     {
@@ -253,12 +257,12 @@ public sealed class SweepRunner
                     return token => TrainAsync(training, token);
                 }
             }
-            else if (Array.IndexOf(cell.Blocks, BlockState.New) is var block and >= 0)
+            else if (Array.IndexOf(cell.Blocks, BlockState.New, 0, cell.Needed) is var block and >= 0)
             {
                 cell.Blocks[block] = BlockState.Running;
                 return token => GuardedAsync(cell, () => SimulateAsync(cell, block, token), token);
             }
-            else if (!cell.Joining && Array.TrueForAll(cell.Blocks, b => b == BlockState.Done))
+            else if (!cell.Joining && cell.Blocks.Take(cell.Needed).All(b => b == BlockState.Done))
             {
                 cell.Joining = true;
                 return token => GuardedAsync(cell, () => Task.Run(() => Join(cell), CancellationToken.None), token);
@@ -348,11 +352,24 @@ public sealed class SweepRunner
         var counts = new SweepCounts(
             result.Host.Plans, result.Host.NetworkCalls, result.Counts.Fallbacks, result.Host.Restarts, result.Host.Stopped.Count,
             result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        AtomicFile.WriteText(_folder.BlockCountsPath(cell.Id, block), StrictJson.Format(new BlockCounts(result.WallSeconds, counts)) + "\n");
+        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, cell.Id);
+        var outcomes = Outcomes.Compute(cell.Scenario, paths, result.Goals.Data);
+        var contacts = outcomes.Collided(cell.Scenario.Collision.ContactLimit);
+        var successes = outcomes.FinalToGoal.Index().Count(f => f.Item <= cell.Scenario.GoalTolerance && !contacts[f.Index]);
+        lock (_gate)
+        {
+            if (work.Finished)
+            {
+                // The cell stopped early without this block.
+                return;
+            }
+        }
+
+        AtomicFile.WriteText(_folder.BlockCountsPath(cell.Id, block), StrictJson.Format(new BlockCounts(result.WallSeconds, successes, counts)) + "\n");
         result.SaveRollouts(_folder.BlockPath(cell.Id, block));
         lock (_gate)
         {
-            work.Blocks[block] = BlockState.Done;
+            work.Simulated(block, successes);
         }
 
         _clock.Simulated(work, block, result.WallSeconds);
@@ -362,7 +379,7 @@ public sealed class SweepRunner
     private void Join(CellWork work)
     {
         var (cell, crew) = (work.Cell, work.Crew.Value);
-        var blocks = Enumerable.Range(0, cell.Seeds.Length).ToArray();
+        var blocks = Enumerable.Range(0, work.Needed).ToArray();
         var rollouts = Rollouts.Join([.. blocks.Select(b => Rollouts.Load(_folder.BlockPath(cell.Id, b)))]);
         var counts = blocks.Select(b => StrictJson.ReadFile<BlockCounts>(_folder.BlockCountsPath(cell.Id, b))).ToArray();
         var paths = PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id);
@@ -372,6 +389,10 @@ public sealed class SweepRunner
         Finish(Outline(cell, work.Training) with
         {
             Model = ModelOf(crew.Model, cell, work.Training),
+            Episodes = paths.Episodes,
+            BlockEpisodes = cell.BlockEpisodes[..work.Needed],
+            Seeds = cell.Seeds[..work.Needed],
+            Stopping = cell.Stop is { } rule ? new SweepStopping(rule, cell.Episodes, work.Interval(rule)) : null,
             Figures = figures,
             Baseline = baseline,
             TrajectoryHash = Rollouts.Hash(rollouts.Positions),
