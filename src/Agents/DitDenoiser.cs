@@ -146,7 +146,7 @@ public sealed class DitDenoiser : Denoiser
 
     private sealed record Block(PackedMatrix Modulation, PackedMatrix Qkv, PackedMatrix Out, PackedMatrix Up, PackedMatrix Down);
 
-    private sealed class DitScratch(DitDenoiser of) : DenoiserScratch(of.PlanSize, of.ConditionSize)
+    private sealed class DitScratch(DitDenoiser of) : DenoiserScratch(of.PlanSize, of.ConditionSize, of.OutputSize)
     {
         /// <summary>[A, C]; later the attention's output.</summary>
         public AlignedBuffer ConditionTokens { get; } = new(of.ConditionSize * of._conditionWidth);

@@ -17,7 +17,10 @@ internal static class Repository
     /// <param name="folder">Where such files lie: <c>scenarios</c>, <c>presets</c>, <c>sweeps</c>.</param>
     /// <param name="name">Name or path.</param>
     public static string Shipped(string folder, string name)
-        => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal) ? name : File(folder, name + ".json");
+        => IsPath(name) ? name : File(folder, name + ".json");
+
+    /// <summary>Whether a name is a path and not the bare name of something that comes with the program.</summary>
+    public static bool IsPath(string name) => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal);
 
     private static string Find()
     {

@@ -30,6 +30,7 @@ internal static class RunVerb
     private static readonly Option<string?> Noise = new("--noise") { Description = "fresh, held or ar1: a plan's noise over replans. [default: the model's]", HelpName = "MODE" };
     private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
+    private static readonly Option<bool?> SharedNoise = new("--shared-noise") { Description = "true or false: whether all agents of an episode plan from the same noise. [default: the model's]", HelpName = "BOOL" };
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int> Threads = Options.Threads();
     private static readonly Option<string?> Json = Options.Json();
@@ -45,7 +46,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature,
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise,
         };
         command.SetAction(RunAsync);
         return command;
@@ -189,9 +190,23 @@ internal static class RunVerb
 
             var model = Model.Load(file);
             ModelFit.Require(scenario, model.Spec, file);
+            var method = model.Spec.Method;
+            RefuseUnused(parsed, method);
             var sampling = Sampled(parsed, model.Spec.Sampling);
             sampling.Validate("options", model.Spec.Plan.Actions);
-            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
+            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]}: {method.Describe(sampling)})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
+        }
+
+        /// <summary>An option that would change nothing is a misunderstanding.</summary>
+        private static void RefuseUnused(ParseResult parsed, MethodKind method)
+        {
+            Option[] solver = method.HasSolver() ? [] : [Solver, Steps];
+            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation];
+            foreach (var option in solver.Concat(noise))
+            {
+                var given = parsed.GetResult(option);
+                InvalidInputException.Require(given is null or { Implicit: true }, option.Name, "", $"no such option with a model of method {StrictJson.Format(method).Trim('"')}, which has no {(solver.Contains(option) ? "solver" : "noise")}", string.Join(' ', given?.Tokens.Select(t => t.Value) ?? []));
+            }
         }
 
         private static SamplingSpec Sampled(ParseResult parsed, SamplingSpec defaults) => defaults with
@@ -202,6 +217,7 @@ internal static class RunVerb
             Noise = Named<NoiseMode>(parsed, Noise) ?? defaults.Noise,
             Temperature = parsed.GetValue(Temperature) ?? defaults.Temperature,
             Correlation = parsed.GetValue(Correlation) ?? defaults.Correlation,
+            SharedNoise = parsed.GetValue(SharedNoise) ?? defaults.SharedNoise,
         };
 
         /// <summary>Reads a name as the files spell it.</summary>

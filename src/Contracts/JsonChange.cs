@@ -48,7 +48,7 @@ public sealed record JsonChange(string Key, JsonNode? Value, string Where)
         JsonNode? root = null;
         foreach (var change in changes)
         {
-            root ??= JsonNode.Parse(text, documentOptions: Lenient)!;
+            root ??= Tree(text);
             change.Apply(root);
             where = change.Where;
             value = StrictJson.Parse<T>(root.ToJsonString(), where);
@@ -56,6 +56,9 @@ public sealed record JsonChange(string Key, JsonNode? Value, string Where)
 
         return (value, where);
     }
+
+    /// <summary>The tree of a text that <see cref="StrictJson"/> has accepted.</summary>
+    public static JsonNode Tree(string text) => JsonNode.Parse(text, documentOptions: Lenient)!;
 
     /// <summary>Puts the value into a document; objects that are missing on the way are made.</summary>
     /// <exception cref="InvalidInputException">There is a value on the way that is no object.</exception>

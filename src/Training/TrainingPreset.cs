@@ -66,7 +66,7 @@ public sealed record OptimisationSpec
     /// <summary>Deviation of ln sigma. EDM and the paper: 1.2.</summary>
     public double NoiseDeviation { get; init; } = 1.2;
 
-    /// <summary>Weight of the squared error between the plan's denoised position 0 and the own present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
+    /// <summary>Weight of the squared error between the plan's denoised position 0 and the present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
     public double PresentWeight { get; init; }
 
     /// <summary>Probability that a sample goes without the embedding of an attribute of the condition. The paper: 0.2. Needs a transformer, which embeds attributes one by one; default 0.</summary>
@@ -102,6 +102,7 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(AverageDecay is >= 0 and < 1, where, "training.averageDecay", "0 to below 1", AverageDecay);
         InvalidInputException.Require(NoiseDeviation > 0, where, "training.noiseDeviation", "above 0", NoiseDeviation);
         InvalidInputException.Require(PresentWeight == 0 || shape.Plan.StartsAtPresent, where, "training.presentWeight", "0 unless plan.startsAtPresent", PresentWeight);
+        InvalidInputException.Require(PresentWeight == 0 || shape.Method != MethodKind.Mixture, where, "training.presentWeight", "0 with method mixture, whose loss is a likelihood", PresentWeight);
         InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
         InvalidInputException.Require(ConditionDropout == 0 || shape.Network.Kind == NetworkKind.Dit, where, "training.conditionDropout", "0 with an MLP", ConditionDropout);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
@@ -132,6 +133,11 @@ public sealed record ModelShape
     /// <summary>Shape of the network.</summary>
     public required NetworkSpec Network { get; init; }
 
+    /// <summary>What the network is trained to answer. The paper: diffusion.</summary>
+    /// <remarks>Not written where it is the default, so that a checkpoint from before there were several methods can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public MethodKind Method { get; init; }
+
     /// <summary>Noise levels.</summary>
     public DiffusionSpec Diffusion { get; init; } = new();
 
@@ -148,15 +154,26 @@ public sealed record TrainingPreset
     /// <summary>How.</summary>
     public required OptimisationSpec Training { get; init; }
 
-    /// <summary>Reads a preset and changes single values in it.</summary>
+    /// <summary>Reads a preset, lays a method over it and changes single values in it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="changes"><c>KEY=VALUE</c> with dotted keys and JSON values, such as <c>model.network.width=128</c> or <c>model.sensor.others=null</c>.</param>
-    /// <exception cref="InvalidInputException">The file or a change is not acceptable.</exception>
-    public static TrainingPreset Load(string path, IEnumerable<string> changes)
+    /// <param name="method">Laid over the preset before the changes, or null for none.</param>
+    /// <exception cref="InvalidInputException">The file, the method or a change is not acceptable.</exception>
+    public static TrainingPreset Load(string path, IEnumerable<string> changes, TrainingMethod? method = null)
     {
         ArgumentNullException.ThrowIfNull(changes);
-        var (preset, where) = JsonChange.Read<TrainingPreset>(StrictJson.ReadText(path), path, changes.Select(c => JsonChange.Parse(c, "--set")));
-        preset.Validate(where);
+        var (text, where) = (StrictJson.ReadText(path), path);
+        if (method is not null)
+        {
+            // Parsed once as it stands, so that an error in the file is told from an error in the method.
+            _ = StrictJson.Parse<TrainingPreset>(text, path);
+            var root = JsonChange.Tree(text).AsObject();
+            method.ApplyTo(root);
+            (text, where) = (root.ToJsonString(), method.Path);
+        }
+
+        var (preset, blame) = JsonChange.Read<TrainingPreset>(text, where, changes.Select(c => JsonChange.Parse(c, "--set")));
+        preset.Validate(blame);
         return preset;
     }
 
@@ -165,7 +182,9 @@ public sealed record TrainingPreset
     {
         Model.Sensor.Validate(where);
         Model.Plan.Validate(where);
+        PlanLayout.Validate(where, Model.Sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
+        ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);
         Training.Validate(where, Model);

@@ -51,9 +51,38 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
         return y;
     }
 
+    /// <summary>Flow matching's sampler: equal steps from the noise at t = 0 to the plan at t = 1.</summary>
+    public double[] Flow(double[] noise, double[] o, double[]? present, OdeSolver solver, int steps)
+    {
+        var x = noise;
+        for (var k = 0; k < steps; k++)
+        {
+            double t = (double)k / steps, s = (k + 1.0) / steps;
+            var v = Forward(x, t, o);
+            var next = x.Zip(v, (a, b) => a + (s - t) * b).ToArray();
+            if (solver == OdeSolver.Heun)
+            {
+                var again = Forward(next, s, o);
+                next = [.. x.Select((a, j) => a + (s - t) * (v[j] + again[j]) / 2)];
+            }
+
+            for (var j = 0; j < (present?.Length ?? 0); j++)
+            {
+                next[j] = (1 - s) * noise[j] + s * present![j];
+            }
+
+            x = next;
+        }
+
+        return x;
+    }
+
+    /// <summary>F(0, 0, o).</summary>
+    public double[] Answer(double[] o) => Forward(new double[spec.PlanSize], 0, o);
+
     private double[] Dit(double[] x, double c, double[] o)
     {
-        var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.Sensor.Dimensions);
+        var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.RowSize);
         var n = Noise(c);
         var k = Split(Linear("condition.in", o), a, cw);
         k = Attention(k, "condition.qkv", "condition.out", spec.Network.ConditionHeads);

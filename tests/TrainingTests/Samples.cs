@@ -45,5 +45,20 @@ internal static class Samples
         Training = new OptimisationSpec { Steps = steps, Batch = 8, Dropout = dropout, ConditionDropout = kind == NetworkKind.Dit ? 0.2 : 0, OffsetDeviation = frame == Frame.Relative ? 0.1 : 0, Normalisation = frame == Frame.Relative ? PlanNormalisation.Position : PlanNormalisation.Coordinate, PresentWeight = frame == Frame.Absolute ? 2 : 0 },
     };
 
+    /// <summary>The preset with plans of all agents.</summary>
+    public static TrainingPreset PlanningFor(this TrainingPreset preset, PlanOf of)
+    {
+        var model = preset.Model with { Plan = preset.Model.Plan with { Of = of } };
+        return preset with
+        {
+            Model = of != PlanOf.Joint ? model : model with
+            {
+                SharedWeights = true,
+                Sensor = model.Sensor with { Others = model.Sensor.Others! with { Frame = Frame.Absolute, Full = true } },
+                Sampling = model.Sampling with { SharedNoise = true },
+            },
+        };
+    }
+
     public static string TemporaryFolder() => Directory.CreateTempSubdirectory("mimicd-training-").FullName;
 }

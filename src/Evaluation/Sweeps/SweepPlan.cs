@@ -121,7 +121,7 @@ public sealed class SweepPlan
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
         ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];
-        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, sampling, demonstrations?.Identity, episodes, seeds, File.Stop);
+        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop);
         return new SweepCell
         {
             Id = SweepCell.Digest(identity),
@@ -153,17 +153,17 @@ public sealed class SweepPlan
 
         string[] arguments = [.. changes.Select(c => $"{c.Key}={c.Value?.ToJsonString() ?? "null"}")];
         var method = keys.Text(SweepKeys.TrainingMethod);
-        var preset = TrainingPreset.Load(presetFile, arguments);
+        var preset = TrainingPreset.Load(presetFile, arguments, method is null ? null : TrainingMethod.Load(Find("presets/methods", method)));
         Compatibility.Require(evaluated, preset.Model.Sensor, where);
         InvalidInputException.Require(preset.Model.SharedWeights || evaluated.Agents == scenario.Agents, where, "agents", $"{scenario.Agents}, for which there are networks (model.sharedWeights is false)", evaluated.Agents);
         var demonstrations = Demonstrations(scenario) ?? throw InvalidInputException.Create(where, "", $"an entry '{scenario.Name}' in experts or demos, to train on", null);
         var seed = keys.Number(SweepKeys.TrainingSeed) ?? 1;
         var training = new SweepTraining
         {
-            Key = SweepCell.Digest(new TrainingIdentity(scenario, preset, method, seed, demonstrations.Identity)),
+            Key = SweepCell.Digest(new TrainingIdentity(scenario, preset, seed, demonstrations.Identity)),
             ScenarioArgument = Argument(learned, learnedFile),
             PresetArgument = Argument(presetName, presetFile),
-            Method = method,
+            Method = method is null ? null : Argument(method, Find("presets/methods", method)),
             Changes = arguments,
             Seed = seed,
             Steps = preset.Training.Steps,
@@ -177,6 +177,19 @@ public sealed class SweepPlan
         var (sampling, blame) = JsonChange.Read<SamplingSpec>(StrictJson.Format(defaults), where, keys.SamplingChanges());
         sampling.Validate(blame, actions);
         return sampling;
+    }
+
+    /// <summary>What of the sampling a method uses; the rest changes no number.</summary>
+    private static SamplingSpec? Counted(SamplingSpec? sampling, MethodKind? method)
+    {
+        if (sampling is null || method is not { } kind)
+        {
+            return sampling;
+        }
+
+        var unused = new SamplingSpec();
+        var solved = kind.HasSolver() ? sampling : sampling with { Solver = unused.Solver, Steps = unused.Steps };
+        return kind.HasNoise() ? solved : solved with { Noise = unused.Noise, Temperature = unused.Temperature, Correlation = unused.Correlation };
     }
 
     /// <summary>The demonstrations of a scenario, or null where the file gives none, or none for this number of agents.</summary>
@@ -231,7 +244,7 @@ public sealed class SweepPlan
     private sealed record CellIdentity(
         Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop);
 
-    private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, string? Method, ulong Seed, string Demonstrations);
+    private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, ulong Seed, string Demonstrations);
 
     private sealed record ExpertsIdentity(string Scenario, ExpertsRecipe Recipe);
 }

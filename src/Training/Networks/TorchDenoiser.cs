@@ -25,7 +25,7 @@ internal abstract class TorchDenoiser
     /// <param name="condition">Normalised and encoded conditions (<see cref="NetworkSpec.Encode"/>), [B, A (1 + 2 F)].</param>
     /// <param name="dropout">Dropout probability, 0 when not training.</param>
     /// <param name="kept">Attributes of the condition that are kept, [B, A] of 1 and 0, or null for all.</param>
-    /// <returns>[B, L*D].</returns>
+    /// <returns>[B, L*D], or [B, <see cref="NetworkSpec.HeadSize"/>] with a mixture head.</returns>
     public abstract Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null);
 
     /// <summary>Where the weights are.</summary>
@@ -63,7 +63,7 @@ internal sealed class TorchDit : TorchDenoiser
         : base(parameters, prefix)
     {
         _spec = spec;
-        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.Sensor.Dimensions);
+        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.RowSize);
         DeclareNoiseEmbedding(w, Initial.SmallNormal);
         Declare("condition.in", a * c, a);
         Declare("condition.qkv", 3 * c, c);
@@ -86,7 +86,7 @@ internal sealed class TorchDit : TorchDenoiser
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
     {
-        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.Sensor.Dimensions);
+        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.RowSize);
         var batch = x.Shape[0];
         var length = x.Shape[1] / d;
         var k = Linear("condition.in", condition).Reshape(batch, a, c);
@@ -166,7 +166,8 @@ internal sealed class TorchMlp : TorchDenoiser
             Declare($"blocks.{i}.down", w, r);
         }
 
-        Declare("head", spec.PlanSize, w, Initial.Zero);
+        // Components that start alike would stay alike, since they get the same gradients.
+        Declare("head", spec.Network.HeadSize(spec.PlanSize), w, spec.Network.Mixture is null ? Initial.Zero : Initial.XavierUniform);
     }
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
