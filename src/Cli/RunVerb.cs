@@ -20,9 +20,9 @@ internal static class RunVerb
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
     private static readonly Option<int?> Agents = new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
     private static readonly Option<string[]> Set = new("--set") { Description = "Changes one value of the scenario, as in scenario.sensing.noise=0.1. May be given several times.", HelpName = "scenario.KEY=VALUE", DefaultValueFactory = _ => [] };
-    private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
-    private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones.", HelpName = "FILE.npy" };
-    private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones.", HelpName = "FILE.npy" };
+    private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
+    private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones; or demonstrations, whose starts are taken in turn.", HelpName = "FILE.npy|DIR" };
+    private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones; or demonstrations, whose ends are taken in turn.", HelpName = "FILE.npy|DIR" };
     private static readonly Option<string?> Demonstrations = new("--demos") { Description = "Demonstrations to compare with, instead of what the model remembers of its own.", HelpName = "DIR" };
     private static readonly Option<string?> Solver = new("--solver") { Description = "euler or heun. [default: the model's]", HelpName = "NAME" };
     private static readonly Option<int?> Steps = new("--steps") { Description = "Noise levels of the sampler. [default: the model's]", HelpName = "N" };
@@ -31,6 +31,7 @@ internal static class RunVerb
     private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
     private static readonly Option<bool?> SharedNoise = new("--shared-noise") { Description = "true or false: whether all agents of an episode plan from the same noise. [default: the model's]", HelpName = "BOOL" };
+    private static readonly Option<bool> Full = FiguresTable.Full();
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int> Threads = Options.Threads();
     private static readonly Option<string?> Json = Options.Json();
@@ -46,7 +47,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise,
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
         };
         command.SetAction(RunAsync);
         return command;
@@ -65,8 +66,8 @@ internal static class RunVerb
         var episodes = Options.Between(parsed.GetValue(Episodes), 1, MaxEpisodes, "--episodes");
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
         var crew = Crew.Load(parsed, scenario);
-        var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario);
-        var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario);
+        var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario, last: false);
+        var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario, last: true);
         var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
@@ -83,7 +84,7 @@ internal static class RunVerb
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        Print(result, figures, baseline, speed, messages);
+        Print(result, figures, baseline, parsed.GetValue(Full), speed, messages);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, options.Seed, crew.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
@@ -105,9 +106,9 @@ internal static class RunVerb
         return change with { Key = change.Key[Prefix.Length..] };
     }
 
-    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, RunSpeed speed, RunMessages messages)
+    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages)
     {
-        var table = FiguresTable.Create(figures, baseline);
+        var table = FiguresTable.Create(figures, baseline, full);
         void Row(string name, string value) => table.Row(name, value, "", "");
         Row("agent-steps/s", speed.AgentStepsPerSecond.ToString("N0", CultureInfo.InvariantCulture));
         Row("plans/s", speed.PlansPerSecond.ToString("N0", CultureInfo.InvariantCulture));
@@ -135,6 +136,7 @@ internal static class RunVerb
         Terminal.Line($"wrote {rollouts}");
         var content = PictureContent.Of(scenario, paths, result.Goals.Data);
         var caption = $"{scenario.Name}: {paths.Episodes} episodes, strict success {100 * figures.StrictSuccess.Value:0.0} %";
+        Write(Path.Combine(folder, OutcomesFile.Name), OutcomesFile.Format(Outcomes.Compute(scenario, paths, result.Goals.Data)));
         Write(Path.Combine(folder, "result.json"), StrictJson.Format(summary) + "\n");
         Write(Path.Combine(folder, "trajectories.svg"), TrajectoryPicture.Panels(content, caption));
         Write(Path.Combine(folder, "overlay.svg"), TrajectoryPicture.Overlay(content, caption));
@@ -150,11 +152,16 @@ internal static class RunVerb
         }
     }
 
-    private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario)
+    private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario, bool last)
     {
         if (file is null)
         {
             return null;
+        }
+
+        if (!file.EndsWith(".npy", StringComparison.Ordinal) || file.Contains('*', StringComparison.Ordinal))
+        {
+            return FromDemonstrations(EvaluateVerb.Read(file, scenario), episodes, last);
         }
 
         var places = Npy.Read<double>(file);
@@ -162,6 +169,19 @@ internal static class RunVerb
             $"shape ({episodes}, {scenario.Agents}, {scenario.Dimensions}): episodes, agents, dimensions", places.ShapeText);
         InvalidInputException.Require(Array.TrueForAll(places.Data, double.IsFinite), $"{option} {file}", "", "finite numbers", "others");
         return places;
+    }
+
+    /// <summary>Where demonstrations begin or end, in turn, [episodes, agents, D].</summary>
+    private static NdArray<double> FromDemonstrations(DemonstrationSet set, int episodes, bool last)
+    {
+        var places = new double[episodes * set.Agents * set.Dimensions];
+        for (var i = 0; i < episodes * set.Agents; i++)
+        {
+            var path = set.Path(i / set.Agents % set.Count, i % set.Agents);
+            (last ? path[^set.Dimensions..] : path[..set.Dimensions]).CopyTo(places.AsSpan(i * set.Dimensions));
+        }
+
+        return new NdArray<double>([episodes, set.Agents, set.Dimensions], places);
     }
 
     private static double[][][] Nested(NdArray<double> places)
@@ -184,7 +204,7 @@ internal static class RunVerb
 
             if (file is null)
             {
-                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model)", null);
+                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
                 file = Repository.File("models", "swap.safetensors");
             }
 

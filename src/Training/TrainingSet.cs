@@ -51,7 +51,7 @@ public sealed class TrainingSet
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
         _layouts = [.. Enumerable.Range(0, _agents).Select(i => new PlanLayout(preset.Model.Sensor, preset.Model.Plan, preset.Model.ConditionOnPosition, new AgentId(i)))];
         _goals = Goals();
-        _headings = preset.Model.Sensor.Heading ? AllHeadings() : null;
+        _headings = preset.Model.Sensor.Heading ? AllHeadings(scenario) : null;
         Spec = BuildSpec(scenario);
     }
 
@@ -185,15 +185,16 @@ public sealed class TrainingSet
         return goals;
     }
 
-    private double[] AllHeadings()
+    private double[] AllHeadings(Scenario scenario)
     {
+        var bodies = scenario.NominalBodies();
         var all = new double[_demonstrations.Count * _steps * _agents];
         for (var m = 0; m < _demonstrations.Count; m++)
         {
             for (var n = 0; n < _agents; n++)
             {
                 var path = _demonstrations.Path(m, n);
-                var headings = Headings.Along(path, path[^2..]);
+                var headings = Headings.Along(path, path[^2..], bodies[n].Heading);
                 for (var t = 0; t < _steps; t++)
                 {
                     all[(m * _steps + t) * _agents + n] = headings[t];

@@ -209,6 +209,7 @@ public sealed record Scenario
                 Require(Bodies[i] is not null, $"bodies[{i}]", "a body", null);
                 Vector(Bodies[i].Start, $"bodies[{i}].start");
                 Vector(Bodies[i].Goal, $"bodies[{i}].goal");
+                Require(Bodies[i].Heading is not { } heading || (Dimensions == 2 && double.IsFinite(heading)), $"bodies[{i}].heading", "a finite number, in two dimensions", Bodies[i].Heading);
             }
         }
 

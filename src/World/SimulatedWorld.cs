@@ -123,9 +123,10 @@ public sealed class SimulatedWorld
         _positions = new float[episodes * n * steps * d];
         _actions = new float[episodes * n * (steps - 1) * ActionSize];
         _state = new BodyState(episodes * n, d);
+        var bodies = scenario.NominalBodies();
         for (var body = 0; body < episodes * n; body++)
         {
-            _dynamics.Reset(_state, body, Starts.AsSpan(body * d, d), Goals.AsSpan(body * d, d));
+            _dynamics.Reset(_state, body, Starts.AsSpan(body * d, d), Goals.AsSpan(body * d, d), bodies[body % n].Heading);
         }
 
         Record();
