@@ -7,6 +7,9 @@ namespace MimicD.Cli;
 /// <summary>Runs this program as a child. The child stops, keeping what is done, when its standard input ends: when its parent asks, or is no more, however it ended.</summary>
 internal static class ChildProgram
 {
+    // 128 + SIGTERM: a signal to the whole group may meet a child that does not heed it yet.
+    private const int Terminated = 143;
+
     // Set in a child.
     private const string Variable = "MIMICD_STOP_WITH_INPUT";
 
@@ -49,7 +52,7 @@ internal static class ChildProgram
                 return;
             case CommandLine.Refused:
                 throw new InvalidInputException(said);
-            case CommandLine.Interrupted:
+            case CommandLine.Interrupted or Terminated:
                 throw new OperationCanceledException(cancellationToken);
             default:
                 throw new InvalidOperationException($"mimicd {arguments[0]} ended with exit code {process.ExitCode}: {said}");

@@ -108,8 +108,9 @@ public sealed class SweepRunner
             var workers = Enumerable.Range(0, _options.Threads).Select(_ => Task.Run(() => WorkAsync(stop), CancellationToken.None)).ToArray();
             await Task.WhenAll(workers).ConfigureAwait(false);
         }
-        catch (OperationCanceledException) when (cancellationToken.IsCancellationRequested)
+        catch (OperationCanceledException)
         {
+            // A signal; it may have reached a child and not yet this process.
             return new SweepOutcome(Ordered(), false);
         }
 
