@@ -19,6 +19,7 @@ internal static class RunVerb
     private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal).", HelpName = "NAME" };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
     private static readonly Option<int?> Agents = new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
+    private static readonly Option<string[]> Set = new("--set") { Description = "Changes one value of the scenario, as in scenario.sensing.noise=0.1. May be given several times.", HelpName = "scenario.KEY=VALUE", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
     private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones; or demonstrations, whose starts are taken in turn.", HelpName = "FILE.npy|DIR" };
     private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones; or demonstrations, whose ends are taken in turn.", HelpName = "FILE.npy|DIR" };
@@ -46,7 +47,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
         };
         command.SetAction(RunAsync);
         return command;
@@ -56,7 +57,7 @@ internal static class RunVerb
     {
         // Everything that can be refused is refused before the first tick.
         var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap.json");
-        var scenario = Scenario.Load(scenarioFile);
+        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
         if (parsed.GetValue(Agents) is { } agents)
         {
             scenario = scenario.WithAgents(agents);
@@ -95,6 +96,14 @@ internal static class RunVerb
         }
 
         return 0;
+    }
+
+    private static JsonChange ScenarioChange(string text)
+    {
+        const string Prefix = "scenario.";
+        var change = JsonChange.Parse(text, "--set");
+        InvalidInputException.Require(change.Key.StartsWith(Prefix, StringComparison.Ordinal), "--set", "", "scenario.KEY=VALUE", text);
+        return change with { Key = change.Key[Prefix.Length..] };
     }
 
     private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages)
@@ -189,11 +198,8 @@ internal static class RunVerb
             InvalidInputException.Require(file is null || policy is null, "--policy", "", "either a policy or a model", "both");
             if (policy is not null)
             {
-                var sensor = scenario.DefaultSensor;
-                InvalidInputException.Require(policy == "straight", "--policy", "", "straight", policy);
-                InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, "--policy", "dynamics.action", "position", scenario.Dynamics.Action);
-                var straight = new ConstantVelocityPolicy(sensor, Speed(scenario), scenario.TimeStep);
-                return new Crew($"policy {policy}", _ => straight, sensor, new SamplingSpec(), null, policy);
+                var scripted = ScriptedPolicies.Create(policy, scenario, "--policy");
+                return new Crew($"policy {policy}", _ => scripted, scenario.DefaultSensor, new SamplingSpec(), null, policy);
             }
 
             if (file is null)
@@ -209,14 +215,6 @@ internal static class RunVerb
             var sampling = Sampled(parsed, model.Spec.Sampling);
             sampling.Validate("options", model.Spec.Plan.Actions);
             return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]}: {method.Describe(sampling)})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
-        }
-
-        /// <summary>The speed [m/s] that covers the longest way in four fifths of an episode, within the scenario's limit.</summary>
-        private static double Speed(Scenario scenario)
-        {
-            var longest = scenario.NominalBodies().Max(b => PathSet.Distance(b.Start, b.Goal));
-            var speed = longest / (0.8 * (scenario.Steps - 1) * scenario.TimeStep);
-            return Math.Max(Math.Min(speed, scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), 1e-3);
         }
 
         /// <summary>An option that would change nothing is a misunderstanding.</summary>
