@@ -3,7 +3,7 @@ using System.Text.Json.Serialization;
 
 namespace MimicD.Evaluation;
 
-/// <summary>An estimate with its 95 % interval.</summary>
+/// <summary>An estimate with its interval, 95 % where nothing else is said.</summary>
 /// <param name="Value">The estimate.</param>
 /// <param name="Low">Lower end.</param>
 /// <param name="High">Upper end.</param>
@@ -54,22 +54,7 @@ public static class Intervals
     /// <summary>Score interval of a rate (Wilson 1927, "Probable inference, the law of succession, and statistical inference", JASA 22).</summary>
     /// <param name="successes">Cases in which it happened, 0 to <paramref name="trials"/>.</param>
     /// <param name="trials">Independent cases. Of none nothing is known: the value is NaN and the interval [0, 1].</param>
-    public static Estimate Wilson(int successes, int trials)
-    {
-        ArgumentOutOfRangeException.ThrowIfNegative(successes);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(successes, trials);
-        if (trials == 0)
-        {
-            return new Estimate(double.NaN, 0, 1);
-        }
-
-        var n = (double)trials;
-        var p = successes / n;
-        var centre = (p + Z * Z / (2 * n)) / (1 + Z * Z / n);
-        var half = Z / (1 + Z * Z / n) * Math.Sqrt(p * (1 - p) / n + Z * Z / (4 * n * n));
-        // At the two ends the formula gives 0 and 1 up to rounding; say it exactly.
-        return new Estimate(p, successes == 0 ? 0 : Math.Max(0, centre - half), successes == trials ? 1 : Math.Min(1, centre + half));
-    }
+    public static Estimate Wilson(int successes, int trials) => RateIntervals.Wilson(successes, trials);
 
     /// <summary>Share of true values with its <see cref="Wilson"/> interval.</summary>
     public static Estimate Rate(IReadOnlyCollection<bool> happened)
