@@ -33,6 +33,7 @@ internal static class CommandLine
             ExpertsVerb.Create(),
             TrainVerb.Create(),
             EvaluateVerb.Create(),
+            ReportVerb.Create(),
             DoctorVerb.Create(),
         };
         if (args.Length == 0)

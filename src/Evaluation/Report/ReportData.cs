@@ -36,6 +36,9 @@ public sealed record ReportData
     /// <summary>Performance profiles.</summary>
     public required ReportProfile[] Profiles { get; init; }
 
+    /// <summary>Rows compared two by two on common starts.</summary>
+    public required ReportComparison[] Comparisons { get; init; }
+
     /// <summary>What is not there though it could be, one line each.</summary>
     public required string[] Notes { get; init; }
 }
@@ -198,6 +201,16 @@ public sealed record ReportTrajectories
 /// <param name="MinimumPair">Smallest distance of a pair over all ticks [m], or null with one agent.</param>
 public sealed record ReportEpisode(int Index, string? Mode, bool Contact, bool Missed, double? MinimumPair);
 
+/// <summary>Two rows whose episodes have the same starts and goals, and that differ on one axis alone.</summary>
+/// <param name="Axis">Name of that axis.</param>
+/// <param name="First">Index of one row.</param>
+/// <param name="Second">Index of the other.</param>
+/// <param name="Figure">Key of the rate compared.</param>
+/// <param name="Difference">First minus second, an estimate.</param>
+/// <param name="PValue">Two-sided, of "both have the same rate", corrected for all comparisons of this figure on this axis by Holm's method; null where it is unknown.</param>
+/// <param name="Test">Which test.</param>
+public sealed record ReportComparison(string Axis, int First, int Second, string Figure, double?[] Difference, double? PValue, string Test);
+
 /// <summary>A performance profile: share of runs whose score is above a threshold.</summary>
 /// <param name="Axis">Name of the axis whose labels are compared.</param>
 /// <param name="Label">The label.</param>
@@ -206,4 +219,5 @@ public sealed record ReportEpisode(int Index, string? Mode, bool Contact, bool M
 /// <param name="Tasks">Tasks.</param>
 /// <param name="At">Thresholds.</param>
 /// <param name="Shares">Estimates at each.</param>
-public sealed record ReportProfile(string Axis, string Label, string Score, int Runs, int Tasks, double[] At, double?[][] Shares);
+/// <param name="Middle">Interquartile mean of the scores with its bootstrap interval.</param>
+public sealed record ReportProfile(string Axis, string Label, string Score, int Runs, int Tasks, double[] At, double?[][] Shares, double?[] Middle);
