@@ -41,9 +41,7 @@ internal static class ReportVerb
             var data = Options.WritableFile(parsed.GetValue(json), "--json");
             var assets = ReportAssets.Load(Assets);
             var (number, line) = (parsed.GetValue(seed), $"mimicd report {from} --out {page} --seed {parsed.GetValue(seed)}");
-            var report = run && !File.Exists(sweep.ManifestPath)
-                ? RunFolder.Build(from, line, number)
-                : await Terminal.ProgressAsync("reading", "cells", sweep.ReadCells().Length, progress => Task.FromResult(ReportBuilder.Build(sweep, line, number, progress)));
+            var report = File.Exists(sweep.ManifestPath) ? await OfSweepAsync(sweep, line, number) : RunFolder.Build(from, line, number);
             ReportPage.Write(page, report, assets);
             Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {page} ({report.Origin.Finished} cells, {new FileInfo(page).Length / 1e6:0.0} MB)"));
             if (data is not null)
@@ -55,5 +53,11 @@ internal static class ReportVerb
             return 0;
         });
         return command;
+    }
+
+    private static Task<ReportData> OfSweepAsync(SweepFolder folder, string line, ulong seed)
+    {
+        var (manifest, cells) = (folder.ReadManifest(), folder.ReadCells());
+        return Terminal.ProgressAsync("reading", "cells", cells.Length, progress => Task.FromResult(ReportBuilder.Build(folder, manifest, cells, line, seed, progress)));
     }
 }

@@ -52,25 +52,36 @@ internal static class Comparisons
 
     private static (Estimate Difference, double P, string Test) Compare(CellEvidence[] first, CellEvidence[] second, Func<CellEvidence, bool[]> outcome)
     {
-        if (first.Length > 1 && second.Length > 1)
-        {
-            var welch = SeedMeans.Welch(Rates(first), Rates(second));
-            return (welch.Difference, welch.PValue, $"Welch over {first.Length} and {second.Length} training seeds");
-        }
-
         if (first.Length == 1 && second.Length == 1)
         {
             var table = PairedTable.Of(outcome(first[0]), outcome(second[0]));
             return (table.Newcombe(), table.McNemarExact, "McNemar, exact, on common starts; these two models");
         }
 
+        var (a, b) = (Rates(first), Rates(second));
+        if (a.Length > 1 && b.Length > 1)
+        {
+            var welch = SeedMeans.Welch(a, b);
+            return (Widened(welch.Difference), Known(welch), $"Welch over {a.Length} and {b.Length} training seeds");
+        }
+
         // A scripted policy has no seeds: its rate stands as a number against the seeds' sample.
-        var (many, lone) = first.Length > 1 ? (first, second) : (second, first);
-        var against = Rates(lone)[0];
-        var difference = SeedMeans.Paired(Rates(many), [.. many.Select(_ => against)]);
-        var d = difference.Difference;
-        return (first.Length > 1 ? d : new Estimate(-d.Value, -d.High, -d.Low), difference.PValue, $"t over {many.Length} training seeds, against one model");
+        var student = a.Length > 1 ? SeedMeans.Paired(a, [.. a.Select(_ => b[0])]) : SeedMeans.Paired([.. b.Select(_ => a[0])], b);
+        return (Widened(student.Difference), Known(student), $"t over {Math.Max(a.Length, b.Length)} training seeds, against one model");
 
         double[] Rates(CellEvidence[] cells) => [.. cells.Select(c => outcome(c).Average(o => o ? 1.0 : 0.0))];
+
+        // Within what a difference can be, and never narrower than what the number of episodes allows: seeds that happen to agree do not know the rate exactly.
+        Estimate Widened(Estimate difference)
+        {
+            var episodes = RateIntervals.Difference(Count(first), Trials(first), Count(second), Trials(second));
+            return new Estimate(difference.Value, Math.Min(Math.Max(difference.Low, -1), episodes.Low), Math.Max(Math.Min(difference.High, 1), episodes.High));
+        }
+
+        int Count(CellEvidence[] cells) => cells.Sum(c => outcome(c).Count(o => o));
+        int Trials(CellEvidence[] cells) => cells.Sum(c => outcome(c).Length);
     }
+
+    /// <summary>The p-value, but none where no spread between seeds was seen at all: zero spread is luck, not certainty.</summary>
+    private static double Known(MeanDifference difference) => difference.Difference.High > difference.Difference.Low ? difference.PValue : double.NaN;
 }

@@ -13,19 +13,7 @@ public static class ReportBuilder
     /// <summary>Significant digits that a number keeps on the page's way.</summary>
     private const int Digits = 6;
 
-    /// <summary>Builds the report of a sweep's folder, as far as the sweep has come.</summary>
-    /// <param name="folder">The folder.</param>
-    /// <param name="command">The command that makes the report.</param>
-    /// <param name="seed">Seed of the resampling.</param>
-    /// <param name="progress">Told how many cells have been read, or null.</param>
-    /// <exception cref="InvalidInputException">A file is missing or malformed, or rollouts do not belong to their figures.</exception>
-    public static ReportData Build(SweepFolder folder, string command, ulong seed, IProgress<long>? progress = null)
-    {
-        ArgumentNullException.ThrowIfNull(folder);
-        return Build(folder, folder.ReadManifest(), folder.ReadCells(), command, seed, progress);
-    }
-
-    /// <summary>The same with the records at hand.</summary>
+    /// <summary>Builds the report of a sweep, as far as it has come.</summary>
     /// <param name="folder">Where the files of the cells lie.</param>
     /// <param name="manifest">What was asked.</param>
     /// <param name="cells">In the sweep's order.</param>

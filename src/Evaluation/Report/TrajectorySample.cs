@@ -4,7 +4,7 @@ using MimicD.World;
 namespace MimicD.Evaluation.Report;
 
 /// <summary>Picks some episodes of a cell and makes them small: failures first, because they are what one looks for, then others spread over the run.</summary>
-internal static class TrajectorySample
+public static class TrajectorySample
 {
     /// <summary>Episodes a cell, at most.</summary>
     public const int MaxEpisodes = 20;

@@ -60,19 +60,15 @@ export function dots(data: Dot[], column: Column, facetName: string): (width: nu
     width, style, className: "plot", ariaLabel: column.title,
     height: 52 + facets.length * (rows.length * 24 + (facets.length > 1 ? 14 : 0)),
     marginLeft: Math.min(24 + longest * 7.2, 300), marginRight: facets.length > 1 ? 150 : 24, marginBottom: 40,
-    x: { label: column.percent ? `${column.title} [%]` : column.title, percent: column.percent, grid: true, nice: true, ...(column.percent ? { domain: [0, 100] } : { zero: true }) },
+    x: { label: column.percent ? `${column.title} [%]` : column.title, percent: column.percent, grid: true, nice: true },
     y: { label: null, domain: rows }, fy: { label: facets.length > 1 ? facetName : null, domain: facets },
     marks: [
-      ...(facets.length > 1 ? [Plot.frame({ stroke: "var(--line)" }), Plot.axisFy({ label: null })] : []),
+      ...(facets.length > 1 ? [Plot.frame({ stroke: "var(--line)" }), Plot.axisFy({ label: null, tickFormat: (f: string) => `${facetName} ${f}` })] : []),
       Plot.tickX(experts, { x: "expert", y: "row", fy: "facet", stroke: expertLook.colour, strokeWidth: 2, strokeDasharray: "2 2", title: (d: Dot) => `experts ${format(column, d.expert)}` }),
-      Plot.ruleY(known.filter(d => d.estimate[1] !== null), { x1: d => d.estimate[1], x2: d => d.estimate[2], y: "row", fy: "facet", stroke: d => d.look.colour, strokeWidth: 2.4 }),
-      Plot.dot(known, {
-        x: d => d.estimate[0], y: "row", fy: "facet", r: 4.5, fill: d => d.look.colour, symbol: d => d.look.symbol,
-        title: d => `${d.row}: ${format(column, d.estimate[0])}`, tip: true,
-      }),
+      Plot.ruleY(known.filter(d => d.estimate[1] !== null), { x1: d => d.estimate[1], x2: d => d.estimate[2], y: "row", fy: "facet", stroke: (d: Dot) => d.look.colour, strokeWidth: 2.4 }),
+      // One mark a dot, because a mark has one symbol unless a scale chooses it.
+      known.map(k => Plot.dot([k], { x: d => d.estimate[0], y: "row", fy: "facet", r: 4.5, fill: k.look.colour, symbol: k.look.symbol, title: d => `${d.row}: ${format(column, d.estimate[0])}`, tip: true })),
     ],
-    symbol: { type: "identity" } as never,
-    color: { type: "identity" } as never,
   });
 }
 
@@ -86,17 +82,18 @@ export function along(data: Series<AxisPoint[]>[], column: Column, axis: string)
   const doubling = xs.length > 2 && xs[0]! > 0 && xs[xs.length - 1]! / xs[0]! >= 8;
   return width => Plot.plot({
     width, height: 330, style, className: "plot", ariaLabel: `${column.title} along ${axis}`, marginLeft: 58, marginBottom: 42,
-    x: { label: axis, ticks: xs.length <= 12 ? xs : undefined, tickFormat: (x: number) => plain(x), type: doubling ? "log" : "linear", inset: 14 },
-    y: { label: column.percent ? `${column.title} [%]` : column.title, percent: column.percent, grid: true, zero: !column.percent, ...(column.percent ? { domain: [0, 100] } : {}) },
+    x: { label: axis, ticks: xs.length <= 12 ? xs : undefined, tickFormat: (x: number) => plain(x), type: doubling ? "log" : "linear", inset: 34 },
+    y: { label: column.percent ? `${column.title} [%]` : column.title, percent: column.percent, grid: true, nice: true },
     marks: [
-      Plot.ruleY([0], { stroke: "var(--line)" }),
       experts.length > 0 ? Plot.line(experts, { x: "x", y: "y", stroke: expertLook.colour, strokeDasharray: expertLook.dash, strokeWidth: 2 }) : null,
-      data.map(d => {
+      data.map((d, i) => {
+        // Beside each other, so that intervals at the same place are told apart.
+        const dx = (i - (data.length - 1) / 2) * 7;
         const known = d.points.filter(p => p.estimate[0] !== null);
         return [
-          Plot.ruleX(known.filter(p => p.estimate[1] !== null), { x: "x", y1: p => p.estimate[1], y2: p => p.estimate[2], stroke: d.look.colour, strokeWidth: 2 }),
-          Plot.line(known, { x: "x", y: p => p.estimate[0], stroke: d.look.colour, strokeWidth: 2, strokeDasharray: d.look.dash }),
-          Plot.dot(known, { x: "x", y: p => p.estimate[0], fill: d.look.colour, symbol: d.look.symbol, r: 4.5, title: p => `${d.name}, ${axis} ${plain(p.x)}: ${format(column, p.estimate[0])}`, tip: true }),
+          Plot.ruleX(known.filter(p => p.estimate[1] !== null), { x: "x", y1: p => p.estimate[1], y2: p => p.estimate[2], stroke: d.look.colour, strokeWidth: 2, dx }),
+          Plot.line(known, { dx, x: "x", y: p => p.estimate[0], stroke: d.look.colour, strokeWidth: 2, strokeDasharray: d.look.dash }),
+          Plot.dot(known, { dx, x: "x", y: p => p.estimate[0], fill: d.look.colour, symbol: d.look.symbol, r: 4.5, title: p => `${d.name}, ${axis} ${plain(p.x)}: ${format(column, p.estimate[0])}`, tip: true }),
         ];
       }),
     ],
@@ -109,14 +106,14 @@ export function curves(data: Series<Curve>[], limits: Limit[], kind: "pair" | "o
   // Limits that share a value share a line.
   const named = [...new Set(marks.map(m => m.x))].sort((a, b) => a - b).map(x => ({ x, name: marks.filter(m => m.x === x).map(m => m.name).join(", ") }));
   return width => Plot.plot({
-    width, height: 360, style, className: "plot", marginLeft: 58, marginBottom: 42, marginTop: 26 + 13 * Math.min(named.length, 4),
+    width, height: 360, style, className: "plot", marginLeft: 58, marginBottom: 42, marginTop: 30 + 13 * Math.min(named.length, 4),
     ariaLabel: `share of episodes by smallest ${kind} distance`,
     x: { label: kind === "pair" ? "threshold: smallest distance of a pair [m]" : "threshold: smallest distance to an obstacle's centre [m]", nice: false },
     y: { label: "episodes below the threshold [%]", percent: true, domain: [0, 100], grid: true },
     marks: [
       Plot.ruleY([0], { stroke: "var(--line)" }),
       Plot.ruleX(named, { x: "x", stroke: "var(--muted)", strokeDasharray: "2 3" }),
-      named.map((l, i) => Plot.text([l], { x: "x", frameAnchor: "top", text: "name", dy: -12 * (i % 4) - 8, fill: "var(--muted)", fontSize: 11 })),
+      named.map((l, i) => Plot.text([l], { x: "x", frameAnchor: "top", text: "name", lineAnchor: "bottom", dy: -12 * (i % 4) - 5, fill: "var(--muted)", fontSize: 11 })),
       data.map(d => {
         const points = d.points.at.map((x, i) => ({ x, y: d.points.shares[i]!, low: d.points.low[i]!, high: d.points.high[i]! }));
         return [
@@ -154,7 +151,7 @@ export interface ModeBar { mode: string; series: string; estimate: Estimate; loo
 export function modes(data: ModeBar[], order: string[]): (width: number) => Element {
   const names = [...new Set(data.map(d => d.mode))];
   return width => Plot.plot({
-    width, height: 300, style, className: "plot", marginLeft: 58, marginBottom: 58, ariaLabel: "shares of joint modes",
+    width, height: 290, style, className: "plot", marginLeft: 58, marginBottom: 44, ariaLabel: "shares of joint modes",
     fx: { label: null, domain: names, padding: 0.12, axis: null }, x: { axis: null, domain: order, padding: 0.08 },
     y: { label: "episodes [%]", percent: true, grid: true, nice: true, zero: true },
     marks: [
@@ -163,7 +160,6 @@ export function modes(data: ModeBar[], order: string[]): (width: number) => Elem
       Plot.ruleX(data.filter(d => d.estimate[1] !== null), { fx: "mode", x: "series", y1: d => d.estimate[1], y2: d => d.estimate[2], stroke: "var(--text)", strokeWidth: 1.4 }),
       Plot.axisFx({ label: null, anchor: "bottom", lineWidth: Math.max(4, width / names.length / 13), textOverflow: undefined }),
     ],
-    color: { type: "identity" } as never,
   });
 }
 

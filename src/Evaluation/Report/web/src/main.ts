@@ -13,9 +13,9 @@ const player = cells.some(c => c.trajectories) ? new Player(report) : null;
 const contactColumn: Column = { key: "contact", title: "contact", percent: true, better: "lower", headline: false };
 
 /** A part that is drawn again whenever what is compared changes. */
-function live(draw: () => (Node | string)[]): HTMLElement {
+function live(draw: (again: () => void) => (Node | string)[]): HTMLElement {
   const place = h("div");
-  const again = () => place.replaceChildren(...draw());
+  const again = () => place.replaceChildren(...draw(again));
   slice.changed(again);
   again();
   return place;
@@ -25,11 +25,17 @@ function labelOf(group: Group): string {
   return axes.length === 0 ? group.scenario : axes.map((a, i) => `${a.name} ${group.labels[i]}`).join(", ");
 }
 
-function estimateCell(of: Column | undefined, estimate: Estimate | undefined, expert: number | undefined): HTMLElement {
+/** A value with its interval, and what it is read beside: the experts' own value, or what chance alone gives. */
+function estimateCell(of: Column | undefined, estimate: Estimate | undefined, expert: number | undefined, chance?: Estimate): HTMLElement {
   if (!estimate) {
     return h("td", { class: "n muted" }, "\u2013");
   }
-  return h("td", { class: "n" }, h("span", { class: "v" }, format(of, estimate[0])), h("span", { class: "i" }, interval(of, estimate)), expert !== undefined && h("span", { class: "i" }, `experts ${format(of, expert)}`));
+  return h("td", { class: "n" }, h("span", { class: "v" }, format(of, estimate[0])), h("span", { class: "i" }, interval(of, estimate)), expert !== undefined && h("span", { class: "i" }, `experts ${format(of, expert)}`),
+    typeof chance?.[0] === "number" && h("span", { class: "i" }, `chance ${format(of, chance[0])}`));
+}
+
+function figureCell(of: Column, group: Group | undefined): HTMLElement {
+  return estimateCell(of, group?.values[of.key], group?.experts[of.key], of.key === "modes.totalVariation" ? group?.values["modes.resamplingFloor"] : undefined);
 }
 
 // ---- Results
@@ -58,7 +64,7 @@ function results(): HTMLElement {
       h("tbody", {}, rows.map(g => h("tr", {},
         axes.length > 0 ? g.labels.map((l, i) => i === 0 ? h("th", { scope: "row" }, l) : h("td", {}, l)) : h("th", { scope: "row" }, g.scenario),
         many && h("td", { class: "n" }, g.agents), h("td", { class: "n" }, g.seeds), h("td", { class: "n" }, g.episodes.toLocaleString("en")),
-        of.map(c => estimateCell(c, g.values[c.key], g.experts[c.key])),
+        of.map(c => figureCell(c, g)),
         h("td", {}, g.cells.map((c, i) => [i > 0 && " ", h("a", { href: `#cell=${cells[c]!.id}`, title: cells[c]!.label }, g.cells.length > 1 ? `cell ${i + 1}` : "look closer")])))))));
   };
   draw();
@@ -76,8 +82,8 @@ function results(): HTMLElement {
 let figure = columns.find(c => c.headline)?.key ?? columns[0]?.key ?? "";
 let across = "";
 
-function figureChoice(change: () => void): HTMLElement {
-  return choice("figure", columns.map(c => ({ value: c.key, text: c.title })), figure, v => { figure = v; change(); });
+function figureChoice(): HTMLElement {
+  return choice("figure", columns.map(c => ({ value: c.key, text: c.title })), figure, v => { figure = v; slice.notify(); });
 }
 
 function comparison(): HTMLElement {
@@ -97,10 +103,10 @@ function comparison(): HTMLElement {
       return estimate ? [{ row: s.name, facet: f, estimate, look: s.look, expert: g!.experts[of.key] }] : [];
     }));
     place.replaceChildren(
-      h("div", { class: "controls" }, figureChoice(draw), others.length > 1 && choice("beside each other", others.map(a => ({ value: a.name, text: a.name })), across, v => { across = v; draw(); })),
+      h("div", { class: "controls" }, figureChoice(), others.length > 1 && choice("beside each other", others.map(a => ({ value: a.name, text: a.name })), across, v => { across = v; draw(); })),
       h("div", { class: "scroll" }, h("table", { "data-table": "comparison" },
         h("thead", {}, h("tr", {}, h("th", { scope: "col" }, slice.axis?.name ?? "scenario"), facets.map(f => h("th", { scope: "col", class: "n" }, f ? `${across} ${f}` : of.title)))),
-        h("tbody", {}, slice.series.map(s => h("tr", {}, h("th", { scope: "row" }, s.name), facets.map(f => { const g = at(s.name, f); return estimateCell(of, g?.values[of.key], g?.experts[of.key]); })))))),
+        h("tbody", {}, slice.series.map(s => h("tr", {}, h("th", { scope: "row" }, s.name), facets.map(f => figureCell(of, at(s.name, f)))))))),
       data.length > 0 ? chart("comparison", `${of.title}: value and 95 % interval${data.some(d => d.expert !== undefined) ? "; the dashed tick is the experts' own" : ""}.`, dots(data, of, across)) : h("p", { class: "muted" }, "Nothing to draw: no row has these labels and this figure."));
   };
   slice.changed(draw);
@@ -108,13 +114,18 @@ function comparison(): HTMLElement {
   return section("comparison", "Comparison", "What is chosen here holds for the charts below as well.", slice.element, place);
 }
 
+/** A difference of shares in percentage points, with its sign. */
+function points(value: number | null): string {
+  return value === null ? "\u2013" : `${value > 0 ? "+" : value < 0 ? "\u2212" : ""}${Math.abs(100 * value).toFixed(1)}`;
+}
+
 function tests(): HTMLElement | null {
   if (report.comparisons.length === 0) {
     return null;
   }
-  return section("tests", "Differences, tested",
+  return section("tests", "Differences",
     "Rows two by two that differ on the compared axis alone and whose episodes have the same starts and goals. Positive: the first has more of it. P-values are corrected by Holm's method for all comparisons of a figure on this axis. " +
-    "A large p-value is no evidence that two are equal; it only says that these episodes do not tell them apart.",
+    "A large p-value is no evidence that two are equal; it only says that these runs do not tell them apart.",
     live(() => {
       const rows = report.comparisons.filter(c => c.axis === slice.axis?.name);
       if (rows.length === 0) {
@@ -125,9 +136,9 @@ function tests(): HTMLElement | null {
         const [first, second] = [groups[c.first]!, groups[c.second]!];
         const i = axes.findIndex(a => a.name === c.axis);
         const rest = axes.map((a, k) => k === i || a.labels.length < 2 ? "" : `${a.name} ${first.labels[k]}`).filter(t => t).join(", ");
-        return h("tr", {}, h("th", { scope: "row" }, `${first.labels[i]} \u2212 ${second.labels[i]}`), h("td", {}, rest), h("td", {}, of.title), estimateCell(of, c.difference, undefined), h("td", { class: "n" }, c.pValue === undefined ? "\u2013" : probability(c.pValue)), h("td", { class: "muted" }, c.test));
+        return h("tr", {}, h("th", { scope: "row" }, `${first.labels[i]} \u2212 ${second.labels[i]}`), h("td", {}, rest), h("td", {}, of.title), h("td", { class: "n" }, h("span", { class: "v" }, points(c.difference[0])), h("span", { class: "i" }, c.difference[1] === null || c.difference[2] === null ? "" : `${points(c.difference[1])} to ${points(c.difference[2])}`)), h("td", { class: "n" }, c.pValue === undefined ? "\u2013" : probability(c.pValue)), h("td", { class: "muted" }, c.test));
       }));
-      return [h("div", { class: "scroll" }, h("table", { "data-table": "tests" }, h("thead", {}, h("tr", {}, ["difference", "with", "figure", "first \u2212 second", "p, Holm", "test"].map((t, i) => h("th", { scope: "col", class: i === 3 || i === 4 ? "n" : "" }, t)))), all))];
+      return [h("div", { class: "scroll" }, h("table", { "data-table": "tests" }, h("thead", {}, h("tr", {}, ["difference", "with", "figure", "first \u2212 second [% points]", "p, Holm", "test"].map((t, i) => h("th", { scope: "col", class: i === 3 || i === 4 ? "n" : "" }, t)))), all))];
     }));
 }
 
@@ -157,20 +168,19 @@ function collisions(): HTMLElement | null {
     return null;
   }
   let kind: "pair" | "obstacle" = groups.some(g => g.pairCurve) ? "pair" : "obstacle";
-  const part = live(() => draw());
-  const draw = (): Node[] => {
+  const part = live(again => {
     const of = (g: Group | undefined) => kind === "pair" ? g?.pairCurve : g?.obstacleCurve;
     const data = slice.series.flatMap(s => { const points = of(slice.group(s.name)); return points ? [{ ...s, points }] : []; });
     const scene = slice.series.map(s => slice.group(s.name)).find(g => of(g))?.scene;
     return [
-      h("div", { class: "controls" }, groups.some(g => g.pairCurve) && groups.some(g => g.obstacleCurve) && choice("distance", [{ value: "pair", text: "of a pair of agents" }, { value: "obstacle", text: "to an obstacle's centre" }], kind, v => { kind = v as typeof kind; part.replaceChildren(...draw()); })),
+      h("div", { class: "controls" }, groups.some(g => g.pairCurve) && groups.some(g => g.obstacleCurve) && choice("distance", [{ value: "pair", text: "of a pair of agents" }, { value: "obstacle", text: "to an obstacle's centre" }], kind, v => { kind = v as typeof kind; again(); })),
       slice.legend(),
       data.length > 0 && scene !== undefined
         ? chart("curves", `Steps from the smallest distance of each of ${plain(data[0]!.points.episodes)} episodes; the band is Wilson's 95 % interval at each threshold. Dashed: the limits that the tables quote.`, curves(data, report.scenes[scene]!.limits, kind))
         : h("p", { class: "muted" }, "No row with these labels has such distances."),
     ];
-  };
-  return section("collisions", "Collisions against the threshold", "Share of episodes in which the smallest distance stays below a threshold. A collision is a curve and not a number: lower is better everywhere, and curves that cross say that the quoted limit decides.", part);
+  });
+  return section("collisions", "Collision curves", "Share of episodes in which the smallest distance stays below a threshold. A collision is a curve and not a number: lower is better everywhere, and curves that cross say that the quoted limit decides.", part);
 }
 
 function performance(): HTMLElement | null {
@@ -179,19 +189,18 @@ function performance(): HTMLElement | null {
   }
   let score = report.profiles[0]!.score;
   const titleOf = (key: string) => { const c = column.get(key)!; return c.better === "lower" ? `no ${c.title}` : c.title; };
-  const part = live(() => draw());
-  const draw = (): Node[] => {
+  const part = live(again => {
     const here = report.profiles.filter(p => p.axis === slice.axis?.name);
     const scores = [...new Set(here.map(p => p.score))];
     const data = slice.series.flatMap(s => { const points = here.find(p => p.label === s.name && p.score === score); return points ? [{ ...s, points }] : []; });
     return [
-      h("div", { class: "controls" }, choice("score", scores.map(k => ({ value: k, text: titleOf(k) })), score, v => { score = v; part.replaceChildren(...draw()); })),
+      h("div", { class: "controls" }, choice("score", scores.map(k => ({ value: k, text: titleOf(k) })), score, v => { score = v; again(); })),
       slice.legend(),
       chart("profiles", "Bands: pointwise 95 % intervals of a bootstrap over runs, stratified by task (2,000 resamples). With few runs they are too narrow.", profiles(data, titleOf(score))),
       h("div", { class: "scroll" }, h("table", { "data-table": "profiles" }, h("thead", {}, h("tr", {}, ["", "runs a task", "tasks", "interquartile mean of the score"].map((t, i) => h("th", { scope: "col", class: i > 0 ? "n" : "" }, t)))),
-        h("tbody", {}, data.map(d => h("tr", {}, h("th", { scope: "row" }, d.name), h("td", { class: "n" }, d.points.runs), h("td", { class: "n" }, d.points.tasks), estimateCell({ ...contactColumn }, d.points.middle, undefined)))))),
+        h("tbody", {}, data.map(d => h("tr", {}, h("th", { scope: "row" }, d.name), h("td", { class: "n" }, d.points.runs), h("td", { class: "n" }, d.points.tasks), estimateCell(contactColumn, d.points.middle, undefined)))))),
     ];
-  };
+  });
   return section("profiles", "Performance profiles", "For each label of the compared axis: the share of its runs (training seeds x all that the other axes vary) whose score is above a threshold. A curve that lies above another everywhere is better by any summary.", part);
 }
 
@@ -254,7 +263,7 @@ function closer(): HTMLElement {
     }
   });
   show(fromHash() ?? cells.find(c => !c.error) ?? cells[0]!);
-  return section("cell", "One cell, closer", "All figures of one cell, what it was made from, and the line that makes it again.", place);
+  return section("cell", "One cell", "All figures of one cell, what it was made from, and the line that makes it again.", place);
 }
 
 function making(): HTMLElement {

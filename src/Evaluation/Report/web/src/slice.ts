@@ -27,6 +27,11 @@ export class Slice {
     this.listeners.push(listener);
   }
 
+  /** Has everything that shows what is compared drawn again. */
+  notify(): void {
+    this.listeners.forEach(l => l());
+  }
+
   /** The compared labels with their looks, those that a reader switched off left out. */
   get series(): { name: string; look: Look }[] {
     return this.all.filter(s => !this.hidden.has(s.name));
@@ -38,11 +43,6 @@ export class Slice {
       const axis = this.report.axes[i]!;
       return l === (i === this.at ? label : other[axis.name] ?? this.fixed[i]);
     }));
-  }
-
-  /** Whether a row has the labels that are fixed. */
-  holds(group: Group): boolean {
-    return group.labels.every((l, i) => i === this.at || l === this.fixed[i]);
   }
 
   /** A legend that switches series on and off. */
@@ -61,7 +61,7 @@ export class Slice {
 
   private toggle(name: string, off: boolean): void {
     if (off) { this.hidden.add(name); } else { this.hidden.delete(name); }
-    this.listeners.forEach(l => l());
+    this.notify();
   }
 
   private choose(axis: number): void {
@@ -69,7 +69,7 @@ export class Slice {
     this.hidden.clear();
     this.all.slice(mostSeries).forEach(s => this.hidden.add(s.name));
     this.draw();
-    this.listeners.forEach(l => l());
+    this.notify();
   }
 
   private draw(): void {
@@ -81,7 +81,7 @@ export class Slice {
       axes.length > 1 && choice("compare", axes.map((a, i) => ({ value: String(i), text: a.name })), String(this.at), v => this.choose(Number(v))),
       axes.map((a, i) => i !== this.at && a.labels.length > 1 && choice(a.name, a.labels.map(l => ({ value: l, text: l })), this.fixed[i]!, v => {
         this.fixed[i] = v;
-        this.listeners.forEach(l => l());
+        this.notify();
       }))));
   }
 }
