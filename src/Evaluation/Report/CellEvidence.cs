@@ -1,5 +1,4 @@
 using System.Security.Cryptography;
-using System.Runtime.InteropServices;
 using MimicD.Contracts;
 using MimicD.Evaluation.Sweeps;
 using MimicD.World;
@@ -69,11 +68,20 @@ internal sealed record CellEvidence
         {
             for (var n = 0; n < paths.Agents; n++)
             {
-                hash.AppendData(MemoryMarshal.AsBytes(paths.At(e, n, 0)));
+                Append(paths.At(e, n, 0));
             }
         }
 
-        hash.AppendData(MemoryMarshal.AsBytes(goals.AsSpan()));
+        Append(goals);
         return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void Append(ReadOnlySpan<double> values)
+        {
+            foreach (var value in values)
+            {
+                // Adding zero makes -0 and 0, which are the same place, the same bits.
+                hash.AppendData(BitConverter.GetBytes(value + 0.0));
+            }
+        }
     }
 }
