@@ -134,6 +134,9 @@ public sealed record SweepCellResult
     /// <summary>Positions, actions, starts, goals and modes of all episodes, block after block; null where it failed.</summary>
     public string? Rollouts { get; init; }
 
+    /// <summary>What happened in each episode (<see cref="OutcomesFile"/>), in the order of the rollouts; null where it failed.</summary>
+    public string? Outcomes { get; init; }
+
     /// <summary>What the world and the agents counted; null where it failed.</summary>
     public SweepCounts? Counts { get; init; }
 

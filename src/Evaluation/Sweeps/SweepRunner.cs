@@ -352,10 +352,7 @@ public sealed class SweepRunner
         var counts = new SweepCounts(
             result.Host.Plans, result.Host.NetworkCalls, result.Counts.Fallbacks, result.Host.Restarts, result.Host.Stopped.Count,
             result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, cell.Id);
-        var outcomes = Outcomes.Compute(cell.Scenario, paths, result.Goals.Data);
-        var contacts = outcomes.Collided(cell.Scenario.Collision.ContactLimit);
-        var successes = outcomes.FinalToGoal.Index().Count(f => f.Item <= cell.Scenario.GoalTolerance && !contacts[f.Index]);
+        var successes = cell.Stop is null ? 0 : StrictSuccesses(cell, result);
         lock (_gate)
         {
             if (work.Finished)
@@ -375,6 +372,13 @@ public sealed class SweepRunner
         _clock.Simulated(work, block, result.WallSeconds);
     }
 
+    private static int StrictSuccesses(SweepCell cell, SimulationResult result)
+    {
+        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, cell.Id);
+        var outcomes = Outcomes.Compute(cell.Scenario, paths, result.Goals.Data);
+        return outcomes.Arrived(cell.Scenario).Zip(outcomes.Collided(cell.Scenario.Collision.ContactLimit)).Count(e => e.First && !e.Second);
+    }
+
     /// <summary>Makes the blocks of a cell into its result.</summary>
     private void Join(CellWork work)
     {
@@ -386,6 +390,7 @@ public sealed class SweepRunner
         var baseline = BaselineOf(cell) ?? Baseline.Of(crew.Model?.Spec.Provenance);
         var figures = Figures.Compute(cell.Scenario, paths, rollouts.Goals.Data, baseline);
         (rollouts with { Modes = figures.Modes?.Labels }).Save(_folder.Resolve(SweepFolder.CellFile(cell.Id, RolloutFile.Name)));
+        OutcomesFile.Save(_folder.Resolve(SweepFolder.CellFile(cell.Id, OutcomesFile.Name)), Outcomes.Compute(cell.Scenario, paths, rollouts.Goals.Data));
         Finish(Outline(cell, work.Training) with
         {
             Model = ModelOf(crew.Model, cell, work.Training),
@@ -397,6 +402,7 @@ public sealed class SweepRunner
             Baseline = baseline,
             TrajectoryHash = Rollouts.Hash(rollouts.Positions),
             Rollouts = SweepFolder.CellFile(cell.Id, RolloutFile.Name),
+            Outcomes = SweepFolder.CellFile(cell.Id, OutcomesFile.Name),
             Counts = counts.Select(c => c.Counts).Aggregate((a, b) => a + b),
             Seconds = counts.Sum(c => c.Seconds),
         });

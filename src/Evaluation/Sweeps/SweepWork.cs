@@ -108,6 +108,6 @@ internal sealed record TrainingMarker(double Seconds, string Command);
 
 /// <summary>What lies beside a block's rollouts.</summary>
 /// <param name="Seconds">Seconds it took.</param>
-/// <param name="Successes">Episodes with strict success.</param>
+/// <param name="Successes">Episodes with strict success; counted for a rule that stops early, otherwise 0.</param>
 /// <param name="Counts">What was counted.</param>
 internal sealed record BlockCounts(double Seconds, int Successes, SweepCounts Counts);
