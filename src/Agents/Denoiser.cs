@@ -29,7 +29,7 @@ public abstract class Denoiser
     /// <summary>Positions in a plan (L).</summary>
     public int PlanLength { get; }
 
-    /// <summary>Dimensions of space (D).</summary>
+    /// <summary>Numbers in a plan for one tick: the dimensions of space (D), or N*D where all agents are planned for.</summary>
     public int Dimensions { get; }
 
     /// <summary>Length of the condition (A).</summary>
@@ -37,6 +37,9 @@ public abstract class Denoiser
 
     /// <summary>Numbers in a plan (L*D).</summary>
     public int PlanSize => PlanLength * Dimensions;
+
+    /// <summary>Numbers that the network answers with: L*D, or more with a mixture head.</summary>
+    public int OutputSize => Network.HeadSize(PlanSize);
 
     /// <summary>Number of weights.</summary>
     public long Parameters { get; }
@@ -57,20 +60,20 @@ public abstract class Denoiser
         kernels ??= Kernels.Best;
         var own = new NetworkWeights(weights, spec.WeightPrefix(agent), where);
         return spec.Network.Kind == NetworkKind.Dit
-            ? new DitDenoiser(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize, own, kernels)
-            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize, own, kernels);
+            ? new DitDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, own, kernels)
+            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, own, kernels);
     }
 
     /// <summary>F(x, c, o) once. Thread-safe. For comparisons: a sampler shares work between the calls of a plan, with the same bits.</summary>
     /// <param name="x">The scaled noisy plan, [L*D].</param>
     /// <param name="cNoise">ln(sigma)/4.</param>
     /// <param name="condition">The normalised condition, [A].</param>
-    /// <param name="output">F, [L*D].</param>
+    /// <param name="output">F, [<see cref="OutputSize"/>].</param>
     public void Forward(ReadOnlySpan<float> x, float cNoise, ReadOnlySpan<float> condition, Span<float> output)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(x.Length, PlanSize, nameof(x));
         ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, ConditionSize, nameof(condition));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(output.Length, PlanSize, nameof(output));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(output.Length, OutputSize, nameof(output));
         var levels = PrepareLevels([cNoise]);
         var scratch = Scratch;
         Begin(scratch, condition);
@@ -141,10 +144,16 @@ internal sealed record NetworkWeights(SafeTensors File, string Prefix, string Wh
 internal sealed record NoiseLevels(int Count, AlignedBuffer Values);
 
 /// <summary>Memory of one thread for running networks of one shape; also holds the condition's share of the plan that is being made.</summary>
-internal abstract class DenoiserScratch(int planSize, int conditionSize)
+internal abstract class DenoiserScratch(int planSize, int conditionSize, int outputSize)
 {
     /// <summary>The normalised condition, [A].</summary>
     public float[] Condition { get; } = new float[conditionSize];
+
+    /// <summary>The present positions of the agents planned for, in the plan's order; the rest of it is not used.</summary>
+    public float[] Present { get; } = new float[planSize];
+
+    /// <summary>The same, normalised as the plan's first row.</summary>
+    public float[] Painted { get; } = new float[planSize];
 
     /// <summary>The plan that is being sampled, normalised, [L*D].</summary>
     public double[] Plan { get; } = new double[planSize];
@@ -158,8 +167,8 @@ internal abstract class DenoiserScratch(int planSize, int conditionSize)
     /// <summary>The network's input, [L*D].</summary>
     public float[] Input { get; } = new float[planSize];
 
-    /// <summary>The network's output, [L*D].</summary>
-    public float[] Output { get; } = new float[planSize];
+    /// <summary>The network's output.</summary>
+    public float[] Output { get; } = new float[outputSize];
 
     /// <summary>The finished plan, normalised, [L*D].</summary>
     public float[] Result { get; } = new float[planSize];

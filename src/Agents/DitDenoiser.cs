@@ -60,7 +60,7 @@ public sealed class DitDenoiser : Denoiser
         var k = s.ConditionTokens.Span;
         Kernels.Linear(_conditionIn, condition, 1, k);
         Kernels.Linear(_conditionQkv, k, ConditionSize, s.ConditionQkv.Span);
-        Kernels.Attention(s.ConditionQkv.Span, ConditionSize, _conditionWidth, _heads, s.Attention.Span, k);
+        Kernels.Attention(s.ConditionQkv.Span, ConditionSize, _conditionWidth, Network.ConditionHeads, s.Attention.Span, k);
         Kernels.Linear(_conditionOut, k, ConditionSize, s.ConditionResult.Span);
         Kernels.Linear(_conditionProject, s.ConditionResult.Span, 1, s.Condition0.Span);
         s.ChunkCount = 0;
@@ -84,8 +84,9 @@ public sealed class DitDenoiser : Denoiser
         {
             var block = _blocks[i];
             var m = s.Modulations.Slice((i * Chunk + row) * 6 * w, 6 * w);
-            Kernels.LayerNorm(h, w, m[..w], m.Slice(w, w), normal);
-            Kernels.Linear(block.Qkv, normal, length, s.Qkv.Span);
+            // The stream itself is normalised and modulated here, as the paper's code has it, not a copy that feeds the attention alone.
+            Kernels.LayerNorm(h, w, m[..w], m.Slice(w, w), h);
+            Kernels.Linear(block.Qkv, h, length, s.Qkv.Span);
             Kernels.Attention(s.Qkv.Span, length, w, _heads, s.Attention.Span, normal);
             Kernels.Linear(block.Out, normal, length, s.Branch.Span);
             Kernels.AddGated(h, m.Slice(2 * w, w), s.Branch.Span);
@@ -125,17 +126,18 @@ public sealed class DitDenoiser : Denoiser
         (s.ChunkFirst, s.ChunkCount) = (first, count);
     }
 
-    /// <summary>P[t, 2j] = sin(t / 10000^(2j/W)), P[t, 2j+1] the cosine.</summary>
+    /// <summary>P, [L, W]: t at each of W/2 frequencies from 1 to 1/10000, first the sines, then the cosines.</summary>
     private static float[] Positions(int length, int width)
     {
         var p = new float[length * width];
+        var half = width / 2;
         for (var t = 0; t < length; t++)
         {
-            for (var j = 0; j < width / 2; j++)
+            for (var j = 0; j < half; j++)
             {
-                var (sin, cos) = Math.SinCos(t / Math.Pow(10000, 2.0 * j / width));
-                p[t * width + 2 * j] = (float)sin;
-                p[t * width + 2 * j + 1] = (float)cos;
+                var (sin, cos) = Math.SinCos(t * Math.Pow(10000, -j / (half - 1.0)));
+                p[t * width + j] = (float)sin;
+                p[t * width + half + j] = (float)cos;
             }
         }
 
@@ -144,7 +146,7 @@ public sealed class DitDenoiser : Denoiser
 
     private sealed record Block(PackedMatrix Modulation, PackedMatrix Qkv, PackedMatrix Out, PackedMatrix Up, PackedMatrix Down);
 
-    private sealed class DitScratch(DitDenoiser of) : DenoiserScratch(of.PlanSize, of.ConditionSize)
+    private sealed class DitScratch(DitDenoiser of) : DenoiserScratch(of.PlanSize, of.ConditionSize, of.OutputSize)
     {
         /// <summary>[A, C]; later the attention's output.</summary>
         public AlignedBuffer ConditionTokens { get; } = new(of.ConditionSize * of._conditionWidth);
@@ -177,7 +179,7 @@ public sealed class DitDenoiser : Denoiser
 
         public AlignedBuffer Attention { get; } = new(Math.Max(
             Kernels.AttentionScratch(of.PlanLength, of._width, of._heads),
-            Kernels.AttentionScratch(of.ConditionSize, of._conditionWidth, of._heads)));
+            Kernels.AttentionScratch(of.ConditionSize, of._conditionWidth, of.Network.ConditionHeads)));
 
         /// <summary>First level whose modulations are here.</summary>
         public int ChunkFirst { get; set; }

@@ -6,9 +6,8 @@ namespace MimicD.Agents;
 /// The deterministic sampler of the probability-flow ODE (Karras et al. 2022, algorithm 1 without churn, or its first-order half) for one network
 /// and one number of steps; <c>docs/networks.md</c> writes it out. Immutable and shared by threads.
 /// </summary>
-public sealed class EdmSampler
+public sealed class EdmSampler : PlanSampler
 {
-    private readonly Denoiser _denoiser;
     private readonly NoiseLevels _levels;
     private readonly double[] _sigmas;
     private readonly double[] _skip;
@@ -25,9 +24,8 @@ public sealed class EdmSampler
     /// <param name="steps">K; at least 1.</param>
     /// <param name="temperature">Scale of the noise that the solver starts from.</param>
     public EdmSampler(Denoiser denoiser, DiffusionSpec diffusion, double sigmaData, OdeSolver solver, int steps, double temperature = 1)
+        : base(denoiser, solver == OdeSolver.Heun ? 2 * steps - 1 : steps, denoiser.PlanSize)
     {
-        ArgumentNullException.ThrowIfNull(denoiser);
-        _denoiser = denoiser;
         _heun = solver == OdeSolver.Heun;
         _sigmas = Schedule(diffusion, steps);
         _start = temperature * _sigmas[0];
@@ -37,11 +35,7 @@ public sealed class EdmSampler
         _out = [.. levels.Select(s => s * sigmaData / Math.Sqrt(variance + s * s))];
         _in = [.. levels.Select(s => 1 / Math.Sqrt(variance + s * s))];
         _levels = denoiser.PrepareLevels([.. levels.Select(s => (float)(Math.Log(s) / 4))]);
-        NetworkCalls = _heun ? 2 * steps - 1 : steps;
     }
-
-    /// <summary>Evaluations of the network in one plan.</summary>
-    public int NetworkCalls { get; }
 
     /// <summary>sigma_0 ... sigma_K: from the largest to the smallest in equal steps of its 1/rho-th power, then 0.</summary>
     public static double[] Schedule(DiffusionSpec diffusion, int steps)
@@ -60,18 +54,10 @@ public sealed class EdmSampler
         return sigmas;
     }
 
-    /// <summary>Samples a plan in normalised units. Allocates nothing once this thread has called it before.</summary>
-    /// <param name="condition">Normalised condition, [A].</param>
-    /// <param name="noise">Standard normal numbers, [L*D].</param>
-    /// <param name="present">The present position in normalised units, [D], written over position 0 before and after every step; or empty.</param>
-    /// <param name="plan">The result, [L*D].</param>
-    public void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
+    /// <inheritdoc/>
+    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, _denoiser.ConditionSize, nameof(condition));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, _denoiser.PlanSize, nameof(noise));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, _denoiser.PlanSize, nameof(plan));
-        var scratch = _denoiser.Scratch;
-        _denoiser.Begin(scratch, condition);
+        var scratch = Begin(condition, noise, plan);
 
         // The plan itself is kept in double precision: at sigma 50 a float would lose half of what the last step needs, and L*D numbers cost nothing.
         var y = scratch.Plan;
@@ -126,7 +112,7 @@ public sealed class EdmSampler
             scratch.Input[j] = (float)(_in[level] * y[j]);
         }
 
-        _denoiser.Evaluate(scratch, _levels, level, scratch.Input, scratch.Output);
+        Denoiser.Evaluate(scratch, _levels, level, scratch.Input, scratch.Output);
         for (var j = 0; j < y.Length; j++)
         {
             var denoised = _skip[level] * y[j] + _out[level] * scratch.Output[j];

@@ -23,7 +23,7 @@ public sealed class LocalHost : IAgentHost
     private readonly Func<AgentId, IPolicy> _policies;
     private readonly int _mailbox;
     private readonly TaskScheduler _scheduler;
-    private Actor[] _actors = [];
+    private Actor?[] _actors = [];
     private RunSpec? _run;
     private long _refused;
 
@@ -50,7 +50,7 @@ public sealed class LocalHost : IAgentHost
         {
             long plans = 0, calls = 0, restarts = 0, messages = 0;
             var stopped = new List<StoppedAgent>();
-            foreach (var actor in _actors)
+            foreach (var actor in _actors.OfType<Actor>())
             {
                 plans += Volatile.Read(ref actor.Plans);
                 calls += Volatile.Read(ref actor.NetworkCalls);
@@ -78,12 +78,16 @@ public sealed class LocalHost : IAgentHost
         }
 
         _run = run;
-        var actors = new Actor[checked(run.Episodes * run.Agents)];
+        var actors = new Actor?[checked(run.Episodes * run.Agents)];
         for (var i = 0; i < actors.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), new AgentId(i % run.Agents), run.Sampling);
-            actors[i] = new Actor(spec, run, _policies, world, _scheduler, _mailbox);
+            var id = new AgentId(i % run.Agents);
+            if (run.Slot(id) is { } slot)
+            {
+                var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), id, slot.Sampling);
+                actors[i] = new Actor(spec, slot.FrameSize, run.ActionSize, _policies, world, _scheduler, _mailbox);
+            }
         }
 
         _actors = actors;
@@ -97,8 +101,9 @@ public sealed class LocalHost : IAgentHost
         var run = _run ?? throw new InvalidOperationException("the host is not open");
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Episode.Value, (uint)run.Episodes, nameof(observation));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Agent.Value, (uint)run.Agents, nameof(observation));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(observation.Features.Length, run.FrameSize, nameof(observation));
-        if (!_actors[observation.Episode.Value * run.Agents + observation.Agent.Value].TryPost(observation))
+        var actor = _actors[observation.Episode.Value * run.Agents + observation.Agent.Value] ?? throw new ArgumentException($"nobody acts as {observation.Agent}", nameof(observation));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(observation.Features.Length, actor.FrameSize, nameof(observation));
+        if (!actor.TryPost(observation))
         {
             Interlocked.Increment(ref _refused);
         }
@@ -114,10 +119,10 @@ public sealed class LocalHost : IAgentHost
     {
         foreach (var actor in _actors)
         {
-            actor.Close();
+            actor?.Close();
         }
 
-        await Task.WhenAll(_actors.Select(a => a.Completion)).ConfigureAwait(false);
+        await Task.WhenAll(_actors.OfType<Actor>().Select(a => a.Completion)).ConfigureAwait(false);
     }
 
     /// <summary>One agent's mailbox and supervisor.</summary>
@@ -142,17 +147,17 @@ public sealed class LocalHost : IAgentHost
         public long Messages;
         public StoppedAgent? Stopped;
 
-        public Actor(AgentSpec spec, RunSpec run, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox)
+        public Actor(AgentSpec spec, int frameSize, int actionSize, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox)
         {
             (_spec, _policies, _world) = (spec, policies, world);
             var policy = policies(spec.Id);
-            InvalidInputException.Require(policy.FrameSize == run.FrameSize, "policy", "observation", $"{policy.FrameSize} numbers", run.FrameSize);
-            InvalidInputException.Require(policy.ActionSize == run.ActionSize, "policy", "action", $"{policy.ActionSize} numbers", run.ActionSize);
+            InvalidInputException.Require(policy.FrameSize == frameSize, "policy", "observation", $"{policy.FrameSize} numbers", frameSize);
+            InvalidInputException.Require(policy.ActionSize == actionSize, "policy", "action", $"{policy.ActionSize} numbers", actionSize);
             _agent = new Agent(spec, policy);
-            _action = new float[run.ActionSize];
+            _action = new float[actionSize];
 
             // One slot more than the mailbox holds: a slot is written before the post that may be refused.
-            _frameSize = run.FrameSize;
+            _frameSize = frameSize;
             _slots = mailbox + 1;
             _frames = new float[_slots * _frameSize];
             _mailbox = new ActionBlock<Letter>(Handle, new ExecutionDataflowBlockOptions
@@ -162,6 +167,8 @@ public sealed class LocalHost : IAgentHost
                 TaskScheduler = scheduler,
             });
         }
+
+        public int FrameSize => _frameSize;
 
         public Task Completion => _mailbox.Completion;
 

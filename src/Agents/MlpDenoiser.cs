@@ -32,7 +32,7 @@ public sealed class MlpDenoiser : Denoiser
             weights.Linear($"blocks.{i}.noise", _hidden, _width, bias: false),
             weights.Linear($"blocks.{i}.condition", _hidden, _width, bias: false),
             weights.Linear($"blocks.{i}.down", _width, _hidden)))];
-        _head = weights.Linear("head", PlanSize, _width);
+        _head = weights.Linear("head", OutputSize, _width);
     }
 
     /// <summary>[levels, blocks, padded hidden]: the noise's product in each block, with the bias of the block's first map.</summary>
@@ -95,11 +95,11 @@ public sealed class MlpDenoiser : Denoiser
         Kernels.Linear(_head, normal, 1, output);
     }
 
-    private protected override DenoiserScratch CreateScratch() => new MlpScratch(PlanSize, ConditionSize, Network.EncodedSize(ConditionSize), _width, _hidden, _blocks.Length);
+    private protected override DenoiserScratch CreateScratch() => new MlpScratch(PlanSize, ConditionSize, OutputSize, Network.EncodedSize(ConditionSize), _width, _hidden, _blocks.Length);
 
     private sealed record Block(PackedMatrix Up, PackedMatrix Noise, PackedMatrix Condition, PackedMatrix Down);
 
-    private sealed class MlpScratch(int planSize, int conditionSize, int encodedSize, int width, int hidden, int depth) : DenoiserScratch(planSize, conditionSize)
+    private sealed class MlpScratch(int planSize, int conditionSize, int outputSize, int encodedSize, int width, int hidden, int depth) : DenoiserScratch(planSize, conditionSize, outputSize)
     {
         /// <summary>The condition with its octaves.</summary>
         public AlignedBuffer Encoded { get; } = new(encodedSize);

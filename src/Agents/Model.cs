@@ -83,15 +83,17 @@ public sealed class Model
         return new Model(where, Convert.ToHexStringLower(SHA256.HashData(bytes.Span)), spec, denoisers);
     }
 
-    /// <summary>Makes the policies: one a network, shared by all agents and episodes that use it.</summary>
+    /// <summary>Makes the policies: one a network (of joint plans, one an agent), shared by all agents and episodes that use it.</summary>
     /// <param name="sampling">How to sample, or null for the model's own defaults.</param>
     /// <returns>The policy of each agent.</returns>
     public Func<AgentId, IPolicy> Policies(SamplingSpec? sampling = null)
     {
         sampling ??= Spec.Sampling;
         sampling.Validate(Path, Spec.Plan.Actions);
-        var policies = _denoisers.Select((d, i) => new DiffusionPolicy(Spec, Spec.Normalisation[i], d, sampling)).ToArray();
-        return id => policies[Spec.SharedWeights ? 0 : id.Value];
+        // A joint plan is cut by who one is, so agents that share its network still have policies of their own.
+        var count = Spec.Plan.Of == PlanOf.Joint ? Spec.Agents : Spec.Networks;
+        var policies = Enumerable.Range(0, count).Select(i => new DiffusionPolicy(Spec, Spec.Normalisation[Math.Min(i, Spec.Networks - 1)], _denoisers[Math.Min(i, Spec.Networks - 1)], sampling, new AgentId(i))).ToArray();
+        return id => policies[count == 1 ? 0 : id.Value];
     }
 
     /// <summary>A file of another format may have keys that this program does not know; its version is the better message.</summary>

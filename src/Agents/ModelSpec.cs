@@ -17,6 +17,26 @@ public enum NetworkKind
 }
 
 /// <summary>
+/// A mixture-density head: K logits, K means [L*D] and K numbers r [L*D], from which the deviations of K diagonal Gaussians over the normalised plan
+/// follow as floor + e^r.
+/// </summary>
+public sealed record MixtureSpec
+{
+    /// <summary>Gaussians (K). Default: 4, two sides and two orders of passing.</summary>
+    public int Components { get; init; } = 4;
+
+    /// <summary>Smallest deviation, in normalised units. Without one the likelihood of a plan that is known exactly, as the present position is, has no bound. Default: 0.01.</summary>
+    public double DeviationFloor { get; init; } = 0.01;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(Components is >= 1 and <= 256, where, "network.mixture.components", "1 to 256", Components);
+        InvalidInputException.Require(DeviationFloor > 0 && double.IsFinite(DeviationFloor), where, "network.mixture.deviationFloor", "above 0", DeviationFloor);
+    }
+}
+
+/// <summary>
 /// Shape of a denoiser F(c_in x, c_noise, o). Both kinds take the noisy plan x [L, D], the scalar c_noise and the normalised condition o [A],
 /// and return [L, D]. The arithmetic is written out, tensor by tensor, in <c>docs/networks.md</c>.
 /// </summary>
@@ -31,7 +51,7 @@ public sealed record NetworkSpec
     /// <summary>Residual blocks. The paper: 3.</summary>
     public required int Depth { get; init; }
 
-    /// <summary>Attention heads of the transformer's blocks and of its condition embedding; divides <see cref="Width"/> and <see cref="ConditionWidth"/>. The paper: 4. Unused by the MLP.</summary>
+    /// <summary>Attention heads of the transformer's blocks; divides <see cref="Width"/>. The paper: 4. Unused by the MLP.</summary>
     public int Heads { get; init; } = 4;
 
     /// <summary>Hidden width of a block's MLP over <see cref="Width"/>. The paper: 4; the MLP denoiser does well with 1.</summary>
@@ -40,12 +60,21 @@ public sealed record NetworkSpec
     /// <summary>Width of one condition token of the transformer. The paper: 128. Unused by the MLP.</summary>
     public int ConditionWidth { get; init; } = 128;
 
+    /// <summary>Attention heads of the transformer's condition embedding; divides <see cref="ConditionWidth"/>. The paper's code: 8. Unused by the MLP.</summary>
+    public int ConditionHeads { get; init; } = 8;
+
     /// <summary>
     /// Octaves (F) at which the MLP sees each number of the condition beside the number itself. A condition is normalised by its spread over whole
     /// demonstrations (metres); without octaves the centimetres that decide whether a path grazes an obstacle are a hundredth of an
     /// input's range, which a small network smooths over. 0, the default, is none; the transformer has none.
     /// </summary>
     public int Octaves { get; init; }
+
+    /// <summary>The mixture-density head of <see cref="MethodKind.Mixture"/>, or null for the head that answers with one plan. The MLP alone can have one.</summary>
+    public MixtureSpec? Mixture { get; init; }
+
+    /// <summary>Numbers that the network answers with for plans of L*D numbers: as many, or K (1 + 2 L D) with a mixture head.</summary>
+    public int HeadSize(int planSize) => Mixture is null ? planSize : Mixture.Components * (1 + 2 * planSize);
 
     /// <summary>Length of the encoded condition for A numbers: A (1 + 2 F).</summary>
     public int EncodedSize(int conditionSize) => conditionSize * (1 + 2 * Octaves);
@@ -79,25 +108,53 @@ public sealed record NetworkSpec
         InvalidInputException.Require(Width is >= 4 and <= 4096 && Width % 2 == 0, where, "network.width", "an even number from 4 to 4096", Width);
         InvalidInputException.Require(Depth is >= 1 and <= 64, where, "network.depth", "1 to 64", Depth);
         InvalidInputException.Require(Expansion is >= 1 and <= 16, where, "network.expansion", "1 to 16", Expansion);
+        Mixture?.Validate(where);
+        InvalidInputException.Require(Mixture is null || Kind == NetworkKind.Mlp, where, "network.mixture", "none with a transformer (the mlp has such a head)", $"{Mixture?.Components} components");
         if (Kind == NetworkKind.Dit)
         {
-            InvalidInputException.Require(Heads >= 1 && Width % Heads == 0 && ConditionWidth % Heads == 0, where, "network.heads", $"a divisor of the width {Width} and of the condition width {ConditionWidth}", Heads);
+            InvalidInputException.Require(Heads >= 1 && Width % Heads == 0, where, "network.heads", $"a divisor of the width {Width}", Heads);
             InvalidInputException.Require(ConditionWidth is >= 1 and <= 4096, where, "network.conditionWidth", "1 to 4096", ConditionWidth);
+            InvalidInputException.Require(ConditionHeads >= 1 && ConditionWidth % ConditionHeads == 0, where, "network.conditionHeads", $"a divisor of the condition width {ConditionWidth}", ConditionHeads);
         }
     }
 }
 
-/// <summary>What a plan is: positions of the agent itself, at consecutive ticks.</summary>
+/// <summary>Whose positions a plan holds. Whoever is planned for, an agent executes its own part alone.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<PlanOf>))]
+public enum PlanOf
+{
+    /// <summary>The agent's own.</summary>
+    [JsonStringEnumMemberName("own")]
+    Own,
+
+    /// <summary>Everybody's, the agent's own first and the others' in the order of their indices: an agent that predicts the others along with itself (as MADiff does, Zhu et al. 2023).</summary>
+    [JsonStringEnumMemberName("all")]
+    All,
+
+    /// <summary>
+    /// Everybody's in the order of their indices, planned from the joint state in that same order. Agents that see exactly and share their noise
+    /// (<see cref="SamplingSpec.SharedNoise"/>) then all make the same plan, bit by bit: one central planner, run once by each. An upper bound, no decentralized policy.
+    /// </summary>
+    [JsonStringEnumMemberName("joint")]
+    Joint,
+}
+
+/// <summary>What a plan is: positions of the agent itself, or of all agents, at consecutive ticks.</summary>
 public sealed record PlanSpec
 {
     /// <summary>Positions in a plan (L), <see cref="StartsAtPresent"/>'s included. The paper: 25.</summary>
     public required int Length { get; init; }
 
-    /// <summary>Coordinates: absolute (the paper) or relative to the own position at the replan.</summary>
+    /// <summary>Whose positions. The paper: own.</summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public PlanOf Of { get; init; } = PlanOf.Own;
+
+    /// <summary>Coordinates: absolute (the paper) or each agent's relative to its own position at the replan.</summary>
     public required Frame Frame { get; init; }
 
     /// <summary>
-    /// Whether position 0 is the present one, in-painted before and after every solver step (the paper), so that the first
+    /// Whether position 0 is the present one (of each agent planned for), in-painted before and after every solver step (the paper), so that the first
     /// action is position 1. Otherwise position 0 is the first action.
     /// </summary>
     public bool StartsAtPresent { get; init; }
@@ -138,8 +195,8 @@ public sealed record DiffusionSpec
 /// <summary>Constants of one network: what maps the world's units to the network's and back.</summary>
 /// <param name="ConditionMean">Subtracted from the condition, [A].</param>
 /// <param name="ConditionDeviation">Divides the condition, [A]; above 0.</param>
-/// <param name="PlanMean">Subtracted from a plan, [L*D] [m].</param>
-/// <param name="PlanDeviation">Divides a plan, [L*D] [m]; above 0.</param>
+/// <param name="PlanMean">Subtracted from a plan, [L*R] [m] (R: <see cref="ModelSpec.RowSize"/>).</param>
+/// <param name="PlanDeviation">Divides a plan, [L*R] [m]; above 0.</param>
 /// <param name="SigmaData">Standard deviation of the normalised training plans (sd), about 1.</param>
 public sealed record NormalisationSpec(float[] ConditionMean, float[] ConditionDeviation, float[] PlanMean, float[] PlanDeviation, double SigmaData);
 
@@ -148,6 +205,9 @@ public sealed record ProvenanceSpec
 {
     /// <summary>Preset name or file.</summary>
     public string? Preset { get; init; }
+
+    /// <summary>Name of the method that was trained, such as <c>vanilla</c>, or null where the preset was trained as it stands.</summary>
+    public string? Method { get; init; }
 
     /// <summary>Training seed.</summary>
     public ulong Seed { get; init; }
@@ -210,6 +270,9 @@ public sealed record ModelSpec
     /// <summary>Shape of the network.</summary>
     public required NetworkSpec Network { get; init; }
 
+    /// <summary>What the network is trained to answer. Files from before there were several methods are of diffusion.</summary>
+    public MethodKind Method { get; init; }
+
     /// <summary>Noise levels.</summary>
     public DiffusionSpec Diffusion { get; init; } = new();
 
@@ -238,12 +301,25 @@ public sealed record ModelSpec
     [JsonIgnore]
     public int ConditionSize => ConditionFrameSize * Sensor.History + ModeCount;
 
-    /// <summary>Numbers in a plan (L*D).</summary>
+    /// <summary>Numbers in a plan for one tick (R): D, or N*D where all agents are planned for.</summary>
     [JsonIgnore]
-    public int PlanSize => Plan.Length * Sensor.Dimensions;
+    public int RowSize => PlanLayout.AgentsIn(Plan, Sensor) * Sensor.Dimensions;
+
+    /// <summary>Numbers in a plan (L*R).</summary>
+    [JsonIgnore]
+    public int PlanSize => Plan.Length * RowSize;
 
     /// <summary>Prefix of the weights of an agent, with the dot.</summary>
     public string WeightPrefix(int agent) => SharedWeights ? "shared." : $"agent{agent}.";
+
+    /// <summary>Throws unless a method and a network go together.</summary>
+    /// <exception cref="InvalidInputException">A mixture without its head, or the head without a mixture.</exception>
+    public static void RequireHead(MethodKind method, NetworkSpec network, string where)
+    {
+        ArgumentNullException.ThrowIfNull(network);
+        var expected = method == MethodKind.Mixture ? "a mixture head, such as { \"components\": 4 }, with method mixture" : "none but with method mixture";
+        InvalidInputException.Require((method == MethodKind.Mixture) == (network.Mixture is not null), where, "network.mixture", expected, network.Mixture is null ? "none" : $"{network.Mixture.Components} components");
+    }
 
     /// <summary>Throws unless every part is in range and all sizes agree.</summary>
     /// <param name="where">The file.</param>
@@ -256,8 +332,11 @@ public sealed record ModelSpec
         Sensor.Validate(where);
         Plan.Validate(where);
         Network.Validate(where);
+        RequireHead(Method, Network, where);
         Diffusion.Validate(where);
         Sampling.Validate(where, Plan.Actions);
+        PlanLayout.Validate(where, Sensor, Plan, ConditionOnPosition, SharedWeights);
+        InvalidInputException.Require(Plan.Of == PlanOf.Own || Sensor.Others!.Count == Agents - 1, where, "sensor.others.count", $"{Agents - 1}, the others, with a plan of all agents", Sensor.Others?.Count);
         InvalidInputException.Require(ConditionSize >= 1, where, "conditionOnPosition", "true where nothing else is sensed", ConditionOnPosition);
         if (ModeShares is not null)
         {

@@ -12,13 +12,13 @@ public static class NetworkTensors
     public static IReadOnlyList<NetworkTensor> Of(ModelSpec spec)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return Of(spec.Network, spec.Plan.Length, spec.Sensor.Dimensions, spec.ConditionSize);
+        return Of(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize);
     }
 
     /// <summary>All tensors of a network, in the order of the document.</summary>
     /// <param name="network">Its shape.</param>
     /// <param name="planLength">L.</param>
-    /// <param name="dimensions">D.</param>
+    /// <param name="dimensions">Numbers in a plan for one tick: D, or N*D where all agents are planned for.</param>
     /// <param name="conditionSize">A.</param>
     public static IReadOnlyList<NetworkTensor> Of(NetworkSpec network, int planLength, int dimensions, int conditionSize)
     {
@@ -60,7 +60,7 @@ public static class NetworkTensors
                 Linear($"blocks.{i}.down", w, hidden);
             }
 
-            Linear("head", planLength * dimensions, w);
+            Linear("head", network.HeadSize(planLength * dimensions), w);
         }
 
         return list;

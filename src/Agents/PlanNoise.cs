@@ -4,13 +4,16 @@ using MimicD.Numerics;
 namespace MimicD.Agents;
 
 /// <summary>
-/// The noise that an agent's plans start from, replan by replan. A function of (seed, agent, episode, replan) alone: even the
+/// The noise that an agent's plans start from, replan by replan. A function of (seed, agent, episode, replan) alone, and where noise is shared not of the agent: even the
 /// autoregressive noise is made again from its counters when an agent is rebuilt.
 /// </summary>
 public sealed class PlanNoise
 {
+    /// <summary>Stands for the agent in the key of noise that all share; no agent has this index.</summary>
+    private const int Everybody = -1;
+
     private readonly ulong _seed;
-    private readonly AgentId _agent;
+    private readonly int _agent;
     private readonly EpisodeId _episode;
     private readonly NoiseMode _mode;
     private readonly double _correlation;
@@ -21,12 +24,12 @@ public sealed class PlanNoise
     /// <param name="seed">The run's seed.</param>
     /// <param name="episode">The agent's episode.</param>
     /// <param name="agent">The agent.</param>
-    /// <param name="sampling">Mode and correlation.</param>
+    /// <param name="sampling">Mode, correlation, and whether the noise is shared.</param>
     /// <param name="size">Numbers a plan starts from; may be 0.</param>
     public PlanNoise(ulong seed, EpisodeId episode, AgentId agent, SamplingSpec sampling, int size)
     {
         ArgumentNullException.ThrowIfNull(sampling);
-        (_seed, _episode, _agent, _mode, _correlation) = (seed, episode, agent, sampling.Noise, sampling.Correlation);
+        (_seed, _episode, _agent, _mode, _correlation) = (seed, episode, sampling.SharedNoise ? Everybody : agent.Value, sampling.Noise, sampling.Correlation);
         _values = new float[size];
     }
 
@@ -86,5 +89,5 @@ public sealed class PlanNoise
         }
     }
 
-    private CounterRandom Stream(int replan) => new(_seed, RandomPurpose.PlanNoise, replan, _agent.Value, _episode.Value);
+    private CounterRandom Stream(int replan) => new(_seed, RandomPurpose.PlanNoise, replan, _agent, _episode.Value);
 }

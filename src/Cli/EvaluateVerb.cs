@@ -15,24 +15,33 @@ internal static class EvaluateVerb
         var scenario = new Option<string>("--scenario") { Description = "The scenario they belong to.", HelpName = "FILE", Required = true };
         var demonstrations = new Option<string?>("--demos") { Description = "Demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
         var seed = Options.Seed();
-        seed.Description = "Accepted as everywhere; nothing here is random but the resampling floor, which it keys.";
+        seed.Description = "Accepted as everywhere; nothing here is random but resampling, which it keys.";
         var json = Options.Json();
+        var full = FiguresTable.Full();
+        var outcomesFile = new Option<string?>("--outcomes") { Description = "Also write one line an episode here: what the rates and means are computed from.", HelpName = "FILE.csv" };
         var command = new Command("evaluate", """
-            Computes the figures of saved rollouts: success, collisions, modes, roughness, each with its 95 % interval.
+            Computes the figures of saved rollouts: success, collisions, modes, transport distance, roughness, each with its 95 % interval; definitions in docs/metrics.md.
 
-            Example: mimicd evaluate runs/latest --scenario scenarios/swap.json --demos runs/experts
+            Example: mimicd evaluate runs/latest --scenario scenarios/swap.json --demos runs/experts --full
             """)
         {
-            rollouts, scenario, demonstrations, seed, json,
+            rollouts, scenario, demonstrations, full, outcomesFile, seed, json,
         };
         command.SetAction(parsed =>
         {
             var path = parsed.GetValue(rollouts)!;
             var output = Options.WritableFile(parsed.GetValue(json), "--json");
+            var lines = Options.WritableFile(parsed.GetValue(outcomesFile), "--outcomes");
             var (paths, goals, world) = RolloutFile.Load(path, Scenario.Load(parsed.GetValue(scenario)!));
             var baseline = parsed.GetValue(demonstrations) is { } folder ? Load(folder, world) : null;
             var figures = Figures.Compute(world, paths, goals, baseline, parsed.GetValue(seed));
-            Terminal.Out.Write(FiguresTable.Create(figures, baseline));
+            Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(full)));
+            if (lines is not null)
+            {
+                OutcomesFile.Save(lines, Outcomes.Compute(world, paths, goals));
+                Terminal.Line($"wrote {lines}");
+            }
+
             if (output is not null)
             {
                 AtomicFile.WriteText(output, StrictJson.Format(new EvaluateResult(Path.GetFullPath(path), world.Name, baseline, figures)) + "\n");
@@ -47,9 +56,16 @@ internal static class EvaluateVerb
     /// <summary>The baseline of demonstrations at hand.</summary>
     public static Baseline Load(string folder, Scenario scenario)
     {
+        var set = Read(folder, scenario);
+        return Baseline.Of(scenario, PathSet.Create<double>(set.Positions.Data, set.Positions.Shape, folder));
+    }
+
+    /// <summary>Demonstrations that fit a scenario.</summary>
+    public static DemonstrationSet Read(string folder, Scenario scenario)
+    {
         var set = DemonstrationSet.Load(folder, scenario);
         set.RequireFits(scenario, folder);
-        return Baseline.Of(scenario, PathSet.Create<double>(set.Positions.Data, set.Positions.Shape, folder));
+        return set;
     }
 
     private sealed record EvaluateResult(string Rollouts, string Scenario, Baseline? Demonstrations, Figures Figures);

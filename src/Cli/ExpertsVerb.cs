@@ -12,47 +12,90 @@ internal static class ExpertsVerb
     private const int MaxCount = 1_000_000;
     private const double MaxMargin = 1.0;
 
-    public static Command Create()
+    public static Command Create() => new("experts", """
+        Makes joint demonstrations by constrained trajectory optimisation.
+
+        Examples: mimicd experts swap --count 1000 --seed 1 --out runs/experts
+                  mimicd experts road --count 1000 --seed 1 --out runs/road-experts
+        """)
     {
-        var number = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
-        var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
-        var compare = new Option<string?>("--compare") { Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
-        var modes = new Option<string>("--modes")
-        {
-            Description = "How modes and places go together: 'independent' shows every start all six modes; 'places' draws starts and goals that together suggest the mode, as in the published demonstrations; 'starts' draws starts that alone suggest it.",
-            HelpName = "LAW",
-            DefaultValueFactory = _ => "independent",
-        };
-        modes.AcceptOnlyFromAmong([.. Enum.GetNames<ModeLaw>().Select(n => n.ToLowerInvariant())]);
+        Swap(), Road(),
+    };
+
+    private static Command Swap()
+    {
         var discMargin = Margin("--disc-margin", "disc");
         var pairMargin = Margin("--pair-margin", "pair");
-        var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
-        var swap = new Command("swap", """
+        return Make("swap", """
             Two agents swap places round a disc: constraint-optimal unicycle paths, one local optimum a mode, in all six modes.
             Ctrl-C stops and keeps what is done.
 
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
-            """)
+            """,
+            [discMargin, pairMargin], new SwapExpertOptions().ModeLaw,
+            (parsed, law) =>
+            {
+                var options = new SwapExpertOptions { ModeLaw = law };
+                return new SwapExpert(options with { DiscRadius = options.DiscRadius + Checked(parsed, discMargin), PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
+            });
+    }
+
+    private static Command Road()
+    {
+        var pairMargin = Margin("--pair-margin", "pair");
+        return Make("road", """
+            A turning car, a crossing car and a pedestrian share a road: constraint-optimal unicycle paths, one local optimum a mode, in the seven modes that the published
+            demonstrations show (who passes whom on which side), in their shares. Ctrl-C stops and keeps what is done.
+
+            Example: mimicd experts road --count 1000 --seed 1 --out runs/road-experts
+            """,
+            [pairMargin], new RoadExpertOptions().ModeLaw,
+            (parsed, law) =>
+            {
+                var options = new RoadExpertOptions { ModeLaw = law };
+                return new RoadExpert(options with { PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
+            });
+    }
+
+    private static Command Make(string name, string description, Option<double>[] margins, ModeLaw usual, Func<ParseResult, ModeLaw, IExpertTask> create)
+    {
+        var number = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
+        var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
+        var compare = new Option<string?>("--compare")
         {
-            number, output, compare, modes, discMargin, pairMargin, seed, threads, json,
+            Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent (or the pattern of one such set, as 'DIR/expert_data*_400.npy').",
+            HelpName = "DIR",
         };
-        swap.SetAction(async (parsed, cancellation) =>
+        var modes = new Option<string>("--modes")
+        {
+            Description = "How modes and places go together: 'independent' shows every start every mode; 'places' draws starts and goals that together suggest the mode, as in the published demonstrations; 'starts' draws starts that alone suggest it.",
+            HelpName = "LAW",
+            DefaultValueFactory = _ => usual.ToString().ToLowerInvariant(),
+        };
+        modes.AcceptOnlyFromAmong([.. Enum.GetNames<ModeLaw>().Select(n => n.ToLowerInvariant())]);
+        var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
+        var command = new Command(name, description) { number, output, compare, modes };
+        foreach (var option in (Option[])[.. margins, seed, threads, json])
+        {
+            command.Options.Add(option);
+        }
+
+        command.SetAction(async (parsed, cancellation) =>
         {
             var wanted = Options.Between(parsed.GetValue(number), 1, MaxCount, "--count");
             var workers = Options.Between(parsed.GetValue(threads), 1, 1024, "--threads");
             var folder = Options.Writable(parsed.GetValue(output)!, "--out");
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
-            var scenario = Scenario.Load(Repository.File("scenarios", "swap.json"));
+            var scenario = Scenario.Load(Repository.File("scenarios", name + ".json"));
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
-            var options = new SwapExpertOptions { ModeLaw = Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true) };
-            options = options with { DiscRadius = options.DiscRadius + Checked(discMargin), PairDistance = options.PairDistance + Checked(pairMargin) };
-            InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == options.Knots), "--compare", "positions",
-                $"shape (demonstrations, {scenario.Agents}, {options.Knots}, 2)", reference?.Positions.ShapeText);
+            var task = create(parsed, Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true));
+            InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == task.Nominal.Knots), "--compare", "positions",
+                $"shape (demonstrations, {scenario.Agents}, {task.Nominal.Knots}, 2)", reference?.Positions.ShapeText);
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>
-                Task.Run(() => ExpertGenerator.Generate(options, wanted, parsed.GetValue(seed), workers, new Count(progress), cancellation), CancellationToken.None));
+                Task.Run(() => ExpertGenerator.Generate(task, wanted, parsed.GetValue(seed), workers, new Count(progress), cancellation), CancellationToken.None));
             var count = made.Demonstrations.Count;
             made.Demonstrations.Save(folder);
-            var report = ExpertReport.Of(made.Demonstrations, options, reference is null ? default : reference.Positions.Data);
+            var report = ExpertReport.Of(made.Demonstrations, task, reference is null ? default : reference.Positions.Data);
             var table = Terminal.Table("", "value");
             foreach (var (what, value) in report.Rows)
             {
@@ -75,22 +118,15 @@ internal static class ExpertsVerb
             }
 
             return 0;
-
-            double Checked(Option<double> option)
-            {
-                var value = parsed.GetValue(option);
-                InvalidInputException.Require(value is >= 0 and <= MaxMargin, option.Name, "", $"0 to {MaxMargin}", value);
-                return value;
-            }
         });
-        return new Command("experts", """
-            Makes joint demonstrations by constrained trajectory optimisation.
+        return command;
+    }
 
-            Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
-            """)
-        {
-            swap,
-        };
+    private static double Checked(ParseResult parsed, Option<double> option)
+    {
+        var value = parsed.GetValue(option);
+        InvalidInputException.Require(value is >= 0 and <= MaxMargin, option.Name, "", $"0 to {MaxMargin}", value);
+        return value;
     }
 
     private static Option<double> Margin(string name, string limit) => new(name)

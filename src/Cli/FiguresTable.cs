@@ -1,3 +1,4 @@
+using System.CommandLine;
 using System.Globalization;
 using MimicD.Evaluation;
 using Spectre.Console;
@@ -7,7 +8,13 @@ namespace MimicD.Cli;
 /// <summary>Shows figures as a table: the rollouts' value, its 95 % interval, and the demonstrations' own.</summary>
 internal static class FiguresTable
 {
-    public static Table Create(Figures figures, Baseline? baseline)
+    /// <summary>The option that asks for all rows.</summary>
+    public static Option<bool> Full() => new("--full") { Description = "Show every figure, not only the headline ones." };
+
+    /// <param name="figures">What is shown.</param>
+    /// <param name="baseline">What it is compared with, or null.</param>
+    /// <param name="full">All rows, or the headline ones.</param>
+    public static Table Create(Figures figures, Baseline? baseline, bool full)
     {
         var table = Terminal.Table("", "value", "95 % interval", baseline is null ? "experts" : $"{baseline.Count} experts");
         var experts = baseline?.Figures;
@@ -40,7 +47,21 @@ internal static class FiguresTable
 
         if (figures.Modes?.TotalVariation is { } variation)
         {
-            table.Row("mode total variation (95 % of chance alone beside it)", Fixed(variation), "", string.Create(CultureInfo.InvariantCulture, $"chance: {figures.Modes.ResamplingFloor:0.000}"));
+            table.Row("mode total variation (95 % of chance alone beside it)", Fixed(variation), "", $"chance: {Fixed(figures.Modes.ResamplingFloor!.Value)}");
+        }
+
+        if (full && figures.Modes is { } modes)
+        {
+            table.Row("mode entropy [nat]", Fixed(modes.Entropy), "", modes.EntropyGap is { } gap ? Fixed(modes.Entropy - gap) : "");
+            if (modes.EntropyFloor is { } chance)
+            {
+                table.Row("mode entropy gap [nat] (95 % of chance alone beside it)", Fixed(modes.EntropyGap!.Value), "", $"chance: {Fixed(chance)}");
+            }
+        }
+
+        if (figures.Transport is { } transport)
+        {
+            Transport(transport);
         }
 
         if (figures is { SecondRatio: { } second, ThirdRatio: { } third })
@@ -48,14 +69,90 @@ internal static class FiguresTable
             Number("roughness, second difference, ratio", second, null, "1");
             Number("roughness, third difference, ratio", third, null, "1");
         }
-        else
+
+        if (full || figures.SecondRatio is null)
         {
             Number("second difference [m]", figures.SecondDifference, experts?.SecondDifference);
             Number("third difference [m]", figures.ThirdDifference, experts?.ThirdDifference);
         }
 
+        if (figures.Commitment is { } commitment)
+        {
+            Rate("last change of joint mode, share of the way to closest approach", commitment, experts?.Commitment);
+        }
+
+        if (figures.ModeSwitches is { } switches)
+        {
+            Number("joint mode switches an episode", switches, experts?.ModeSwitches);
+        }
+
         table.Row("largest step [m]", Fixed(figures.LargestStep), "", experts is null ? "" : Fixed(experts.LargestStep));
+        if (full)
+        {
+            Tail();
+        }
+
         return table;
+
+        void Tail()
+        {
+            Number("path length [m]", figures.PathLength, experts?.PathLength);
+            if (figures.PathLengthRatio is { } length)
+            {
+                Number("path length, ratio", length, null, "1");
+            }
+
+            if (figures.TimeToGoal is { } time)
+            {
+                Number("time to goal, where all arrive [s]", time, experts?.TimeToGoal);
+            }
+
+            if (figures.TimeToGoalRatio is { } ratio)
+            {
+                Number("time to goal, ratio", ratio, null, "1");
+            }
+
+            if (figures.Displacement is { } errors)
+            {
+                var of = $"{errors.Samples} rollouts for each of {errors.Demonstrations} starts [m]";
+                Number($"minADE, {of}", errors.MinAde, null);
+                Number($"minFDE, {of}", errors.MinFde, null);
+                Number($"minJADE, {of}", errors.MinJointAde, null);
+                Number($"minJFDE, {of}", errors.MinJointFde, null);
+            }
+
+            // The scenario's limits, one by one; the whole curves are in the result file.
+            Curve("pair", figures.Curves.Pair, experts?.Curves.Pair, figures.Collisions.Select(c => c.Pair));
+            Curve("obstacle", figures.Curves.Obstacle, experts?.Curves.Obstacle, figures.Collisions.Where(c => c.Obstacle is not null).Select(c => c.Obstacle!.Value));
+        }
+
+        void Curve(string name, CollisionCurve? curve, CollisionCurve? theirs, IEnumerable<double> limits)
+        {
+            foreach (var limit in curve is null ? Enumerable.Empty<double>() : limits.Distinct().Order())
+            {
+                Estimate? At(CollisionCurve? c) => c is not null && Array.IndexOf(c.Thresholds, limit) is >= 0 and var at ? c.Rate(at) : null;
+                Rate($"{name} alone < {Short(limit)}", At(curve)!.Value, At(theirs));
+            }
+        }
+
+        void Transport(TransportFigures transport)
+        {
+            var floor = transport.Floor;
+            Number($"joint transport distance, {transport.Blocks} x ({transport.Rows} x {transport.Columns}) [m]", transport.Joint, null);
+            if (floor is not null && transport is { JointAtFloorSize: { } at, RatioToFloor: { } ratio })
+            {
+                table.Row($"joint transport distance, {floor.Rows} x {floor.Columns}, ratio to the experts' halves", Fixed(ratio), "", Fixed(floor.Point95 / floor.Mean) + " (95 %)");
+                if (full)
+                {
+                    table.Row($"joint transport distance, {floor.Rows} x {floor.Columns} [m]", Fixed(at), "", $"{Fixed(floor.Mean)} (95 %: {Fixed(floor.Point95)})");
+                }
+            }
+
+            for (var n = 0; full && n < transport.PerAgent.Length; n++)
+            {
+                Number($"transport distance of agent {n + 1} alone [m]", transport.PerAgent[n], null, transport.PerAgentFloor is { } own ? $"{Fixed(own[n].Mean)} (halves)" : "");
+            }
+        }
 
         void Rate(string name, Estimate value, Estimate? expert) => table.Row(name, Percent(value.Value), Interval(value, Percent), expert is { } e ? Percent(e.Value) : "");
 

@@ -19,9 +19,10 @@ internal static class RunVerb
     private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal).", HelpName = "NAME" };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
     private static readonly Option<int?> Agents = new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
-    private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
-    private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones.", HelpName = "FILE.npy" };
-    private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones.", HelpName = "FILE.npy" };
+    private static readonly Option<string[]> Set = new("--set") { Description = "Changes one value of the scenario, as in scenario.sensing.noise=0.1. May be given several times.", HelpName = "scenario.KEY=VALUE", DefaultValueFactory = _ => [] };
+    private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
+    private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones; or demonstrations, whose starts are taken in turn.", HelpName = "FILE.npy|DIR" };
+    private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones; or demonstrations, whose ends are taken in turn.", HelpName = "FILE.npy|DIR" };
     private static readonly Option<string?> Demonstrations = new("--demos") { Description = "Demonstrations to compare with, instead of what the model remembers of its own.", HelpName = "DIR" };
     private static readonly Option<string?> Solver = new("--solver") { Description = "euler or heun. [default: the model's]", HelpName = "NAME" };
     private static readonly Option<int?> Steps = new("--steps") { Description = "Noise levels of the sampler. [default: the model's]", HelpName = "N" };
@@ -29,6 +30,8 @@ internal static class RunVerb
     private static readonly Option<string?> Noise = new("--noise") { Description = "fresh, held or ar1: a plan's noise over replans. [default: the model's]", HelpName = "MODE" };
     private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
+    private static readonly Option<bool?> SharedNoise = new("--shared-noise") { Description = "true or false: whether all agents of an episode plan from the same noise. [default: the model's]", HelpName = "BOOL" };
+    private static readonly Option<bool> Full = FiguresTable.Full();
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int> Threads = Options.Threads();
     private static readonly Option<string?> Json = Options.Json();
@@ -44,7 +47,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature,
+            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
         };
         command.SetAction(RunAsync);
         return command;
@@ -54,7 +57,7 @@ internal static class RunVerb
     {
         // Everything that can be refused is refused before the first tick.
         var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap.json");
-        var scenario = Scenario.Load(scenarioFile);
+        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
         if (parsed.GetValue(Agents) is { } agents)
         {
             scenario = scenario.WithAgents(agents);
@@ -63,8 +66,8 @@ internal static class RunVerb
         var episodes = Options.Between(parsed.GetValue(Episodes), 1, MaxEpisodes, "--episodes");
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
         var crew = Crew.Load(parsed, scenario);
-        var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario);
-        var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario);
+        var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario, last: false);
+        var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario, last: true);
         var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
@@ -81,7 +84,7 @@ internal static class RunVerb
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        Print(result, figures, baseline, speed, messages);
+        Print(result, figures, baseline, parsed.GetValue(Full), speed, messages);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, options.Seed, crew.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
@@ -95,9 +98,17 @@ internal static class RunVerb
         return 0;
     }
 
-    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, RunSpeed speed, RunMessages messages)
+    private static JsonChange ScenarioChange(string text)
     {
-        var table = FiguresTable.Create(figures, baseline);
+        const string Prefix = "scenario.";
+        var change = JsonChange.Parse(text, "--set");
+        InvalidInputException.Require(change.Key.StartsWith(Prefix, StringComparison.Ordinal), "--set", "", "scenario.KEY=VALUE", text);
+        return change with { Key = change.Key[Prefix.Length..] };
+    }
+
+    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages)
+    {
+        var table = FiguresTable.Create(figures, baseline, full);
         void Row(string name, string value) => table.Row(name, value, "", "");
         Row("agent-steps/s", speed.AgentStepsPerSecond.ToString("N0", CultureInfo.InvariantCulture));
         Row("plans/s", speed.PlansPerSecond.ToString("N0", CultureInfo.InvariantCulture));
@@ -125,6 +136,7 @@ internal static class RunVerb
         Terminal.Line($"wrote {rollouts}");
         var content = PictureContent.Of(scenario, paths, result.Goals.Data);
         var caption = $"{scenario.Name}: {paths.Episodes} episodes, strict success {100 * figures.StrictSuccess.Value:0.0} %";
+        Write(Path.Combine(folder, OutcomesFile.Name), OutcomesFile.Format(Outcomes.Compute(scenario, paths, result.Goals.Data)));
         Write(Path.Combine(folder, "result.json"), StrictJson.Format(summary) + "\n");
         Write(Path.Combine(folder, "trajectories.svg"), TrajectoryPicture.Panels(content, caption));
         Write(Path.Combine(folder, "overlay.svg"), TrajectoryPicture.Overlay(content, caption));
@@ -140,11 +152,16 @@ internal static class RunVerb
         }
     }
 
-    private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario)
+    private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario, bool last)
     {
         if (file is null)
         {
             return null;
+        }
+
+        if (!file.EndsWith(".npy", StringComparison.Ordinal) || file.Contains('*', StringComparison.Ordinal))
+        {
+            return FromDemonstrations(EvaluateVerb.Read(file, scenario), episodes, last);
         }
 
         var places = Npy.Read<double>(file);
@@ -152,6 +169,19 @@ internal static class RunVerb
             $"shape ({episodes}, {scenario.Agents}, {scenario.Dimensions}): episodes, agents, dimensions", places.ShapeText);
         InvalidInputException.Require(Array.TrueForAll(places.Data, double.IsFinite), $"{option} {file}", "", "finite numbers", "others");
         return places;
+    }
+
+    /// <summary>Where demonstrations begin or end, in turn, [episodes, agents, D].</summary>
+    private static NdArray<double> FromDemonstrations(DemonstrationSet set, int episodes, bool last)
+    {
+        var places = new double[episodes * set.Agents * set.Dimensions];
+        for (var i = 0; i < episodes * set.Agents; i++)
+        {
+            var path = set.Path(i / set.Agents % set.Count, i % set.Agents);
+            (last ? path[^set.Dimensions..] : path[..set.Dimensions]).CopyTo(places.AsSpan(i * set.Dimensions));
+        }
+
+        return new NdArray<double>([episodes, set.Agents, set.Dimensions], places);
     }
 
     private static double[][][] Nested(NdArray<double> places)
@@ -168,32 +198,35 @@ internal static class RunVerb
             InvalidInputException.Require(file is null || policy is null, "--policy", "", "either a policy or a model", "both");
             if (policy is not null)
             {
-                var sensor = scenario.DefaultSensor;
-                InvalidInputException.Require(policy == "straight", "--policy", "", "straight", policy);
-                InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, "--policy", "dynamics.action", "position", scenario.Dynamics.Action);
-                var straight = new ConstantVelocityPolicy(sensor, Speed(scenario), scenario.TimeStep);
-                return new Crew($"policy {policy}", _ => straight, sensor, new SamplingSpec(), null, policy);
+                var scripted = ScriptedPolicies.Create(policy, scenario, "--policy");
+                return new Crew($"policy {policy}", _ => scripted, scenario.DefaultSensor, new SamplingSpec(), null, policy);
             }
 
             if (file is null)
             {
-                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model)", null);
+                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
                 file = Repository.File("models", "swap.safetensors");
             }
 
             var model = Model.Load(file);
             ModelFit.Require(scenario, model.Spec, file);
+            var method = model.Spec.Method;
+            RefuseUnused(parsed, method);
             var sampling = Sampled(parsed, model.Spec.Sampling);
             sampling.Validate("options", model.Spec.Plan.Actions);
-            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
+            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]}: {method.Describe(sampling)})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
         }
 
-        /// <summary>The speed [m/s] that covers the longest way in four fifths of an episode, within the scenario's limit.</summary>
-        private static double Speed(Scenario scenario)
+        /// <summary>An option that would change nothing is a misunderstanding.</summary>
+        private static void RefuseUnused(ParseResult parsed, MethodKind method)
         {
-            var longest = scenario.NominalBodies().Max(b => PathSet.Distance(b.Start, b.Goal));
-            var speed = longest / (0.8 * (scenario.Steps - 1) * scenario.TimeStep);
-            return Math.Max(Math.Min(speed, scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), 1e-3);
+            Option[] solver = method.HasSolver() ? [] : [Solver, Steps];
+            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation];
+            foreach (var option in solver.Concat(noise))
+            {
+                var given = parsed.GetResult(option);
+                InvalidInputException.Require(given is null or { Implicit: true }, option.Name, "", $"no such option with a model of method {StrictJson.Format(method).Trim('"')}, which has no {(solver.Contains(option) ? "solver" : "noise")}", string.Join(' ', given?.Tokens.Select(t => t.Value) ?? []));
+            }
         }
 
         private static SamplingSpec Sampled(ParseResult parsed, SamplingSpec defaults) => defaults with
@@ -204,6 +237,7 @@ internal static class RunVerb
             Noise = Named<NoiseMode>(parsed, Noise) ?? defaults.Noise,
             Temperature = parsed.GetValue(Temperature) ?? defaults.Temperature,
             Correlation = parsed.GetValue(Correlation) ?? defaults.Correlation,
+            SharedNoise = parsed.GetValue(SharedNoise) ?? defaults.SharedNoise,
         };
 
         /// <summary>Reads a name as the files spell it.</summary>

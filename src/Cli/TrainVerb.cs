@@ -19,6 +19,11 @@ internal static class TrainVerb
         var demos = new Option<string>("--demos") { Description = "Demonstrations: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR", Required = true };
         var output = new Option<string>("--out") { Description = "The model file to write; checkpoint (*.resume.safetensors) and metrics (*.metrics.jsonl) lie beside it.", HelpName = "FILE", Required = true };
         var preset = new Option<string>("--preset") { Description = "Name of a preset that comes with the program, or a file.", HelpName = "NAME", DefaultValueFactory = _ => "small" };
+        var method = new Option<string?>("--method")
+        {
+            Description = $"What is learned on the preset's network and optimizer, or a file. {ListMethods()}. [default: the preset as it stands]",
+            HelpName = "NAME",
+        };
         var set = new Option<string[]>("--set") { Description = "Changes one value of the preset, as in model.network.width=128. May be given several times.", HelpName = "KEY=VALUE", DefaultValueFactory = _ => [] };
         var steps = new Option<int?>("--steps") { Description = "Short for --set training.steps=N.", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "NAME", DefaultValueFactory = _ => "cpu" };
@@ -27,20 +32,22 @@ internal static class TrainVerb
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         threads.Description = "Threads to use; results are the same for the same number.";
         var verb = new Command("train", """
-            Trains one diffusion policy an agent on joint demonstrations.
+            Trains one policy an agent on joint demonstrations: a diffusion policy, or another method on the same footing.
 
             Example: mimicd train swap --demos runs/experts --out runs/swap.safetensors
+                     mimicd train swap --demos runs/experts --method cloning --out runs/cloning.safetensors
                      mimicd train swap --demos DIR --preset paper --set model.network.width=64 --out runs/paper.safetensors
             """)
         {
-            scenarioName, demos, output, preset, set, steps, device, resume, every, seed, threads, json,
+            scenarioName, demos, output, preset, method, set, steps, device, resume, every, seed, threads, json,
         };
         verb.SetAction(async (parsed, cancellation) =>
         {
-            var scenario = Scenario.Load(Shipped(parsed.GetValue(scenarioName)!, "scenarios"));
+            var scenario = Scenario.Load(Repository.Shipped("scenarios", parsed.GetValue(scenarioName)!));
             var name = parsed.GetValue(preset)!;
             var changes = parsed.GetValue(steps) is { } n ? [.. parsed.GetValue(set)!, $"training.steps={n}"] : parsed.GetValue(set)!;
-            var chosen = TrainingPreset.Load(Shipped(name, "presets"), changes);
+            var overlay = parsed.GetValue(method) is { } asked ? Method(asked) : null;
+            var chosen = TrainingPreset.Load(Repository.Shipped("presets", name), changes, overlay);
             var model = parsed.GetValue(output)!;
             InvalidInputException.Require(model.EndsWith(".safetensors", StringComparison.Ordinal), "--out", "", "a file name that ends in .safetensors", model);
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
@@ -49,6 +56,7 @@ internal static class TrainVerb
                 Output = Options.WritableFile(model, "--out")!,
                 Seed = parsed.GetValue(seed),
                 PresetName = changes.Length == 0 ? Path.GetFileNameWithoutExtension(name) : $"{Path.GetFileNameWithoutExtension(name)} {string.Join(' ', changes)}",
+                MethodName = overlay?.Name,
                 Threads = Options.Between(parsed.GetValue(threads), 1, 1024, "--threads"),
                 Device = parsed.GetValue(device)!,
                 CheckpointEvery = Options.Between(parsed.GetValue(every), 1, int.MaxValue, "--checkpoint-every"),
@@ -60,7 +68,7 @@ internal static class TrainVerb
                 Task.Run(() => Trainer.Run(demonstrations, scenario, chosen, options, new Describe(progress), cancellation), CancellationToken.None));
             if (jsonFile is not null)
             {
-                AtomicFile.WriteText(jsonFile, StrictJson.Format(new TrainResult(result, options.Seed, options.Threads, options.Device, TorchRuntime.Version, chosen)) + "\n");
+                AtomicFile.WriteText(jsonFile, StrictJson.Format(new TrainResult(result, overlay?.Name, options.Seed, options.Threads, options.Device, TorchRuntime.Version, chosen)) + "\n");
             }
 
             if (!result.Completed && result.Step == 0)
@@ -69,7 +77,7 @@ internal static class TrainVerb
                 return CommandLine.Interrupted;
             }
 
-            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters, step {result.Step:n0} of {chosen.Training.Steps:n0}, {(result.Loss is { } loss ? $"loss {loss:f4}, " : "")}{result.Seconds:f0} s"));
+            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {result.Model}: {result.Parameters:n0} parameters in {result.Networks} network{(result.Networks == 1 ? "" : "s")}, step {result.Step:n0} of {chosen.Training.Steps:n0}, {(result.Loss is { } loss ? $"loss {loss:f4}, " : "")}{result.Seconds:f0} s"));
             if (!result.Completed)
             {
                 Terminal.Line("stopped; the same command with --resume goes on from here");
@@ -81,9 +89,31 @@ internal static class TrainVerb
         return verb;
     }
 
-    /// <summary>A bare name means a file that comes with the program; anything with a slash or an ending is a path.</summary>
-    private static string Shipped(string name, string folder)
-        => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal) ? name : Repository.File(folder, name + ".json");
+    private static TrainingMethod Method(string name)
+    {
+        if (Repository.IsPath(name))
+        {
+            return TrainingMethod.Load(name);
+        }
+
+        var shipped = ShippedMethods();
+        return shipped.FirstOrDefault(m => m.Name == name) ?? throw InvalidInputException.Create("--method", "", $"{string.Join(", ", shipped.Select(m => m.Name))} or a file", name);
+    }
+
+    private static IReadOnlyList<TrainingMethod> ShippedMethods() => TrainingMethod.In(Repository.File("presets", "methods"));
+
+    private static string ListMethods()
+    {
+        try
+        {
+            return string.Join("; ", ShippedMethods().Select(m => $"{m.Name}: {m.About}"));
+        }
+        catch (InvalidInputException)
+        {
+            // Help is written before any verb is known, and another verb may need nothing of what is wrong here.
+            return "those in presets/methods";
+        }
+    }
 
     private sealed class Describe(IProgress<Terminal.Advance> progress) : IProgress<TrainingProgress>
     {
@@ -94,5 +124,5 @@ internal static class TrainVerb
         }
     }
 
-    private sealed record TrainResult(TrainingResult Result, ulong Seed, int Threads, string Device, string Libtorch, TrainingPreset Preset);
+    private sealed record TrainResult(TrainingResult Result, string? Method, ulong Seed, int Threads, string Device, string Libtorch, TrainingPreset Preset);
 }

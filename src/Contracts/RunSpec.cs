@@ -6,10 +6,22 @@ namespace MimicD.Contracts;
 /// <param name="Seed">The run's seed; every random number of the run is a function of it and of counters.</param>
 /// <param name="Episodes">Number of episodes that advance side by side (E).</param>
 /// <param name="Agents">Number of agents an episode (N).</param>
-/// <param name="FrameSize">Numbers in one observation.</param>
+/// <param name="FrameSize">Numbers in one observation, where <see cref="Slots"/> does not say otherwise.</param>
 /// <param name="ActionSize">Numbers in one action.</param>
 /// <param name="Sampling">How plans are sampled and executed.</param>
-public sealed record RunSpec(ulong Seed, int Episodes, int Agents, int FrameSize, int ActionSize, SamplingSpec Sampling);
+public sealed record RunSpec(ulong Seed, int Episodes, int Agents, int FrameSize, int ActionSize, SamplingSpec Sampling)
+{
+    /// <summary>What each of the N agents of an episode senses and how it samples, or null where all are alike. An entry is null where the world moves the body itself and no agent acts.</summary>
+    public IReadOnlyList<SlotSpec?>? Slots { get; init; }
+
+    /// <summary>What an agent senses and how it samples; null where no agent acts.</summary>
+    public SlotSpec? Slot(AgentId agent) => Slots is null ? new SlotSpec(FrameSize, Sampling) : Slots[agent.Value];
+}
+
+/// <summary>What one agent of a run may know before it starts, where agents differ.</summary>
+/// <param name="FrameSize">Numbers in one of its observations.</param>
+/// <param name="Sampling">How its plans are sampled and executed.</param>
+public sealed record SlotSpec(int FrameSize, SamplingSpec Sampling);
 
 /// <summary>Solver of the probability-flow ODE.</summary>
 [JsonConverter(typeof(JsonStringEnumConverter<OdeSolver>))]
@@ -58,6 +70,15 @@ public sealed record SamplingSpec
 
     /// <summary>rho of <see cref="NoiseMode.Autoregressive"/>, from 0 (fresh) to 1 (held). Default: 0.95. Unused otherwise.</summary>
     public double Correlation { get; init; } = 0.95;
+
+    /// <summary>
+    /// Whether all agents of an episode start their plans from the same noise: each draws it for itself from the run's seed, which all were given before the run,
+    /// so no message passes. It is the assumption that turns agents that see the same into one central planner (<c>docs/joint-plans.md</c>). Default: false, each
+    /// agent its own.
+    /// </summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool SharedNoise { get; init; }
 
     /// <summary>
     /// Scale of the noise that the solver starts from, from 0 to 1. Default: 1, which samples the learned distribution. Below 1 plans keep

@@ -31,7 +31,7 @@ public enum OtherOrder
 /// <summary>How other agents are sensed.</summary>
 public sealed record OthersSpec
 {
-    /// <summary>Slots (k). Slots beyond the agents in sight are filled with zeros and presence 0. At least 1.</summary>
+    /// <summary>Slots (k). Slots beyond the agents in sight are filled with zeros and presence 0. At least 1; in a preset also 0, which is all others of the scenario (<see cref="SensorSpec.FittedTo"/>).</summary>
     public int Count { get; init; } = 1;
 
     /// <summary>Which other agent fills which slot. Default: nearest first.</summary>
@@ -43,6 +43,15 @@ public sealed record OthersSpec
     /// <summary>Whether each slot carries a velocity [m/s], as the difference of the last two sensed positions over the time step.</summary>
     public bool Velocity { get; init; }
 
+    /// <summary>
+    /// Whether each slot holds of the other all that the frame holds of oneself: velocity, goal and obstacles as the sensor has them for the own part, seen from
+    /// the other's place. <see cref="Velocity"/> is then not read. No robot sees where another means to go: this is for a baseline that is meant to know more
+    /// than it could. Default: false.
+    /// </summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Full { get; init; }
+
     /// <summary>Whether each slot ends with 1 (somebody is there) or 0. Needed where an agent may be out of range or dropped.</summary>
     public bool Presence { get; init; }
 }
@@ -50,7 +59,7 @@ public sealed record OthersSpec
 /// <summary>How disc obstacles are sensed: per slot the unit vector towards the centre [D] and the clearance to the surface [m], nearest surface first.</summary>
 public sealed record ObstaclesSpec
 {
-    /// <summary>Slots. Slots beyond the scenario's obstacles are zeros. At least 1.</summary>
+    /// <summary>Slots. Slots beyond the scenario's obstacles are zeros. At least 1; in a preset also 0, which is all of the scenario's (<see cref="SensorSpec.FittedTo"/>).</summary>
     public int Count { get; init; } = 1;
 }
 
@@ -60,7 +69,7 @@ public sealed record ObstaclesSpec
 /// </summary>
 /// <remarks>
 /// One frame, in order: own position [D] (always, absolute); own velocity [D]; own heading (cos, sin); goal [D];
-/// for each slot of others: position [D], velocity [D], presence [1]; for each slot of obstacles: unit direction [D], clearance [1].
+/// for each slot of others: position [D], velocity [D], goal [D], its obstacles, presence [1]; for each slot of obstacles: unit direction [D], clearance [1].
 /// Parts that are switched off take no room. What a policy sees is the newest <see cref="History"/> frames, newest first;
 /// before the first tick the oldest frame there is stands in.
 /// </remarks>
@@ -89,12 +98,30 @@ public sealed record SensorSpec
 
     /// <summary>Numbers in one slot of <see cref="Others"/>.</summary>
     [JsonIgnore]
-    public int OtherSize => Others is null ? 0 : Dimensions + (Others.Velocity ? Dimensions : 0) + (Others.Presence ? 1 : 0);
+    public int OtherSize => Others is null ? 0 : Dimensions + (OtherVelocity ? Dimensions : 0)
+        + (Others.Full ? (Goal is null ? 0 : Dimensions) + ObstaclesSize : 0) + (Others.Presence ? 1 : 0);
+
+    /// <summary>Whether a slot of <see cref="Others"/> has a velocity.</summary>
+    [JsonIgnore]
+    public bool OtherVelocity => Others is not null && (Others.Full ? Velocity : Others.Velocity);
+
+    /// <summary>Numbers in all slots of <see cref="Obstacles"/>.</summary>
+    [JsonIgnore]
+    public int ObstaclesSize => (Obstacles?.Count ?? 0) * (Dimensions + 1);
 
     /// <summary>Numbers in one frame, that is in one <see cref="Observation"/>.</summary>
     [JsonIgnore]
     public int FrameSize => Dimensions + (Velocity ? Dimensions : 0) + (Heading ? 2 : 0) + (Goal is null ? 0 : Dimensions)
-        + (Others?.Count ?? 0) * OtherSize + (Obstacles?.Count ?? 0) * (Dimensions + 1);
+        + (Others?.Count ?? 0) * OtherSize + ObstaclesSize;
+
+    /// <summary>The same layout with as many slots as there are others and obstacles where it says 0, and without the part where there are none.</summary>
+    /// <param name="agents">Agents an episode (N).</param>
+    /// <param name="obstacles">Obstacles of the scenario.</param>
+    public SensorSpec FittedTo(int agents, int obstacles) => this with
+    {
+        Others = Others is not { Count: 0 } ? Others : agents > 1 ? Others with { Count = agents - 1 } : null,
+        Obstacles = Obstacles is not { Count: 0 } ? Obstacles : obstacles > 0 ? Obstacles with { Count = obstacles } : null,
+    };
 
     /// <summary>Names of a frame's numbers, [<see cref="FrameSize"/>], such as <c>self.position.x</c>, <c>other0.velocity.y</c>, <c>obstacle0.clearance</c>.</summary>
     public string[] FeatureNames()
@@ -105,6 +132,15 @@ public sealed record SensorSpec
             for (var d = 0; d < Dimensions; d++)
             {
                 names.Add($"{what}.{"xyz"[d]}");
+            }
+        }
+
+        void AddObstacles(string whose)
+        {
+            for (var k = 0; k < (Obstacles?.Count ?? 0); k++)
+            {
+                Add($"{whose}obstacle{k}.direction");
+                names.Add($"{whose}obstacle{k}.clearance");
             }
         }
 
@@ -128,9 +164,19 @@ public sealed record SensorSpec
         for (var k = 0; k < (Others?.Count ?? 0); k++)
         {
             Add($"other{k}.position");
-            if (Others!.Velocity)
+            if (OtherVelocity)
             {
                 Add($"other{k}.velocity");
+            }
+
+            if (Others!.Full)
+            {
+                if (Goal is not null)
+                {
+                    Add($"other{k}.goal");
+                }
+
+                AddObstacles($"other{k}.");
             }
 
             if (Others.Presence)
@@ -139,12 +185,7 @@ public sealed record SensorSpec
             }
         }
 
-        for (var k = 0; k < (Obstacles?.Count ?? 0); k++)
-        {
-            Add($"obstacle{k}.direction");
-            names.Add($"obstacle{k}.clearance");
-        }
-
+        AddObstacles("");
         return [.. names];
     }
 

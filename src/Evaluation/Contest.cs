@@ -2,7 +2,10 @@ using MimicD.World;
 
 namespace MimicD.Evaluation;
 
-/// <summary>Whether more than one agent wanted the same slot (evaluation.md, "Contested").</summary>
+/// <summary>
+/// Whether more than one agent wanted the same slot. Defined where a scenario has slots that can be too few, such as the sides of an obstacle. A crossing without obstacles has only an order of passing: two agents always
+/// share it, so nothing is contested there and the figure is null.
+/// </summary>
 public static class Contest
 {
     /// <summary>

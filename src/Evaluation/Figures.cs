@@ -13,12 +13,33 @@ namespace MimicD.Evaluation;
 public sealed record CollisionFigure(string Name, double Pair, double? Obstacle, Estimate Rate);
 
 /// <summary>Joint modes of the episodes.</summary>
-/// <param name="Names">What each mode looks like; index 0 is mode 1.</param>
-/// <param name="Labels">Mode of each episode, [E], from 1.</param>
-/// <param name="Shares">Share of each mode, Wilson intervals.</param>
-/// <param name="TotalVariation">From the demonstrations' shares, or null where those are not known.</param>
-/// <param name="ResamplingFloor">What chance alone gives, see <see cref="ModeShares.ResamplingFloor"/>; or null.</param>
-public sealed record ModeFigures(IReadOnlyList<string> Names, [property: JsonConverter(typeof(OneLineConverter<int[]>))] int[] Labels, Estimate[] Shares, double? TotalVariation, double? ResamplingFloor);
+public sealed record ModeFigures
+{
+    /// <summary>What each mode looks like; index 0 is mode 1.</summary>
+    public required IReadOnlyList<string> Names { get; init; }
+
+    /// <summary>Mode of each episode, [E], from 1.</summary>
+    [JsonConverter(typeof(OneLineConverter<int[]>))]
+    public required int[] Labels { get; init; }
+
+    /// <summary>Share of each mode, Wilson intervals.</summary>
+    public required Estimate[] Shares { get; init; }
+
+    /// <summary>From the demonstrations' shares; null where those are not known.</summary>
+    public double? TotalVariation { get; init; }
+
+    /// <summary>What total variation chance alone gives, see <see cref="ModeShares.ResamplingFloor"/>; or null.</summary>
+    public double? ResamplingFloor { get; init; }
+
+    /// <summary>Entropy of the shares [nat].</summary>
+    public required double Entropy { get; init; }
+
+    /// <summary>Entropy less that of the demonstrations' shares [nat]; or null.</summary>
+    public double? EntropyGap { get; init; }
+
+    /// <summary>What absolute entropy gap chance alone gives [nat], see <see cref="ModeShares.ResamplingFloors"/>; or null.</summary>
+    public double? EntropyFloor { get; init; }
+}
 
 /// <summary>What the figures of rollouts are compared with: demonstrations, or what a model remembers of those it was trained on.</summary>
 public sealed record Baseline
@@ -34,6 +55,10 @@ public sealed record Baseline
 
     /// <summary>All of their figures, where the demonstrations themselves are at hand.</summary>
     public Figures? Figures { get; init; }
+
+    /// <summary>Their paths, where they are at hand.</summary>
+    [JsonIgnore]
+    public PathSet? Paths { get; init; }
 
     /// <summary>What a model remembers, or null when it remembers nothing.</summary>
     public static Baseline? Of(ProvenanceSpec? provenance) => provenance is null || provenance.Demonstrations < 1 ? null
@@ -59,6 +84,7 @@ public sealed record Baseline
             ModeShares = figures.Modes is null ? null : [.. figures.Modes.Shares.Select(s => s.Value)],
             Roughness = [figures.SecondDifference.Value, figures.ThirdDifference.Value],
             Figures = figures,
+            Paths = demonstrations,
         };
     }
 }
@@ -108,12 +134,39 @@ public sealed record Figures
     /// <summary>Longest step between two ticks [m], the largest over all episodes.</summary>
     public required double LargestStep { get; init; }
 
+    /// <summary>Path length [m], <see cref="Efficiency.PathLength"/>.</summary>
+    public required Estimate PathLength { get; init; }
+
+    /// <summary>The same as a ratio to the demonstrations' (whose value counts as exact); null where those are not at hand.</summary>
+    public Estimate? PathLengthRatio { get; init; }
+
+    /// <summary>Time to goal [s] of the episodes in which every agent arrived, <see cref="Efficiency.TimeToGoal"/>; null where there are none.</summary>
+    public Estimate? TimeToGoal { get; init; }
+
+    /// <summary>The same as a ratio to the demonstrations'.</summary>
+    public Estimate? TimeToGoalRatio { get; init; }
+
+    /// <summary>Last change of the running joint mode as a share of the way to the closest approach, over the episodes that have one; see <see cref="Evaluation.Commitment"/>. Null where there are none.</summary>
+    public Estimate? Commitment { get; init; }
+
+    /// <summary>Changes of the running joint mode up to the closest approach, per episode; null where the scenario tells no modes apart.</summary>
+    public Estimate? ModeSwitches { get; init; }
+
+    /// <summary>Collisions over all thresholds.</summary>
+    public required CollisionCurves Curves { get; init; }
+
+    /// <summary>Transport distances from the demonstrations; null where those are not at hand.</summary>
+    public TransportFigures? Transport { get; init; }
+
+    /// <summary>Displacement errors; null unless the rollouts begin where demonstrations at hand begin (<see cref="Displacement.FromStarts"/>).</summary>
+    public DisplacementFigures? Displacement { get; init; }
+
     /// <summary>Computes all figures.</summary>
     /// <param name="scenario">Limits, tolerance, obstacles, mode rule.</param>
     /// <param name="paths">[E,N,T,D].</param>
     /// <param name="goals">[E,N,D] [m].</param>
     /// <param name="baseline">What to compare with, or null.</param>
-    /// <param name="seed">Seed of the resampling floor.</param>
+    /// <param name="seed">Seed of the resampling floors.</param>
     /// <exception cref="InvalidInputException">The paths do not fit the scenario.</exception>
     public static Figures Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, Baseline? baseline, ulong seed = 0)
     {
@@ -121,89 +174,90 @@ public sealed record Figures
         ArgumentNullException.ThrowIfNull(paths);
         InvalidInputException.Require(paths.Agents == scenario.Agents && paths.Dimensions == scenario.Dimensions, "positions", "agents and dimensions",
             $"{scenario.Agents} and {scenario.Dimensions} as in scenario {scenario.Name}", $"{paths.Agents} and {paths.Dimensions}");
-        var contact = scenario.Collision.ContactLimit;
-        var outcomes = Outcomes.Compute(scenario, paths, goals);
-        var arrived = Array.ConvertAll(outcomes.FinalToGoal, d => d <= scenario.GoalTolerance);
-        var contacts = outcomes.Collided(contact);
-        var (second, third) = (Intervals.Mean(Smoothness.Difference(paths, 2)), Intervals.Mean(Smoothness.Difference(paths, 3)));
-        var figures = new Figures
+        var figures = Compute(scenario, Outcomes.Compute(scenario, paths, goals), baseline, seed);
+        return baseline?.Paths is not { } demonstrations ? figures : figures with
         {
-            Episodes = paths.Episodes,
-            Agents = paths.Agents,
+            Transport = JointTransport.Compare(paths, demonstrations, seed),
+            Displacement = Evaluation.Displacement.FromStarts(paths, demonstrations),
+        };
+    }
+
+    /// <summary>Computes what needs no paths: all but <see cref="Transport"/> and <see cref="Displacement"/>.</summary>
+    /// <param name="scenario">Limits, tolerance, mode rule.</param>
+    /// <param name="outcomes">Of the episodes, computed or read from a file.</param>
+    /// <param name="baseline">What to compare with, or null.</param>
+    /// <param name="seed">Seed of the resampling floors.</param>
+    public static Figures Compute(Scenario scenario, Outcomes outcomes, Baseline? baseline, ulong seed = 0)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(outcomes);
+        var contact = scenario.Collision.ContactLimit;
+        var arrived = outcomes.Arrived(scenario);
+        var contacts = outcomes.Collided(contact);
+        var (second, third) = (Intervals.Mean(outcomes.SecondDifference), Intervals.Mean(outcomes.ThirdDifference));
+        var length = Intervals.Mean(outcomes.PathLength);
+        var time = Defined(outcomes.TimeToGoal);
+        var contested = outcomes.Contested;
+        var failures = contested?.Zip(outcomes.MinimumPair, (c, d) => c && d < contact.Pair).Count(f => f) ?? 0;
+        return new Figures
+        {
+            Episodes = outcomes.Episodes,
+            Agents = outcomes.Agents,
             StrictSuccess = Intervals.Rate([.. arrived.Zip(contacts, (a, c) => a && !c)]),
             GoalsReached = Intervals.Rate(arrived),
             Collisions = Array.ConvertAll(scenario.Collision.Limits, l => new CollisionFigure(l.Name, l.Pair, l.Obstacle, Intervals.Rate(outcomes.Collided(l)))),
-            MinimumPairDistance = paths.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
+            MinimumPairDistance = outcomes.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
+            Contested = contested is null ? null : Intervals.Rate(contested),
+            ContestedFailure = contested?.Count(c => c) is { } count and > 0 ? Intervals.Wilson(failures, count) : null,
             Modes = outcomes.Modes is null ? null : Modal(scenario, outcomes.Modes, baseline, seed),
             SecondDifference = second,
             ThirdDifference = third,
             SecondRatio = Ratio(second, baseline?.Roughness, 0),
             ThirdRatio = Ratio(third, baseline?.Roughness, 1),
-            LargestStep = Smoothness.LargestStep(paths).Max(),
+            LargestStep = outcomes.LargestStep.Max(),
+            PathLength = length,
+            PathLengthRatio = baseline?.Figures is { } b ? Ratio(length, [b.PathLength.Value], 0) : null,
+            TimeToGoal = time,
+            TimeToGoalRatio = time is { } t && baseline?.Figures?.TimeToGoal is { } their ? Ratio(t, [their.Value], 0) : null,
+            Commitment = outcomes.Commitment is null ? null : Defined(outcomes.Commitment),
+            ModeSwitches = outcomes.ModeSwitches is null ? null : Intervals.Mean(Array.ConvertAll(outcomes.ModeSwitches, s => (double)s)),
+            Curves = CollisionCurves.Of(scenario, outcomes),
         };
-        if (scenario.Contested is not { } spec)
-        {
-            return figures;
-        }
+    }
 
-        var contested = Contest.SameSide(paths, spec, scenario.Obstacles[spec.Obstacle].Centre);
-        var failures = contested.Zip(outcomes.MinimumPair, (c, d) => c && d < contact.Pair).Count(f => f);
-        var count = contested.Count(c => c);
-        return figures with { Contested = Intervals.Rate(contested), ContestedFailure = count == 0 ? null : Intervals.Wilson(failures, count) };
+    private static Estimate? Defined(double[] values)
+    {
+        var defined = Array.FindAll(values, v => !double.IsNaN(v));
+        return defined.Length == 0 ? null : Intervals.Mean(defined);
     }
 
     private static ModeFigures Modal(Scenario scenario, int[] labels, Baseline? baseline, ulong seed)
     {
         var names = JointModes.Names(scenario);
         var shares = ModeShares.Of(labels, names.Count);
-        var known = baseline?.ModeShares is { } s && s.Length == shares.Length ? s : null;
-        return new ModeFigures(names, labels,
-            [.. Enumerable.Range(1, names.Count).Select(mode => Intervals.Wilson(labels.Count(l => l == mode), labels.Length))],
-            known is null ? null : ModeShares.TotalVariation(shares, known),
-            known is null ? null : ModeShares.ResamplingFloor(known, labels.Length, baseline!.Count, seed));
+        var figures = new ModeFigures
+        {
+            Names = names,
+            Labels = labels,
+            Shares = [.. Enumerable.Range(1, names.Count).Select(mode => Intervals.Wilson(labels.Count(l => l == mode), labels.Length))],
+            Entropy = ModeShares.Entropy(shares),
+        };
+        if (baseline?.ModeShares is not { } known || known.Length != shares.Length)
+        {
+            return figures;
+        }
+
+        var floors = ModeShares.ResamplingFloors(known, labels.Length, baseline.Count, seed);
+        return figures with
+        {
+            TotalVariation = ModeShares.TotalVariation(shares, known),
+            ResamplingFloor = floors.TotalVariation,
+            EntropyGap = ModeShares.EntropyGap(shares, known),
+            EntropyFloor = floors.EntropyGap,
+        };
     }
 
     private static Estimate? Ratio(Estimate value, double[]? baseline, int index) => baseline is { Length: > 0 } b && index < b.Length && b[index] > 0
         ? new Estimate(value.Value / b[index], value.Low / b[index], value.High / b[index])
         : null;
-}
-
-/// <summary>What happened in each episode.</summary>
-/// <param name="MinimumPair">Smallest distance of a pair [m], [E].</param>
-/// <param name="MinimumObstacle">Smallest distance to each obstacle's centre [m], one array [E] an obstacle.</param>
-/// <param name="FinalToGoal">Largest distance from the goal at the end [m], [E].</param>
-/// <param name="Modes">Joint modes, [E], from 1; null where the scenario tells none apart.</param>
-public sealed record Outcomes(double[] MinimumPair, double[][] MinimumObstacle, double[] FinalToGoal, int[]? Modes)
-{
-    /// <summary>Computes them; arguments as for <see cref="Figures.Compute"/>.</summary>
-    public static Outcomes Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals)
-    {
-        ArgumentNullException.ThrowIfNull(scenario);
-        ArgumentNullException.ThrowIfNull(paths);
-        int[]? modes = null;
-        if (scenario.Modes != ModeRule.None)
-        {
-            modes = new int[paths.Episodes];
-            var size = paths.Agents * paths.Times * paths.Dimensions;
-            for (var e = 0; e < modes.Length; e++)
-            {
-                modes[e] = JointModes.Label(scenario, paths.Positions.AsSpan(e * size, size));
-            }
-        }
-
-        return new Outcomes(Distances.MinimumPair(paths), Array.ConvertAll(scenario.Obstacles, o => Distances.MinimumTo(paths, o.Centre)), Distances.FinalToGoal(paths, goals), modes);
-    }
-
-    /// <summary>Which episodes collided by a limit, [E].</summary>
-    public bool[] Collided(CollisionLimit limit)
-    {
-        ArgumentNullException.ThrowIfNull(limit);
-        var result = new bool[MinimumPair.Length];
-        for (var e = 0; e < result.Length; e++)
-        {
-            result[e] = MinimumPair[e] < limit.Pair || Array.Exists(MinimumObstacle, o => o[e] < limit.Obstacle);
-        }
-
-        return result;
-    }
 }

@@ -40,6 +40,21 @@ public static class ModeShares
         return sum / 2;
     }
 
+    /// <summary>Entropy of the shares [nat], -sum of p ln p: 0 (one mode) to ln K (all K alike). Estimated from n labels it is low by about (K - 1) / 2n, which a floor over samples of the same sizes shares.</summary>
+    public static double Entropy(ReadOnlySpan<double> shares)
+    {
+        var sum = 0.0;
+        foreach (var p in shares)
+        {
+            sum -= p > 0 ? p * Math.Log(p) : 0;
+        }
+
+        return Math.Max(sum, 0);
+    }
+
+    /// <summary>Entropy gap [nat]: the rollouts' entropy less the experts'. Below 0 modes have been lost, above 0 some are evener than they should be. Zero is no sign of equal shares; <see cref="TotalVariation"/> is.</summary>
+    public static double EntropyGap(ReadOnlySpan<double> rollouts, ReadOnlySpan<double> experts) => Entropy(rollouts) - Entropy(experts);
+
     /// <summary>
     /// What total variation chance alone gives: the 95 % point of the variation between two samples, of the given sizes, that are
     /// both drawn from the experts' shares. A variation below it is no evidence of a difference (and none of equality).
@@ -49,20 +64,27 @@ public static class ModeShares
     /// <param name="second">Size of the other, the demonstrations.</param>
     /// <param name="seed">Seed of the resampling; the result is a function of the arguments.</param>
     public static double ResamplingFloor(ReadOnlySpan<double> experts, int first, int second, ulong seed = 0)
+        => ResamplingFloors(experts, first, second, seed).TotalVariation;
+
+    /// <summary><see cref="ResamplingFloor"/>, and the same for the entropy gap: the 95 % point of its absolute value between the same pairs of samples [nat].</summary>
+    public static (double TotalVariation, double EntropyGap) ResamplingFloors(ReadOnlySpan<double> experts, int first, int second, ulong seed = 0)
     {
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(first);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(second);
-        var variations = new double[Resamples];
+        var (variations, gaps) = (new double[Resamples], new double[Resamples]);
         var (a, b) = (new double[experts.Length], new double[experts.Length]);
         for (var r = 0; r < Resamples; r++)
         {
             Sample(experts, first, new CounterRandom(seed, RandomPurpose.Resampling, r, 0), a);
             Sample(experts, second, new CounterRandom(seed, RandomPurpose.Resampling, r, 1), b);
             variations[r] = TotalVariation(a, b);
+            gaps[r] = Math.Abs(EntropyGap(a, b));
         }
 
         Array.Sort(variations);
-        return variations[(int)Math.Ceiling(0.95 * Resamples) - 1];
+        Array.Sort(gaps);
+        var at = (int)Math.Ceiling(0.95 * Resamples) - 1;
+        return (variations[at], gaps[at]);
     }
 
     private static void Sample(ReadOnlySpan<double> shares, int count, CounterRandom random, double[] sample)

@@ -21,6 +21,7 @@ public static class ModelFit
         InvalidInputException.Require(model.SharedWeights || model.Agents == scenario.Agents, where, "agents", $"{scenario.Agents} {made}", model.Agents);
         InvalidInputException.Require(Math.Abs(model.TimeStep - scenario.TimeStep) <= 1e-9 * scenario.TimeStep, where, "timeStep", $"{scenario.TimeStep} {made}", model.TimeStep);
         InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, where, "plan", "a scenario whose actions are positions (dynamics.action)", scenario.Dynamics.Action);
+        InvalidInputException.Require(model.Plan.Of != PlanOf.Joint || scenario.Sensing.IsPerfect, where, "plan.of", $"own or all, because in scenario {scenario.Name} the others are not sensed exactly", "joint");
         Compatibility.Require(scenario, model.Sensor, where);
     }
 }

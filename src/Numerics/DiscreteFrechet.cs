@@ -1,3 +1,5 @@
+using System.Numerics;
+
 namespace MimicD.Numerics;
 
 /// <summary>The discrete Frechet distance (Eiter and Mannila, 1994): the shortest leash with which two walkers can go along two point sequences, never backwards.</summary>
@@ -16,64 +18,62 @@ public static class DiscreteFrechet
             throw new ArgumentException($"Two sequences of points with {dimension} coordinates are needed; they have {first.Length} and {second.Length} entries.", nameof(first));
         }
 
+        // Cells on one antidiagonal do not depend on each other, so the table is filled antidiagonal by antidiagonal, a vector of cells at a time. Nothing but
+        // squared distances, their minima and maxima is computed, so the result has the same bits for any vector width.
         int rows = first.Length / dimension;
         int columns = second.Length / dimension;
+        int width = Vector<double>.Count;
+        double[] forward = ByCoordinate(first, dimension, rows + width, reversed: false);
+        double[] backward = ByCoordinate(second, dimension, columns + width, reversed: true);
 
-        // Walking in proportion is one way to go, so no better way uses a longer leash than it: such cells need no visit. This is exact, and most
-        // cells of two similar paths fall away.
-        double enough = 0;
-        int longest = Math.Max(rows, columns);
-        for (int step = 0; step < longest; step++)
+        // Row i stands at index i + 1. What lies outside the table is infinitely far, but for the place before both starts.
+        var current = new double[rows + width + 2];
+        var last = new double[current.Length];
+        var beforeLast = new double[current.Length];
+        Array.Fill(last, double.PositiveInfinity);
+        Array.Fill(beforeLast, double.PositiveInfinity);
+        beforeLast[0] = 0;
+        for (int s = 0; s < rows + columns - 1; s++)
         {
-            enough = Math.Max(enough, Square(first, (int)((long)step * rows / longest), second, (int)((long)step * columns / longest), dimension));
-        }
-
-        var reach = new double[columns];
-        int low = 0;
-        int high = -1;
-        for (int i = 0; i < rows; i++)
-        {
-            int newLow = columns;
-            int newHigh = -1;
-            double diagonal = i == 0 ? 0 : double.PositiveInfinity;
-            double left = double.PositiveInfinity;
-            for (int j = low; j < columns; j++)
+            int low = Math.Max(0, s - columns + 1);
+            int high = Math.Min(s, rows - 1);
+            for (int i = low; i <= high; i += width)
             {
-                double above = j <= high ? reach[j] : double.PositiveInfinity;
-                double before = Math.Min(diagonal, Math.Min(left, above));
-                if (double.IsPositiveInfinity(before) && j > high)
+                Vector<double> square = Vector<double>.Zero;
+                for (int d = 0; d < dimension; d++)
                 {
-                    break;
+                    Vector<double> difference = new Vector<double>(forward, (d * (rows + width)) + i) - new Vector<double>(backward, (d * (columns + width)) + columns - 1 - s + i);
+                    square += difference * difference;
                 }
 
-                diagonal = above;
-                double square = double.IsPositiveInfinity(before) ? before : Square(first, i, second, j, dimension);
-                left = square <= enough ? Math.Max(before, square) : double.PositiveInfinity;
-                reach[j] = left;
-                if (!double.IsPositiveInfinity(left))
-                {
-                    newLow = Math.Min(newLow, j);
-                    newHigh = j;
-                }
+                Vector<double> before = Vector.Min(new Vector<double>(beforeLast, i), Vector.Min(new Vector<double>(last, i), new Vector<double>(last, i + 1)));
+                Vector.Max(before, square).CopyTo(current, i + 1);
             }
 
-            low = newLow;
-            high = newHigh;
+            // Whatever a vector wrote past the end of the antidiagonal is outside again; the next two look no further than one cell.
+            current[low] = double.PositiveInfinity;
+            current[high + 2] = double.PositiveInfinity;
+            (beforeLast, last, current) = (last, current, beforeLast);
         }
 
-        return Math.Sqrt(reach[columns - 1]);
+        return Math.Sqrt(last[rows]);
     }
 
-    private static double Square(ReadOnlySpan<double> first, int i, ReadOnlySpan<double> second, int j, int dimension)
+    /// <summary>Points [T, dimension] as [dimension, stride], T at most stride, the last point first if reversed.</summary>
+    private static double[] ByCoordinate(ReadOnlySpan<double> points, int dimension, int stride, bool reversed)
     {
-        double square = 0;
-        for (int d = 0; d < dimension; d++)
+        var result = new double[dimension * stride];
+        int count = points.Length / dimension;
+        for (int k = 0; k < count; k++)
         {
-            double difference = first[(i * dimension) + d] - second[(j * dimension) + d];
-            square += difference * difference;
+            int to = reversed ? count - 1 - k : k;
+            for (int d = 0; d < dimension; d++)
+            {
+                result[(d * stride) + to] = points[(k * dimension) + d];
+            }
         }
 
-        return square;
+        return result;
     }
 
     /// <summary>Distance of two joint paths, seen as one path in the space of all agents' coordinates.</summary>

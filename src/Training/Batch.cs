@@ -1,4 +1,5 @@
 using MimicD.Numerics;
+using MimicD.Training.Objectives;
 
 namespace MimicD.Training;
 
@@ -6,16 +7,12 @@ namespace MimicD.Training;
 /// The numbers of one optimizer step for one agent. Everything random in it is keyed by (seed, step, agent), so that a resumed run sees the
 /// same batches as an uninterrupted one.
 /// </summary>
-/// <remarks>
-/// EDM (Karras et al. 2022, eq. 8 and table 1): with y = x + sigma e, minimising lambda(sigma) |D(y) - x|^2 is minimising
-/// |F(c_in y, c_noise, o) - (x - c_skip y) / c_out|^2, since lambda c_out^2 = 1. <see cref="Target"/> is that right-hand side.
-/// </remarks>
 internal sealed class Batch(int size, int planSize, int conditionSize)
 {
-    /// <summary>c_in y, [B, L*D].</summary>
+    /// <summary>What the network is shown of the plan, [B, L*D]; which, is the <see cref="Objective"/>'s.</summary>
     public float[] Input { get; } = new float[size * planSize];
 
-    /// <summary>c_noise = ln(sigma)/4, [B, 1].</summary>
+    /// <summary>What the network is told of the noise, [B, 1].</summary>
     public float[] Noise { get; } = new float[size];
 
     /// <summary>Normalised condition, [B, A].</summary>
@@ -24,17 +21,23 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
     /// <summary>1, or 0 for an attribute of the condition that this sample goes without, [B, A].</summary>
     public float[] Kept { get; } = new float[size * conditionSize];
 
-    /// <summary>(x - c_skip y) / c_out, [B, L*D].</summary>
+    /// <summary>What the network should answer, [B, L*D].</summary>
     public float[] Target { get; } = new float[size * planSize];
 
-    /// <summary>c_out^2, [B, 1]: turns the error of F into the squared error of D.</summary>
+    /// <summary>Turns the squared error of the answer into the squared error of the plan that it stands for, [B, 1].</summary>
     public float[] OutputScale { get; } = new float[size];
 
     /// <summary>Samples.</summary>
     public int Size => size;
 
     /// <summary>Fills the batch.</summary>
-    public void Fill(TrainingSet set, OptimisationSpec options, ulong seed, int step, int agent)
+    /// <param name="set">The samples.</param>
+    /// <param name="objective">What is asked about them.</param>
+    /// <param name="options">Condition dropout.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="step">The step.</param>
+    /// <param name="agent">Whose batch.</param>
+    public void Fill(TrainingSet set, Objective objective, OptimisationSpec options, ulong seed, int step, int agent)
     {
         var constants = set.Spec.Normalisation[set.Spec.SharedWeights ? 0 : agent];
         var choice = new CounterRandom(seed, RandomPurpose.TrainingBatches, step, agent);
@@ -42,7 +45,6 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
         var augmentation = new CounterRandom(seed, RandomPurpose.TrainingAugmentation, step, agent);
         var plan = new float[planSize];
         var epsilon = new float[planSize];
-        var sd = constants.SigmaData;
         for (var b = 0; b < size; b++)
         {
             var condition = Condition.AsSpan(b * conditionSize, conditionSize);
@@ -53,19 +55,24 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
                 condition[i] = (condition[i] - constants.ConditionMean[i]) / constants.ConditionDeviation[i];
             }
 
-            var sigma = Math.Exp(options.NoiseMean + options.NoiseDeviation * noise.NextNormal());
-            noise.FillNormal(epsilon);
-            var total = sigma * sigma + sd * sd;
-            var (skip, output, input) = (sd * sd / total, sigma * sd / Math.Sqrt(total), 1 / Math.Sqrt(total));
-            Noise[b] = (float)(Math.Log(sigma) / 4);
-            OutputScale[b] = (float)(output * output);
             for (var i = 0; i < planSize; i++)
             {
-                var x = (plan[i] - constants.PlanMean[i]) / constants.PlanDeviation[i];
-                var y = x + sigma * epsilon[i];
-                Input[b * planSize + i] = (float)(input * y);
-                Target[b * planSize + i] = (float)((x - skip * y) / output);
+                plan[i] = (plan[i] - constants.PlanMean[i]) / constants.PlanDeviation[i];
             }
+
+            var level = objective.DrawLevel(ref noise);
+            noise.FillNormal(epsilon);
+            Ask(objective, b, plan, epsilon, level, constants.SigmaData);
         }
     }
+
+    /// <summary>Sets a row: what is asked about a plan.</summary>
+    /// <param name="objective">Asks.</param>
+    /// <param name="row">0 to B-1.</param>
+    /// <param name="plan">x, normalised, [L*D].</param>
+    /// <param name="epsilon">e, standard normal, [L*D].</param>
+    /// <param name="level">The objective's level.</param>
+    /// <param name="sigmaData">sd.</param>
+    public void Ask(Objective objective, int row, ReadOnlySpan<float> plan, ReadOnlySpan<float> epsilon, double level, double sigmaData)
+        => (Noise[row], OutputScale[row]) = objective.Ask(plan, epsilon, level, sigmaData, Input.AsSpan(row * planSize, planSize), Target.AsSpan(row * planSize, planSize));
 }

@@ -4,6 +4,7 @@ using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.Training.Networks;
+using MimicD.Training.Objectives;
 using MimicD.Training.Torch;
 using MimicD.World;
 
@@ -20,6 +21,9 @@ public sealed record TrainingRunOptions
 
     /// <summary>Name or file of the preset, kept in the model.</summary>
     public string? PresetName { get; init; }
+
+    /// <summary>Name of the method that was laid over the preset, kept in the model; null for none.</summary>
+    public string? MethodName { get; init; }
 
     /// <summary>Threads; results are the same for the same number.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
@@ -58,12 +62,13 @@ public sealed record TrainingProgress(int Step, int Steps, double Loss, double G
 /// <param name="Completed">Whether that is all of them; otherwise the run was cancelled and can be resumed.</param>
 /// <param name="Loss">The last reported loss, or the mean so far where none was reported; null when no step was made.</param>
 /// <param name="Parameters">Weights of all networks together.</param>
+/// <param name="Networks">Number of networks.</param>
 /// <param name="Seconds">Wall time of this part of the run.</param>
 /// <param name="Model">The file written.</param>
-public sealed record TrainingResult(int Step, bool Completed, double? Loss, long Parameters, double Seconds, string Model);
+public sealed record TrainingResult(int Step, bool Completed, double? Loss, long Parameters, int Networks, double Seconds, string Model);
 
 /// <summary>
-/// Trains one denoiser an agent (or one for all) on joint demonstrations, as method.md's objective says: each agent draws its own samples and noise, the
+/// Trains one network an agent (or one for all) on joint demonstrations by the objective of its method: each agent draws its own samples and noise, the
 /// losses are summed, one AdamW with one gradient clip updates all networks, and the moving average of the weights is what is saved.
 /// </summary>
 public static class Trainer
@@ -83,6 +88,7 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
+        preset = preset.FittedTo(scenario);
         // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
         TorchRuntime.SetThreads(options.Threads);
@@ -106,6 +112,7 @@ public static class Trainer
     private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, Scenario scenario, TrainingRunOptions options) => new()
     {
         Preset = options.PresetName,
+        Method = options.MethodName,
         Seed = options.Seed,
         Demonstrations = demonstrations.Count,
         DemonstrationsHash = demonstrations.ContentHash(),
@@ -189,6 +196,8 @@ public static class Trainer
     /// <summary>The loop over steps.</summary>
     private sealed class Loop(TrainingSet set, NetworkSet networks, OptimisationSpec training, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
     {
+        private readonly Objective _objective = Objective.Of(spec, training);
+
         public TrainingResult Run(int start, CancellationToken cancellationToken)
         {
             var clock = Stopwatch.StartNew();
@@ -206,7 +215,7 @@ public static class Trainer
                 var (batches, ahead, following) = (next, current, step + 1);
                 // The next batch is put together on another thread while libtorch works on this one.
                 ready = Task.Run(() => Fill(ahead, following), CancellationToken.None);
-                var loss = networks.LossAndGradient(batches, training, options.Seed, step);
+                var loss = networks.LossAndGradient(batches, _objective, training, options.Seed, step);
                 if (!double.IsFinite(loss))
                 {
                     throw new InvalidInputException($"training diverged: the loss at step {step} is {loss}; try a lower training.learningRate");
@@ -222,7 +231,7 @@ public static class Trainer
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
                     var mean = lossSum / lossCount;
                     lastLoss = mean;
-                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * spec.Agents, (training.Steps - step) / perSecond);
+                    var report = new TrainingProgress(step, training.Steps, mean, norm, rate, perSecond * training.Batch * set.Learners, (training.Steps - step) / perSecond);
                     metrics.Write(report);
                     progress?.Report(report);
                     (lossSum, lossCount, lastTime) = (0, 0, now);
@@ -242,17 +251,17 @@ public static class Trainer
                 Save(step);
             }
 
-            return new TrainingResult(step, step == training.Steps, lastLoss ?? (lossCount > 0 ? lossSum / lossCount : null), networks.Parameters.Count, clock.Elapsed.TotalSeconds, options.Output);
+            return new TrainingResult(step, step == training.Steps, lastLoss ?? (lossCount > 0 ? lossSum / lossCount : null), networks.Parameters.Count, spec.Networks, clock.Elapsed.TotalSeconds, options.Output);
         }
 
         private Batch[] NewBatches()
-            => [.. Enumerable.Range(0, spec.Agents).Select(_ => new Batch(training.Batch, set.Window * spec.Sensor.Dimensions, spec.ConditionSize))];
+            => [.. Enumerable.Range(0, set.Learners).Select(_ => new Batch(training.Batch, set.Window * spec.RowSize, spec.ConditionSize))];
 
         private void Fill(Batch[] batches, int step)
         {
             for (var agent = 0; agent < batches.Length; agent++)
             {
-                batches[agent].Fill(set, training, options.Seed, step, agent);
+                batches[agent].Fill(set, _objective, training, options.Seed, step, agent);
             }
         }
 

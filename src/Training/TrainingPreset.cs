@@ -1,8 +1,7 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
+using MimicD.World;
 
 namespace MimicD.Training;
 
@@ -68,7 +67,7 @@ public sealed record OptimisationSpec
     /// <summary>Deviation of ln sigma. EDM and the paper: 1.2.</summary>
     public double NoiseDeviation { get; init; } = 1.2;
 
-    /// <summary>Weight of the squared error between the plan's denoised position 0 and the own present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
+    /// <summary>Weight of the squared error between the plan's denoised position 0 and the present position. The paper: 2 for swap and road. Needs a plan that starts at the present.</summary>
     public double PresentWeight { get; init; }
 
     /// <summary>Probability that a sample goes without the embedding of an attribute of the condition. The paper: 0.2. Needs a transformer, which embeds attributes one by one; default 0.</summary>
@@ -104,6 +103,7 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(AverageDecay is >= 0 and < 1, where, "training.averageDecay", "0 to below 1", AverageDecay);
         InvalidInputException.Require(NoiseDeviation > 0, where, "training.noiseDeviation", "above 0", NoiseDeviation);
         InvalidInputException.Require(PresentWeight == 0 || shape.Plan.StartsAtPresent, where, "training.presentWeight", "0 unless plan.startsAtPresent", PresentWeight);
+        InvalidInputException.Require(PresentWeight == 0 || shape.Method != MethodKind.Mixture, where, "training.presentWeight", "0 with method mixture, whose loss is a likelihood", PresentWeight);
         InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
         InvalidInputException.Require(ConditionDropout == 0 || shape.Network.Kind == NetworkKind.Dit, where, "training.conditionDropout", "0 with an MLP", ConditionDropout);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
@@ -134,6 +134,11 @@ public sealed record ModelShape
     /// <summary>Shape of the network.</summary>
     public required NetworkSpec Network { get; init; }
 
+    /// <summary>What the network is trained to answer. The paper: diffusion.</summary>
+    /// <remarks>Not written where it is the default, so that a checkpoint from before there were several methods can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public MethodKind Method { get; init; }
+
     /// <summary>Noise levels.</summary>
     public DiffusionSpec Diffusion { get; init; } = new();
 
@@ -150,65 +155,48 @@ public sealed record TrainingPreset
     /// <summary>How.</summary>
     public required OptimisationSpec Training { get; init; }
 
-    /// <summary>Reads a preset and changes single values in it.</summary>
+    /// <summary>Reads a preset, lays a method over it and changes single values in it.</summary>
     /// <param name="path">The file.</param>
     /// <param name="changes"><c>KEY=VALUE</c> with dotted keys and JSON values, such as <c>model.network.width=128</c> or <c>model.sensor.others=null</c>.</param>
-    /// <exception cref="InvalidInputException">The file or a change is not acceptable.</exception>
-    public static TrainingPreset Load(string path, IEnumerable<string> changes)
+    /// <param name="method">Laid over the preset before the changes, or null for none.</param>
+    /// <exception cref="InvalidInputException">The file, the method or a change is not acceptable.</exception>
+    public static TrainingPreset Load(string path, IEnumerable<string> changes, TrainingMethod? method = null)
     {
         ArgumentNullException.ThrowIfNull(changes);
-        var text = StrictJson.ReadText(path);
-
-        // Parsed once as it stands, so that an error in the file is told from an error in a change.
-        var preset = StrictJson.Parse<TrainingPreset>(text, path);
-        var where = path;
-        var root = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!;
-        foreach (var change in changes)
+        var (text, where) = (StrictJson.ReadText(path), path);
+        if (method is not null)
         {
-            where = $"--set {change}";
-            Apply(root, change);
-            preset = StrictJson.Parse<TrainingPreset>(root.ToJsonString(), where);
+            // Parsed once as it stands, so that an error in the file is told from an error in the method.
+            _ = StrictJson.Parse<TrainingPreset>(text, path);
+            var root = JsonChange.Tree(text).AsObject();
+            method.ApplyTo(root);
+            (text, where) = (root.ToJsonString(), method.Path);
         }
 
-        preset.Validate(where);
+        var (preset, blame) = JsonChange.Read<TrainingPreset>(text, where, changes.Select(c => JsonChange.Parse(c, "--set")));
+        preset.Validate(blame);
         return preset;
+    }
+
+    /// <summary>The same preset with as many slots for others and obstacles as a scenario has, where it leaves their number open.</summary>
+    public TrainingPreset FittedTo(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return this with { Model = Model with { Sensor = Model.Sensor.FittedTo(scenario.Agents, scenario.Obstacles.Length) } };
     }
 
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
     {
-        Model.Sensor.Validate(where);
+        // Until the scenario is known, one other and one obstacle stand for all of them.
+        var sensor = Model.Sensor.FittedTo(agents: 2, obstacles: 1);
+        sensor.Validate(where);
         Model.Plan.Validate(where);
+        PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
+        ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);
         Training.Validate(where, Model);
-    }
-
-    private static void Apply(JsonNode root, string change)
-    {
-        var equals = change.IndexOf('=', StringComparison.Ordinal);
-        InvalidInputException.Require(equals > 0, "--set", "", "KEY=VALUE", change);
-        var keys = change[..equals].Split('.');
-        var at = root;
-        foreach (var key in keys[..^1])
-        {
-            at = at is JsonObject o ? o[key] ?? (o[key] = new JsonObject()) : throw InvalidInputException.Create($"--set {change}", key, "an object around it", "a value");
-        }
-
-        InvalidInputException.Require(at is JsonObject, $"--set {change}", keys[^1], "an object around it", "a value");
-        var value = change[(equals + 1)..];
-        JsonNode? node;
-        try
-        {
-            node = JsonNode.Parse(value);
-        }
-        catch (JsonException)
-        {
-            // A bare word is a string: --set model.network.kind=mlp.
-            node = JsonValue.Create(value);
-        }
-
-        ((JsonObject)at!)[keys[^1]] = node;
     }
 }

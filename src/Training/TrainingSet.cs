@@ -7,7 +7,7 @@ namespace MimicD.Training;
 
 /// <summary>
 /// Samples of one agent, made from joint demonstrations through the same <see cref="Sensor"/> that feeds agents. A sample is the condition at a
-/// tick and the window of the agent's own positions from there; a window that runs past the end repeats the last row.
+/// tick and the window of the positions from there of all that are planned for: the agent itself, or everybody; a window that runs past the end repeats the last row.
 /// </summary>
 public sealed class TrainingSet
 {
@@ -16,6 +16,7 @@ public sealed class TrainingSet
     private readonly TrainingPreset _preset;
     private readonly double[]? _headings;
     private readonly double[] _goals;
+    private readonly PlanLayout[] _layouts;
     private readonly int _dimensions;
     private readonly int _agents;
     private readonly int _steps;
@@ -32,8 +33,10 @@ public sealed class TrainingSet
         ArgumentNullException.ThrowIfNull(demonstrations);
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(preset);
+        preset = preset.FittedTo(scenario);
         demonstrations.RequireFits(scenario, "demonstrations");
         InvalidInputException.Require(demonstrations.Dimensions == preset.Model.Sensor.Dimensions, "demonstrations", "dimensions", $"{preset.Model.Sensor.Dimensions} as in the preset", demonstrations.Dimensions);
+        InvalidInputException.Require(preset.Model.Plan.Of != PlanOf.Joint || scenario.Sensing.IsPerfect, "preset", "plan.of", $"own or all, because in scenario {scenario.Name} the others are not sensed exactly", "joint");
         _demonstrations = demonstrations;
         _preset = preset;
         _sensor = Sensor.For(scenario, preset.Model.Sensor);
@@ -47,8 +50,9 @@ public sealed class TrainingSet
         }
 
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
+        _layouts = [.. Enumerable.Range(0, _agents).Select(i => new PlanLayout(preset.Model.Sensor, preset.Model.Plan, preset.Model.ConditionOnPosition, new AgentId(i)))];
         _goals = Goals();
-        _headings = preset.Model.Sensor.Heading ? AllHeadings() : null;
+        _headings = preset.Model.Sensor.Heading ? AllHeadings(scenario) : null;
         Spec = BuildSpec(scenario);
     }
 
@@ -58,6 +62,9 @@ public sealed class TrainingSet
     /// <summary>Positions in a training window.</summary>
     public int Window => _preset.Training.Window == 0 ? _preset.Model.Plan.Length : _preset.Training.Window;
 
+    /// <summary>Agents that samples are drawn for: all, or the first alone where all would see and plan the same (<see cref="PlanOf.Joint"/>).</summary>
+    public int Learners => _preset.Model.Plan.Of == PlanOf.Joint ? 1 : _agents;
+
     /// <summary>Samples of one agent: every tick of every demonstration starts one.</summary>
     public int Count => _demonstrations.Count * _steps;
 
@@ -66,7 +73,7 @@ public sealed class TrainingSet
     /// <param name="agent">Whose sample.</param>
     /// <param name="random">Draws the offsets; not touched where the preset has none.</param>
     /// <param name="condition">Receives the condition, [A].</param>
-    /// <param name="plan">Receives the window, [L*D].</param>
+    /// <param name="plan">Receives the window, [L*R].</param>
     public void Sample(int index, int agent, ref CounterRandom random, Span<float> condition, Span<float> plan)
     {
         var (demonstration, tick) = Math.DivRem(index, _steps);
@@ -80,22 +87,28 @@ public sealed class TrainingSet
             z[_modes[demonstration] - 1] = 1;
         }
 
-        var path = _demonstrations.Path(demonstration, agent);
+        var layout = _layouts[agent];
         var first = _preset.Model.Plan.StartsAtPresent ? 0 : 1;
         var relative = _preset.Model.Plan.Frame == Frame.Relative;
-        var length = plan.Length / d;
-        var left = first == 0 ? 1.0 : _preset.Training.OffsetDecay;
-        for (var k = 0; k < length; k++)
+        var row = layout.RowSize;
+        var length = plan.Length / row;
+        for (var slot = 0; slot < layout.Agents; slot++)
         {
-            var at = Math.Min(tick + first + k, _steps - 1);
-            for (var i = 0; i < d; i++)
+            var whose = layout.Whose(slot);
+            var path = _demonstrations.Path(demonstration, whose);
+            var left = first == 0 ? 1.0 : _preset.Training.OffsetDecay;
+            for (var k = 0; k < length; k++)
             {
-                var offset = offsets[agent * d + i];
-                var position = path[at * d + i] + left * offset;
-                plan[k * d + i] = (float)(relative ? position - (path[tick * d + i] + offset) : position);
-            }
+                var at = Math.Min(tick + first + k, _steps - 1);
+                for (var i = 0; i < d; i++)
+                {
+                    var offset = offsets[whose * d + i];
+                    var position = path[at * d + i] + left * offset;
+                    plan[k * row + slot * d + i] = (float)(relative ? position - (path[tick * d + i] + offset) : position);
+                }
 
-            left *= _preset.Training.OffsetDecay;
+                left *= _preset.Training.OffsetDecay;
+            }
         }
     }
 
@@ -124,7 +137,7 @@ public sealed class TrainingSet
     private void WriteCondition(int demonstration, int tick, int agent, ReadOnlySpan<double> offsets, Span<float> condition)
     {
         var d = _dimensions;
-        var skip = _preset.Model.ConditionOnPosition ? 0 : d;
+        var layout = _layouts[agent];
         var size = _sensor.FrameSize;
         Span<float> frame = size <= 256 ? stackalloc float[size] : new float[size];
         var now = new double[_agents * d];
@@ -143,7 +156,7 @@ public sealed class TrainingSet
                 Headings = _headings is null ? default : _headings.AsSpan((demonstration * _steps + at) * _agents, _agents),
             };
             _sensor.Frame(view, agent, frame);
-            frame[skip..].CopyTo(condition.Slice(back * (size - skip), size - skip));
+            layout.WriteCondition(frame, condition.Slice(back * layout.ConditionSize, layout.ConditionSize));
         }
     }
 
@@ -173,15 +186,16 @@ public sealed class TrainingSet
         return goals;
     }
 
-    private double[] AllHeadings()
+    private double[] AllHeadings(Scenario scenario)
     {
+        var bodies = scenario.NominalBodies();
         var all = new double[_demonstrations.Count * _steps * _agents];
         for (var m = 0; m < _demonstrations.Count; m++)
         {
             for (var n = 0; n < _agents; n++)
             {
                 var path = _demonstrations.Path(m, n);
-                var headings = Headings.Along(path, path[^2..]);
+                var headings = Headings.Along(path, path[^2..], bodies[n].Heading);
                 for (var t = 0; t < _steps; t++)
                 {
                     all[(m * _steps + t) * _agents + n] = headings[t];
@@ -206,11 +220,12 @@ public sealed class TrainingSet
             ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => _modes.Count(x => x == m) / (double)_modes.Length)],
             Plan = shape.Plan,
             Network = shape.Network,
+            Method = shape.Method,
             Diffusion = shape.Diffusion,
             Sampling = shape.Sampling,
             Normalisation = [],
         };
-        var plans = Enumerable.Range(0, _agents).Select(agent => PlanMoments(agent, draft)).ToArray();
+        var plans = Enumerable.Range(0, Learners).Select(agent => PlanMoments(agent, draft)).ToArray();
         var normalisation = shape.SharedWeights
             ? [Constants(draft, Moments.Sum(plans.Select(p => p.Plan)), Moments.Sum(plans.Select(p => p.Condition)))]
             : plans.Select(p => Constants(draft, p.Plan, p.Condition)).ToArray();
@@ -224,9 +239,9 @@ public sealed class TrainingSet
 
     private (Moments Plan, Moments Condition) PlanMoments(int agent, ModelSpec spec)
     {
-        var plan = new Moments(Window * _dimensions);
+        var plan = new Moments(Window * spec.RowSize);
         var condition = new Moments(spec.ConditionSize);
-        var planRow = new float[Window * _dimensions];
+        var planRow = new float[Window * spec.RowSize];
         var conditionRow = new float[spec.ConditionSize];
         for (var index = 0; index < Count; index++)
         {
@@ -247,7 +262,7 @@ public sealed class TrainingSet
         double squares = 0;
         for (var i = 0; i < spec.PlanSize; i++)
         {
-            var (m, s) = _preset.Training.Normalisation == PlanNormalisation.Position ? plan.Of(i) : plan.OfEvery(i % _dimensions, _dimensions);
+            var (m, s) = _preset.Training.Normalisation == PlanNormalisation.Position ? plan.Of(i) : plan.OfEvery(i % spec.RowSize, spec.RowSize);
             (mean[i], deviation[i]) = ((float)m, (float)s);
         }
 

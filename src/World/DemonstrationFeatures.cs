@@ -10,8 +10,9 @@ public static class DemonstrationFeatures
     /// <param name="sensor">The sensor; its dimensions are the set's.</param>
     /// <param name="demonstration">Which demonstration, 0 to M-1.</param>
     /// <param name="agent">Which agent, 0 to N-1.</param>
+    /// <param name="heading">The agent's heading at the start [rad] (<see cref="BodySpec.Heading"/>); null: towards its goal.</param>
     /// <returns>[T, FrameSize]</returns>
-    public static float[] Frames(DemonstrationSet set, Sensor sensor, int demonstration, int agent)
+    public static float[] Frames(DemonstrationSet set, Sensor sensor, int demonstration, int agent, double? heading = null)
     {
         ArgumentNullException.ThrowIfNull(set);
         ArgumentNullException.ThrowIfNull(sensor);
@@ -32,7 +33,7 @@ public static class DemonstrationFeatures
             set.Path(demonstration, i).Slice((steps - 1) * d, d).CopyTo(goals.AsSpan(i * d, d));
         }
 
-        var along = d == 2 ? World.Headings.Along(set.Path(demonstration, agent), goals.AsSpan(agent * d, d)) : null;
+        var along = d == 2 ? World.Headings.Along(set.Path(demonstration, agent), goals.AsSpan(agent * d, d), heading) : null;
         for (var t = 0; t < steps; t++)
         {
             now.CopyTo(before, 0);

@@ -70,13 +70,18 @@ public sealed class Dynamics
     /// <summary>Numbers in one action (A).</summary>
     public int ActionSize { get; }
 
-    /// <summary>Puts a body at rest at a start, facing its goal.</summary>
-    public void Reset(BodyState state, int body, ReadOnlySpan<double> start, ReadOnlySpan<double> goal)
+    /// <summary>Puts a body at rest at a start.</summary>
+    /// <param name="state">The bodies.</param>
+    /// <param name="body">Which one.</param>
+    /// <param name="start">Position [D] [m].</param>
+    /// <param name="goal">Goal [D] [m].</param>
+    /// <param name="heading">Heading [rad]; null: it faces its goal.</param>
+    public void Reset(BodyState state, int body, ReadOnlySpan<double> start, ReadOnlySpan<double> goal, double? heading = null)
     {
         ArgumentNullException.ThrowIfNull(state);
         start.CopyTo(state.Position(body));
         state.Velocity(body).Clear();
-        state.Headings[body] = _dimensions == 2 ? Headings.Initial(start, goal) : 0;
+        state.Headings[body] = _dimensions == 2 ? heading ?? Headings.Initial(start, goal) : 0;
     }
 
     /// <summary>Moves one body by one tick, or leaves it untouched and says no where the action is not finite or leads out of <see cref="MaxCoordinate"/>.</summary>

@@ -2,7 +2,7 @@ namespace MimicD.World;
 
 /// <summary>
 /// Headings [rad] of bodies whose dynamics have none, defined on positions alone so that demonstrations give the same: the direction of
-/// the last displacement, the heading before where the body did not move, and at the start the direction of the goal. Two dimensions.
+/// the last displacement, the heading before where the body did not move, and at the start what the scenario says or the direction of the goal. Two dimensions.
 /// </summary>
 public static class Headings
 {
@@ -17,14 +17,15 @@ public static class Headings
     /// <summary>Headings along a recorded path.</summary>
     /// <param name="path">Positions [T,2] [m].</param>
     /// <param name="goal">Goal [2] [m].</param>
+    /// <param name="initial">Heading at the start [rad], where the scenario gives one; null: towards the goal.</param>
     /// <returns>[T] [rad]</returns>
-    public static double[] Along(ReadOnlySpan<double> path, ReadOnlySpan<double> goal)
+    public static double[] Along(ReadOnlySpan<double> path, ReadOnlySpan<double> goal, double? initial = null)
     {
         var headings = new double[path.Length / 2];
         for (var t = 0; t < headings.Length; t++)
         {
             var position = path.Slice(2 * t, 2);
-            headings[t] = t == 0 ? Initial(position, goal) : Next(headings[t - 1], path.Slice(2 * t - 2, 2), position);
+            headings[t] = t == 0 ? initial ?? Initial(position, goal) : Next(headings[t - 1], path.Slice(2 * t - 2, 2), position);
         }
 
         return headings;

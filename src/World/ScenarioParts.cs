@@ -12,7 +12,8 @@ public sealed record Disc(double[] Centre, double Radius);
 /// <summary>One body before its start and goal are spread.</summary>
 /// <param name="Start">Nominal start [D] [m].</param>
 /// <param name="Goal">Nominal goal [D] [m].</param>
-public sealed record BodySpec(double[] Start, double[] Goal);
+/// <param name="Heading">Heading at the start [rad], not spread; null: towards the goal. Two dimensions only.</param>
+public sealed record BodySpec(double[] Start, double[] Goal, double? Heading = null);
 
 /// <summary>N bodies evenly on a circle, each with its goal at the antipode; two dimensions only.</summary>
 public sealed record CircleSpec

@@ -126,9 +126,8 @@ public sealed class Sensor
 
         if (Spec.Obstacles is { } obstacles)
         {
-            var room = obstacles.Count * (d + 1);
-            WriteObstacles(obstacles.Count, own, frame.Slice(at, room));
-            at += room;
+            WriteObstacles(obstacles.Count, own, frame.Slice(at, Spec.ObstaclesSize));
+            at += Spec.ObstaclesSize;
         }
 
         if (at != frame.Length)
@@ -156,7 +155,7 @@ public sealed class Sensor
 
                 if (view.Visible.IsEmpty || view.Visible[j])
                 {
-                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), slots.Slice(slot * size, size));
+                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
                 }
 
                 slot++;
@@ -192,11 +191,14 @@ public sealed class Sensor
         for (var slot = 0; slot < found; slot++)
         {
             var j = chosen[slot];
-            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), slots.Slice(slot * size, size));
+            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
         }
     }
 
-    private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, Span<float> slot)
+    /// <summary>Another's goal where slots have one.</summary>
+    private ReadOnlySpan<double> Goal(in WorldView view, int agent) => Spec is { Others.Full: true, Goal: not null } ? view.Goals.Slice(agent * _dimensions, _dimensions) : [];
+
+    private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, ReadOnlySpan<double> goal, Span<float> slot)
     {
         var at = 0;
         for (var i = 0; i < own.Length; i++)
@@ -204,12 +206,23 @@ public sealed class Sensor
             slot[at++] = (float)(others.Frame == Contracts.Frame.Relative ? position[i] - own[i] : position[i]);
         }
 
-        if (others.Velocity)
+        if (Spec.OtherVelocity)
         {
             for (var i = 0; i < own.Length; i++)
             {
                 slot[at++] = (float)((position[i] - before[i]) / _timeStep);
             }
+        }
+
+        for (var i = 0; i < goal.Length; i++)
+        {
+            slot[at++] = (float)(Spec.Goal == Contracts.Frame.Relative ? goal[i] - position[i] : goal[i]);
+        }
+
+        if (others.Full && Spec.Obstacles is { } obstacles)
+        {
+            WriteObstacles(obstacles.Count, position, slot.Slice(at, Spec.ObstaclesSize));
+            at += Spec.ObstaclesSize;
         }
 
         if (others.Presence)
@@ -218,7 +231,7 @@ public sealed class Sensor
         }
     }
 
-    private void WriteObstacles(int count, ReadOnlySpan<double> own, Span<float> slots)
+    private void WriteObstacles(int count, ReadOnlySpan<double> from, Span<float> slots)
     {
         var d = _dimensions;
         slots.Clear();
@@ -228,7 +241,7 @@ public sealed class Sensor
         var found = 0;
         for (var o = 0; o < _obstacles; o++)
         {
-            Insert(clearances, chosen, ref found, Math.Sqrt(Vectors.SquaredDistance(own, _centres.AsSpan(o * d, d))) - _radii[o], o);
+            Insert(clearances, chosen, ref found, Math.Sqrt(Vectors.SquaredDistance(from, _centres.AsSpan(o * d, d))) - _radii[o], o);
         }
 
         for (var slot = 0; slot < found; slot++)
@@ -239,7 +252,7 @@ public sealed class Sensor
             for (var i = 0; i < d; i++)
             {
                 // At the very centre no direction is the right one: zeros.
-                slots[at + i] = distance > 0 ? (float)((_centres[o * d + i] - own[i]) / distance) : 0;
+                slots[at + i] = distance > 0 ? (float)((_centres[o * d + i] - from[i]) / distance) : 0;
             }
 
             slots[at + d] = (float)clearances[slot];

@@ -20,6 +20,9 @@ public enum Outcome
 
     /// <summary>Fallback: the action was not finite, or led beyond <see cref="Dynamics.MaxCoordinate"/>.</summary>
     Refused,
+
+    /// <summary>No agent's turn: the world moved the body along a recorded path (<see cref="Replay"/>).</summary>
+    Replayed,
 }
 
 /// <summary>
@@ -32,7 +35,8 @@ public sealed class SimulatedWorld
     [ThreadStatic]
     private static PerceptionScratch? _scratch;
 
-    private readonly Sensor _sensor;
+    private readonly Sensor[] _sensors;
+    private readonly Replay?[] _replays;
     private readonly Dynamics _dynamics;
     private readonly BodyState _state;
     private readonly Perception? _perception;
@@ -50,18 +54,59 @@ public sealed class SimulatedWorld
     /// <param name="goals">Goals [E,N,D] [m], or null to draw them by the scenario's law.</param>
     /// <exception cref="InvalidInputException">The sensor does not fit, the run is too large, or starts or goals have the wrong shape or are not finite.</exception>
     public SimulatedWorld(Scenario scenario, SensorSpec sensor, ulong seed, int episodes, NdArray<double>? starts = null, NdArray<double>? goals = null)
+        : this(scenario, [sensor], seed, episodes, starts, goals, [])
+    {
+    }
+
+    /// <summary>Makes a world at tick 0 whose agents may sense different things, and whose bodies may be replayed.</summary>
+    /// <param name="scenario">What is simulated; validated.</param>
+    /// <param name="sensors">The layout of each agent's observations, N of them, or one for all.</param>
+    /// <param name="seed">The run's seed.</param>
+    /// <param name="episodes">Episodes (E), at least 1.</param>
+    /// <param name="starts">Starts [E,N,D] [m], or null to draw them by the scenario's law. A replayed body starts where its path does.</param>
+    /// <param name="goals">Goals [E,N,D] [m], or null to draw them by the scenario's law. A replayed body's is where its path ends.</param>
+    /// <param name="replays">Bodies that the world moves itself, at most one an agent.</param>
+    /// <exception cref="InvalidInputException">A sensor or a replay does not fit, the run is too large, or starts or goals have the wrong shape or are not finite.</exception>
+    public SimulatedWorld(
+        Scenario scenario, IReadOnlyList<SensorSpec> sensors, ulong seed, int episodes, NdArray<double>? starts, NdArray<double>? goals, IReadOnlyList<Replay> replays)
     {
         ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(sensors);
+        ArgumentNullException.ThrowIfNull(replays);
         InvalidInputException.Require(episodes >= 1, scenario.Name, "episodes", "at least 1", episodes);
         Scenario = scenario;
         Episodes = episodes;
-        _sensor = Sensor.For(scenario, sensor);
+        if (sensors.Count != 1 && sensors.Count != scenario.Agents)
+        {
+            throw new ArgumentException($"one sensor, or {scenario.Agents}, are needed; there are {sensors.Count}", nameof(sensors));
+        }
+
+        var made = sensors.Select(s => Sensor.For(scenario, s)).ToArray();
+        _sensors = [.. Enumerable.Range(0, scenario.Agents).Select(a => made[made.Length == 1 ? 0 : a])];
+        FrameSize = _sensors.Max(s => s.FrameSize);
+        _replays = new Replay?[scenario.Agents];
+        foreach (var replay in replays)
+        {
+            replay.Require(scenario);
+            InvalidInputException.Require(_replays[replay.Agent] is null, replay.Where, "agent", "an agent that is not replayed already", replay.Agent);
+            _replays[replay.Agent] = replay;
+        }
+
         _dynamics = new Dynamics(scenario.Dynamics, scenario.Dimensions, scenario.TimeStep);
         var (n, d, steps) = (scenario.Agents, scenario.Dimensions, scenario.Steps);
         var recorded = (long)episodes * n * steps * Math.Max(d, ActionSize);
         InvalidInputException.Require(recorded <= Array.MaxLength, scenario.Name, "episodes", $"at most {Array.MaxLength / ((long)n * steps * Math.Max(d, ActionSize))} with {n} agents and {steps} steps", episodes);
         Starts = starts is null ? scenario.DrawStarts(seed, episodes) : Checked(starts, "starts");
         Goals = goals is null ? scenario.DrawGoals(seed, episodes) : Checked(goals, "goals");
+        for (var body = 0; body < episodes * n; body++)
+        {
+            if (_replays[body % n] is { } replay)
+            {
+                replay.At(body / n, 0).CopyTo(Starts.AsSpan(body * d, d));
+                replay.End(body / n).CopyTo(Goals.AsSpan(body * d, d));
+            }
+        }
+
         _delay = scenario.Sensing.Delay;
         if (scenario.Sensing.MayMiss || scenario.Sensing.Noise > 0)
         {
@@ -78,9 +123,10 @@ public sealed class SimulatedWorld
         _positions = new float[episodes * n * steps * d];
         _actions = new float[episodes * n * (steps - 1) * ActionSize];
         _state = new BodyState(episodes * n, d);
+        var bodies = scenario.NominalBodies();
         for (var body = 0; body < episodes * n; body++)
         {
-            _dynamics.Reset(_state, body, Starts.AsSpan(body * d, d), Goals.AsSpan(body * d, d));
+            _dynamics.Reset(_state, body, Starts.AsSpan(body * d, d), Goals.AsSpan(body * d, d), bodies[body % n].Heading);
         }
 
         Record();
@@ -98,8 +144,14 @@ public sealed class SimulatedWorld
     /// <summary>Whether the last tick has been applied.</summary>
     public bool IsDone => Tick == Scenario.Steps - 1;
 
-    /// <summary>Numbers in one observation.</summary>
-    public int FrameSize => _sensor.FrameSize;
+    /// <summary>Numbers in the longest observation.</summary>
+    public int FrameSize { get; }
+
+    /// <summary>Numbers in one observation of an agent.</summary>
+    public int FrameSizeOf(int agent) => _sensors[agent].FrameSize;
+
+    /// <summary>Whether the world moves an agent's body itself.</summary>
+    public bool IsReplayed(int agent) => _replays[agent] is not null;
 
     /// <summary>Numbers in one action (A).</summary>
     public int ActionSize => _dynamics.ActionSize;
@@ -119,7 +171,7 @@ public sealed class SimulatedWorld
     /// <summary>Writes one agent's observation of the open tick. Thread-safe between two calls of <see cref="Apply"/>.</summary>
     /// <param name="episode">0 to E-1.</param>
     /// <param name="agent">0 to N-1.</param>
-    /// <param name="frame">Receives [<see cref="FrameSize"/>].</param>
+    /// <param name="frame">Receives [<see cref="FrameSizeOf"/>].</param>
     public void Observe(int episode, int agent, Span<float> frame)
     {
         var n = Scenario.Agents;
@@ -141,7 +193,7 @@ public sealed class SimulatedWorld
             visible = _scratch.Visible;
         }
 
-        _sensor.Frame(
+        _sensors[agent].Frame(
             new WorldView
             {
                 Positions = Past(Tick).AsSpan(at, size),
@@ -172,6 +224,13 @@ public sealed class SimulatedWorld
         {
             var action = actions.Slice(body * size, size);
             var record = _actions.AsSpan((body * ticks + Tick) * size, size);
+            if (_replays[body % Scenario.Agents] is { } replay)
+            {
+                Follow(replay, body, record);
+                outcomes[body] = Outcome.Replayed;
+                continue;
+            }
+
             if (outcomes[body] == Outcome.Applied)
             {
                 if (_dynamics.TryStep(_state, body, action))
@@ -195,6 +254,35 @@ public sealed class SimulatedWorld
 
     /// <summary>Actions so far, [E,N,Tick,A]; where the fallback stood in, what it amounted to.</summary>
     public NdArray<float> Actions() => Cut(_actions, Scenario.Steps - 1, Tick, ActionSize);
+
+    /// <summary>Moves a replayed body to where its path is at the next tick; what it did is recorded where actions are positions, and otherwise as zeros.</summary>
+    private void Follow(Replay replay, int body, Span<float> record)
+    {
+        var next = replay.At(body / Scenario.Agents, Tick + 1);
+        var position = _state.Position(body);
+        var velocity = _state.Velocity(body);
+        var moved = false;
+        for (var i = 0; i < next.Length; i++)
+        {
+            velocity[i] = (next[i] - position[i]) / Scenario.TimeStep;
+            moved |= velocity[i] != 0;
+            position[i] = next[i];
+        }
+
+        if (moved && next.Length == 2)
+        {
+            _state.Headings[body] = Math.Atan2(velocity[1], velocity[0]);
+        }
+
+        record.Clear();
+        if (Scenario.Dynamics.Action == ActionKind.Position)
+        {
+            for (var i = 0; i < next.Length; i++)
+            {
+                record[i] = (float)next[i];
+            }
+        }
+    }
 
     private double[] Past(int tick)
     {
@@ -240,6 +328,7 @@ public sealed class SimulatedWorld
         var at = Vectors.FirstNotFinite(array.Data);
         InvalidInputException.Require(at < 0, Scenario.Name, name, "finite numbers", at < 0 ? null : $"{array.Data[at]} in episode {at / (Scenario.Agents * Scenario.Dimensions)}");
         InvalidInputException.Require(Array.TrueForAll(array.Data, x => Math.Abs(x) <= Dynamics.MaxCoordinate), Scenario.Name, name, $"numbers within {Dynamics.MaxCoordinate} m", "a larger one");
-        return array.Data;
+        // A copy: where bodies are replayed their places are written in.
+        return [.. array.Data];
     }
 }

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -17,6 +15,12 @@ public sealed record SimulationOptions
     /// <summary>How agents sample and execute plans; handed to the host unread.</summary>
     public SamplingSpec Sampling { get; init; } = new();
 
+    /// <summary>What each agent senses and how it samples, N of them; null: all sense and sample alike.</summary>
+    public IReadOnlyList<AgentSlot>? Slots { get; init; }
+
+    /// <summary>Bodies that the world moves along recorded paths. Default: none.</summary>
+    public IReadOnlyList<Replay> Replays { get; init; } = [];
+
     /// <summary>Starts [E,N,D] [m], or null to draw them by the scenario's law.</summary>
     public NdArray<double>? Starts { get; init; }
 
@@ -29,6 +33,11 @@ public sealed record SimulationOptions
     /// <summary>The clock of real-time pacing and of the measured duration. Default: the system's.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }
+
+/// <summary>One agent of a run whose agents differ.</summary>
+/// <param name="Sensor">The layout of its observations.</param>
+/// <param name="Sampling">How its plans are sampled and executed.</param>
+public sealed record AgentSlot(SensorSpec Sensor, SamplingSpec Sampling);
 
 /// <summary>How far a simulation is.</summary>
 /// <param name="TicksDone">Ticks applied.</param>
@@ -57,21 +66,13 @@ public sealed record SimulationResult(
     /// SHA-256, hexadecimal, over the shape (int32) and the float bits of <see cref="Positions"/>, little-endian. Equal for equal scenario, model and
     /// seed, for any number of threads and any host, on the same processor architecture with the same math library.
     /// </summary>
-    public string TrajectoryHash { get; } = Hash(Positions);
+    public string TrajectoryHash { get; } = Rollouts.Hash(Positions);
 
     /// <summary>The arrays, to be saved or measured.</summary>
     public Rollouts ToRollouts() => new(Positions, Actions, Starts, Goals);
 
     /// <summary>Writes the arrays (<see cref="Rollouts.Save"/>).</summary>
     public void SaveRollouts(string path) => ToRollouts().Save(path);
-
-    private static string Hash(NdArray<float> positions)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(MemoryMarshal.AsBytes(positions.Shape.AsSpan()));
-        hash.AppendData(MemoryMarshal.AsBytes(positions.Data.AsSpan()));
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
 }
 
 /// <summary>Runs agents in a simulated world.</summary>
@@ -93,9 +94,19 @@ public static class Simulation
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(host);
         InvalidInputException.Require(options.Threads >= 1, scenario.Name, "threads", "at least 1", options.Threads);
-        var world = new SimulatedWorld(scenario, sensor, options.Seed, options.Episodes, options.Starts, options.Goals);
+        InvalidInputException.Require(options.Slots is null || options.Slots.Count == scenario.Agents, scenario.Name, "slots", $"{scenario.Agents}, one an agent", options.Slots?.Count);
+        var sensors = options.Slots is null ? [sensor] : options.Slots.Select(s => s.Sensor).ToArray();
+        var world = new SimulatedWorld(scenario, sensors, options.Seed, options.Episodes, options.Starts, options.Goals, options.Replays);
         var actor = new WorldActor(world, host, options.Time, options.Threads);
         var run = new RunSpec(options.Seed, options.Episodes, scenario.Agents, world.FrameSize, world.ActionSize, options.Sampling);
+        if (options.Slots is not null || options.Replays.Count > 0)
+        {
+            run = run with
+            {
+                Slots = [.. Enumerable.Range(0, scenario.Agents).Select(a => world.IsReplayed(a) ? null : new SlotSpec(world.FrameSizeOf(a), options.Slots?[a].Sampling ?? options.Sampling))],
+            };
+        }
+
         await host.OpenAsync(run, actor, cancellationToken).ConfigureAwait(false);
         var started = options.Time.GetTimestamp();
         var completed = await actor.RunAsync(

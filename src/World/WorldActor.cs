@@ -52,6 +52,8 @@ public sealed class WorldActor : IActionSink
     private readonly IAgentHost _host;
     private readonly TimeProvider _time;
     private readonly ParallelOptions _parallel;
+    private readonly bool[] _acts;
+    private readonly int _actors;
     private readonly float[] _features;
     private readonly float[] _actions;
     private readonly Outcome[] _outcomes;
@@ -76,6 +78,8 @@ public sealed class WorldActor : IActionSink
         _host = host;
         _time = time;
         _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        _acts = [.. Enumerable.Range(0, world.Scenario.Agents).Select(agent => !world.IsReplayed(agent))];
+        _actors = world.Episodes * _acts.Count(a => a);
         _features = new float[world.Bodies * world.FrameSize];
         _actions = new float[world.Bodies * world.ActionSize];
         _outcomes = new Outcome[world.Bodies];
@@ -227,7 +231,14 @@ public sealed class WorldActor : IActionSink
     {
         var (agents, size) = (_world.Scenario.Agents, _world.FrameSize);
         var tick = new Tick(_world.Tick);
-        void Observe(int body) => _world.Observe(body / agents, body % agents, _features.AsSpan(body * size, size));
+        void Observe(int body)
+        {
+            if (_acts[body % agents])
+            {
+                _world.Observe(body / agents, body % agents, _features.AsSpan(body * size, _world.FrameSizeOf(body % agents)));
+            }
+        }
+
         // Each observation reads the whole episode.
         if (_parallel.MaxDegreeOfParallelism > 1 && (long)_world.Bodies * (agents + size) >= ParallelWork)
         {
@@ -242,19 +253,23 @@ public sealed class WorldActor : IActionSink
         }
 
         // One more than there are agents: the barrier cannot close before everything is delivered.
-        Volatile.Write(ref _barrier, new Barrier(_world.Bodies + 1));
+        Volatile.Write(ref _barrier, new Barrier(_actors + 1));
         Array.Fill(_outcomes, Outcome.Refused);
         for (var body = 0; body < _slots.Length; body++)
         {
-            Volatile.Write(ref _slots[body], tick.Value * 4L + Open);
+            // Nobody acts for a body that is replayed: whoever tried would come late.
+            Volatile.Write(ref _slots[body], tick.Value * 4L + (_acts[body % agents] ? Open : Closed));
         }
 
         for (var body = 0; body < _world.Bodies; body++)
         {
-            _host.Deliver(new Observation(new EpisodeId(body / agents), new AgentId(body % agents), tick, _features.AsMemory(body * size, size)));
+            if (_acts[body % agents])
+            {
+                _host.Deliver(new Observation(new EpisodeId(body / agents), new AgentId(body % agents), tick, _features.AsMemory(body * size, _world.FrameSizeOf(body % agents))));
+            }
         }
 
-        _observations += _world.Bodies;
+        _observations += _actors;
         _host.EndTick(tick);
     }
 

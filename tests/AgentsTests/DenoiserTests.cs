@@ -86,7 +86,7 @@ public class DenoiserTests
             Sensor = spec.Sensor with { Dimensions = dimensions, History = history },
             Plan = spec.Plan with { Length = length },
             Sampling = spec.Sampling with { Execute = 1 },
-            Network = new NetworkSpec { Kind = kind, Width = width, Depth = depth, Heads = heads, Expansion = expansion, ConditionWidth = conditionWidth, Octaves = kind == NetworkKind.Mlp ? depth - 1 : 0 },
+            Network = new NetworkSpec { Kind = kind, Width = width, Depth = depth, Heads = heads, Expansion = expansion, ConditionWidth = conditionWidth, ConditionHeads = heads, Octaves = kind == NetworkKind.Mlp ? depth - 1 : 0 },
         });
         spec.Validate("test");
         return spec;

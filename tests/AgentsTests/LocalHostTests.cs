@@ -206,7 +206,7 @@ public class LocalHostTests
     public void Nothing_public_leads_from_one_agent_to_another()
     {
         // What a policy or an agent can reach: no member of theirs takes or gives a host, an action sink, an observation of others or another agent.
-        foreach (var type in new[] { typeof(IPolicy), typeof(DiffusionPolicy), typeof(ConstantVelocityPolicy), typeof(ObservationWindow), typeof(PlanNoise), typeof(Denoiser), typeof(EdmSampler) })
+        foreach (var type in new[] { typeof(IPolicy), typeof(DiffusionPolicy), typeof(ConstantVelocityPolicy), typeof(ObservationWindow), typeof(PlanNoise), typeof(PlanLayout), typeof(Denoiser), typeof(EdmSampler) })
         {
             var mentioned = type.GetMembers().OfType<System.Reflection.MethodBase>().SelectMany(m => m.GetParameters().Select(p => p.ParameterType))
                 .Concat(type.GetMethods().Select(m => m.ReturnType)).Concat(type.GetProperties().Select(p => p.PropertyType));

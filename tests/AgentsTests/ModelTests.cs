@@ -29,6 +29,17 @@ public sealed class ModelTests : IDisposable
     }
 
     [Fact]
+    public void A_description_without_plans_of_others_reads_as_before_there_were_any()
+    {
+        var text = StrictJson.Format(RandomModel.Spec());
+        Assert.DoesNotContain("\"of\"", text, StringComparison.Ordinal);
+        Assert.DoesNotContain("sharedNoise", text, StringComparison.Ordinal);
+        var joint = RandomModel.SpecOf(PlanOf.Joint);
+        Assert.Contains("\"of\": \"joint\"", StrictJson.Format(joint), StringComparison.Ordinal);
+        Assert.Equal(StrictJson.Format(joint), StrictJson.Format(StrictJson.Parse<ModelSpec>(StrictJson.Format(joint), "test")));
+    }
+
+    [Fact]
     public void A_missing_file_is_named() => Assert.Contains("nowhere.safetensors: cannot be read", Refusal(Path.Combine(_folder, "nowhere.safetensors")), StringComparison.Ordinal);
 
     [Fact]

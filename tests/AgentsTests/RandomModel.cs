@@ -16,10 +16,22 @@ public static class RandomModel
         SharedWeights = shared,
         Sensor = new SensorSpec { Dimensions = 2, Velocity = true, Goal = Frame.Relative, Others = new OthersSpec(), History = 2 },
         Plan = new PlanSpec { Length = planLength, Frame = Frame.Absolute },
-        Network = new NetworkSpec { Kind = kind, Width = width, Depth = 2, Heads = 2, Expansion = kind == NetworkKind.Mlp ? 1 : 4, ConditionWidth = 16 },
+        Network = new NetworkSpec { Kind = kind, Width = width, Depth = 2, Heads = 2, Expansion = kind == NetworkKind.Mlp ? 1 : 4, ConditionWidth = 16, ConditionHeads = 4 },
         Sampling = new SamplingSpec { Steps = 4, Execute = Math.Min(2, planLength - 1) },
         Normalisation = [],
     });
+
+    /// <summary>The same with plans of all agents: everything sensed by identity and, for one joint plan, as every observer senses it.</summary>
+    public static ModelSpec SpecOf(PlanOf of, NetworkKind kind = NetworkKind.Mlp, int width = 32, int agents = 3, Frame frame = Frame.Absolute, bool present = false, int planLength = 8)
+    {
+        var spec = Spec(kind, width, agents, shared: of == PlanOf.Joint, planLength);
+        return Complete(spec with
+        {
+            Sensor = spec.Sensor with { Others = new OthersSpec { Count = Math.Max(agents - 1, 1), Order = OtherOrder.Identity, Frame = Frame.Absolute, Full = true } },
+            Plan = spec.Plan with { Of = of, Frame = frame, StartsAtPresent = present },
+            Sampling = spec.Sampling with { SharedNoise = of == PlanOf.Joint },
+        });
+    }
 
     /// <summary>The description with normalisations of the right sizes; call it after a size was changed.</summary>
     public static ModelSpec Complete(ModelSpec spec)

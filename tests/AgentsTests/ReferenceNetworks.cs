@@ -51,12 +51,41 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
         return y;
     }
 
+    /// <summary>Flow matching's sampler: equal steps from the noise at t = 0 to the plan at t = 1.</summary>
+    public double[] Flow(double[] noise, double[] o, double[]? present, OdeSolver solver, int steps)
+    {
+        var x = noise;
+        for (var k = 0; k < steps; k++)
+        {
+            double t = (double)k / steps, s = (k + 1.0) / steps;
+            var v = Forward(x, t, o);
+            var next = x.Zip(v, (a, b) => a + (s - t) * b).ToArray();
+            if (solver == OdeSolver.Heun)
+            {
+                var again = Forward(next, s, o);
+                next = [.. x.Select((a, j) => a + (s - t) * (v[j] + again[j]) / 2)];
+            }
+
+            for (var j = 0; j < (present?.Length ?? 0); j++)
+            {
+                next[j] = (1 - s) * noise[j] + s * present![j];
+            }
+
+            x = next;
+        }
+
+        return x;
+    }
+
+    /// <summary>F(0, 0, o).</summary>
+    public double[] Answer(double[] o) => Forward(new double[spec.PlanSize], 0, o);
+
     private double[] Dit(double[] x, double c, double[] o)
     {
-        var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.Sensor.Dimensions);
+        var (a, cw, heads, length, d) = (spec.ConditionSize, spec.Network.ConditionWidth, spec.Network.Heads, spec.Plan.Length, spec.RowSize);
         var n = Noise(c);
         var k = Split(Linear("condition.in", o), a, cw);
-        k = Attention(k, "condition.qkv", "condition.out", heads);
+        k = Attention(k, "condition.qkv", "condition.out", spec.Network.ConditionHeads);
         var e = Sum(n, Linear("condition.project", [.. k.SelectMany(v => v)]));
         var silu = e.Select(v => v / (1 + Math.Exp(-v))).ToArray();
         var h = new double[length][];
@@ -65,15 +94,16 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
             h[t] = Linear("tokens", x[(t * d)..((t + 1) * d)]);
             for (var j = 0; j < W; j++)
             {
-                var angle = t / Math.Pow(10000, (j - j % 2) / (double)W);
-                h[t][j] += j % 2 == 0 ? Math.Sin(angle) : Math.Cos(angle);
+                var angle = t / Math.Pow(10000, j % (W / 2) / (W / 2 - 1.0));
+                h[t][j] += j < W / 2 ? Math.Sin(angle) : Math.Cos(angle);
             }
         }
 
         for (var i = 0; i < spec.Network.Depth; i++)
         {
             var m = Split(Linear($"blocks.{i}.modulation", silu), 6, W);
-            var attended = Attention([.. h.Select(v => Modulated(v, m[0], m[1]))], $"blocks.{i}.qkv", $"blocks.{i}.out", heads);
+            h = [.. h.Select(v => Modulated(v, m[0], m[1]))];
+            var attended = Attention(h, $"blocks.{i}.qkv", $"blocks.{i}.out", heads);
             h = [.. h.Select((v, t) => Sum(v, Times(m[2], attended[t])))];
             h = [.. h.Select(v => Sum(v, Times(m[5], Linear($"blocks.{i}.down", [.. Linear($"blocks.{i}.up", Modulated(v, m[3], m[4])).Select(Gelu)]))))];
         }

@@ -1,4 +1,5 @@
 using System.Text;
+using MimicD.Agents;
 using MimicD.AgentsTests;
 using MimicD.Numerics;
 using MimicD.World;
@@ -18,6 +19,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("experts swap", "experts", "swap")]
     [InlineData("train", "train", "swap")]
     [InlineData("evaluate", "evaluate", "somewhere")]
+    [InlineData("sweep", "sweep", "somewhere")]
     [InlineData("doctor", "doctor")]
     public async Task Every_verb_refuses_an_unknown_option(string name, params string[] verb)
         => Assert.Equal($"unknown option '--frobnicate' (see mimicd {name} --help)", (await EntryPoint.RunAsync([.. verb, "--frobnicate", "1"])).Refusal);
@@ -57,6 +59,7 @@ public sealed class BadInputTests : IDisposable
             ["train", "swap", "--demos", none, "--out", _scratch["out.safetensors"]],
             ["train", "swap", "--demos", Demonstrations(), "--preset", none + ".json", "--out", _scratch["out.safetensors"]],
             ["evaluate", none, "--scenario", Swap],
+            ["sweep", none + ".json", "--out", _scratch["out"]],
             ["evaluate", Rollouts(), "--scenario", none + ".json"],
             ["evaluate", Rollouts(), "--scenario", Swap, "--demos", none],
         })
@@ -173,6 +176,24 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task A_method_that_is_none_is_refused_with_those_there_are()
+    {
+        string[] train = ["train", "swap", "--demos", Demonstrations(), "--out", _scratch["out.safetensors"]];
+        Assert.Matches("^--method: expected .*cloning, diffusion, flow, .*mixture, vanilla or a file, found magic$", (await EntryPoint.RunAsync([.. train, "--method", "magic"])).Refusal);
+        Assert.EndsWith("mixture.json: network.mixture: expected none with a transformer (the mlp has such a head), found 4 components", (await EntryPoint.RunAsync([.. train, "--method", "mixture", "--preset", "paper"])).Refusal, StringComparison.Ordinal);
+        NothingWritten();
+    }
+
+    [Fact]
+    public async Task An_option_that_means_nothing_to_the_models_method_is_refused()
+    {
+        var model = Model(MethodKind.Cloning);
+        Assert.Equal("--solver: expected no such option with a model of method cloning, which has no solver, found heun", (await EntryPoint.RunAsync("run", "--model", model, "--solver", "heun")).Refusal);
+        Assert.Equal("--temperature: expected no such option with a model of method cloning, which has no noise, found 0.5", (await EntryPoint.RunAsync("run", "--model", model, "--temperature", "0.5")).Refusal);
+        NothingWritten();
+    }
+
+    [Fact]
     public async Task A_device_that_is_none_is_refused()
         => Assert.Equal("--device: expected cpu, cuda or cuda:N, found abacus", (await EntryPoint.RunAsync("train", "swap", "--demos", Demonstrations(), "--out", _scratch["out.safetensors"], "--device", "abacus")).Refusal);
 
@@ -213,10 +234,10 @@ public sealed class BadInputTests : IDisposable
         return file;
     }
 
-    private string Model()
+    private string Model(MethodKind method = MethodKind.Diffusion)
     {
         var file = _scratch["model.safetensors"];
-        RandomModel.Write(file, RandomModel.Complete(RandomModel.Spec() with { Scenario = "swap", TimeStep = Scenario.Load(Swap).TimeStep }));
+        RandomModel.Write(file, RandomModel.Complete(RandomModel.Spec() with { Method = method, Scenario = "swap", TimeStep = Scenario.Load(Swap).TimeStep }));
         return file;
     }
 

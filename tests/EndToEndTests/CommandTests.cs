@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MimicD.AgentsTests;
+using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.Numerics;
 using MimicD.World;
@@ -21,7 +22,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Help_of_every_verb_has_an_example()
     {
-        foreach (var verb in new[] { "run", "experts", "train", "evaluate", "report", "doctor" })
+        foreach (var verb in new[] { "run", "experts", "train", "evaluate", "sweep", "report", "doctor" })
         {
             Assert.Matches("Examples?: mimicd " + verb, (await EntryPoint.RunAsync(verb, "--help")).Success);
         }
@@ -177,6 +178,24 @@ public sealed class CommandTests : IDisposable
         using var run = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["out/result.json"]));
         using var again = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["again.json"]));
         Assert.True(JsonElement.DeepEquals(run.RootElement.GetProperty("figures"), again.RootElement.GetProperty("figures")));
+
+        // And again from the lines alone.
+        var lines = Figures.Compute(Scenario.Load(Swap), OutcomesFile.Load(_scratch["out/outcomes.csv"]), null);
+        using var recomputed = JsonDocument.Parse(StrictJson.Format(lines));
+        Assert.True(JsonElement.DeepEquals(run.RootElement.GetProperty("figures"), recomputed.RootElement));
+    }
+
+    [Fact]
+    public async Task Rollouts_on_the_starts_of_demonstrations_are_compared_with_each()
+    {
+        (await EntryPoint.RunAsync("experts", "swap", "--count", "3", "--seed", "2", "--out", _scratch["demos"])).Success.ToString();
+        (await EntryPoint.RunAsync("run", Swap, "--model", SwapModel(), "--episodes", "7", "--starts", _scratch["demos"], "--goals", _scratch["demos"], "--out", _scratch["out"])).Success.ToString();
+        var output = (await EntryPoint.RunAsync("evaluate", _scratch["out"], "--scenario", Swap, "--demos", _scratch["demos"], "--full", "--json", _scratch["full.json"])).Success;
+
+        Assert.Contains("minJADE, 2 rollouts for each of 3 starts [m]", output, StringComparison.Ordinal);
+        Assert.Contains("joint transport distance, 1 x (7 x 3) [m]", output, StringComparison.Ordinal);
+        using var full = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["full.json"]));
+        Assert.Equal(2, full.RootElement.GetProperty("figures").GetProperty("displacement").GetProperty("samples").GetInt32());
     }
 
     [Fact]

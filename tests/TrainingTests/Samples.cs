@@ -40,10 +40,25 @@ internal static class Samples
         {
             Sensor = new SensorSpec { Velocity = true, Goal = Frame.Relative, Others = new OthersSpec { Order = OtherOrder.Identity, Velocity = true }, Obstacles = new ObstaclesSpec(), History = 2 },
             Plan = new PlanSpec { Length = 6, Frame = frame, StartsAtPresent = frame == Frame.Absolute },
-            Network = new NetworkSpec { Kind = kind, Width = 16, Depth = 2, Heads = 2, Expansion = 2, ConditionWidth = 8 },
+            Network = new NetworkSpec { Kind = kind, Width = 16, Depth = 2, Heads = 2, Expansion = 2, ConditionWidth = 8, ConditionHeads = 4 },
         },
         Training = new OptimisationSpec { Steps = steps, Batch = 8, Dropout = dropout, ConditionDropout = kind == NetworkKind.Dit ? 0.2 : 0, OffsetDeviation = frame == Frame.Relative ? 0.1 : 0, Normalisation = frame == Frame.Relative ? PlanNormalisation.Position : PlanNormalisation.Coordinate, PresentWeight = frame == Frame.Absolute ? 2 : 0 },
     };
+
+    /// <summary>The preset with plans of all agents.</summary>
+    public static TrainingPreset PlanningFor(this TrainingPreset preset, PlanOf of)
+    {
+        var model = preset.Model with { Plan = preset.Model.Plan with { Of = of } };
+        return preset with
+        {
+            Model = of != PlanOf.Joint ? model : model with
+            {
+                SharedWeights = true,
+                Sensor = model.Sensor with { Others = model.Sensor.Others! with { Frame = Frame.Absolute, Full = true } },
+                Sampling = model.Sampling with { SharedNoise = true },
+            },
+        };
+    }
 
     public static string TemporaryFolder() => Directory.CreateTempSubdirectory("mimicd-training-").FullName;
 }

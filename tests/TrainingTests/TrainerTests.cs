@@ -15,11 +15,13 @@ public sealed class TrainerTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     [Theory]
-    [InlineData(NetworkKind.Mlp, Frame.Relative, RateSchedule.Cosine)]
-    [InlineData(NetworkKind.Dit, Frame.Absolute, RateSchedule.Constant)]
-    public void A_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(NetworkKind kind, Frame frame, RateSchedule schedule)
+    [InlineData(NetworkKind.Mlp, Frame.Relative, RateSchedule.Cosine, PlanOf.Own)]
+    [InlineData(NetworkKind.Dit, Frame.Absolute, RateSchedule.Constant, PlanOf.Own)]
+    [InlineData(NetworkKind.Mlp, Frame.Relative, RateSchedule.Cosine, PlanOf.All)]
+    [InlineData(NetworkKind.Dit, Frame.Absolute, RateSchedule.Constant, PlanOf.Joint)]
+    public void A_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(NetworkKind kind, Frame frame, RateSchedule schedule, PlanOf of)
     {
-        var preset = Samples.Preset(kind, steps: 20, frame);
+        var preset = Samples.Preset(kind, steps: 20, frame).PlanningFor(of);
         preset = preset with { Training = preset.Training with { Schedule = schedule } };
         var whole = Run(preset, "whole.safetensors");
         Assert.True(whole.Completed);
@@ -72,19 +74,25 @@ public sealed class TrainerTests : IDisposable
         Assert.All(provenance.Roughness, r => Assert.InRange(r, 1e-6, 1));
     }
 
-    [Fact]
-    public void The_loss_falls()
+    [Theory]
+    [InlineData(PlanOf.Own, 0.5)]
+    [InlineData(PlanOf.All, 0.75)]
+    [InlineData(PlanOf.Joint, 0.75)]
+    public void The_loss_falls(PlanOf of, double to)
     {
         var losses = new Collect();
-        var preset = Samples.Preset(steps: 300, dropout: 0);
+        var preset = Samples.Preset(steps: 300, dropout: 0).PlanningFor(of);
         Run(preset with { Training = preset.Training with { LearningRate = 3e-3, Batch = 32, ConditionDropout = 0 } }, "falls.safetensors", progress: losses);
-        Assert.True(losses.Reports[^50..].Average(r => r.Loss) < 0.5 * losses.Reports[..20].Average(r => r.Loss), $"from {losses.Reports[0].Loss} to {losses.Reports[^1].Loss}");
+        Assert.True(losses.Reports[^50..].Average(r => r.Loss) < to * losses.Reports[..20].Average(r => r.Loss), $"from {losses.Reports[0].Loss} to {losses.Reports[^1].Loss}");
     }
 
-    [Fact]
-    public void The_trained_file_runs_as_a_policy()
+    [Theory]
+    [InlineData(PlanOf.Own)]
+    [InlineData(PlanOf.All)]
+    [InlineData(PlanOf.Joint)]
+    public void The_trained_file_runs_as_a_policy(PlanOf of)
     {
-        Run(Samples.Preset(steps: 5), "runs.safetensors");
+        Run(Samples.Preset(steps: 5).PlanningFor(of), "runs.safetensors");
         var model = Model.Load(Path.Combine(_folder, "runs.safetensors"));
         var policy = model.Policies()(new AgentId(1));
         var actions = new float[policy.PlanActions * policy.ActionSize];

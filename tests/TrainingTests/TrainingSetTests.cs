@@ -1,3 +1,4 @@
+using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.Training;
@@ -146,7 +147,7 @@ public sealed class TrainingSetTests
         preset = preset with { Training = preset.Training with { OffsetDeviation = 0, ConditionDropout = 0 } };
         var set = new TrainingSet(Samples.Demonstrations(1), Samples.Swap, preset);
         var batch = new Batch(16, set.Spec.PlanSize, set.Spec.ConditionSize);
-        batch.Fill(set, preset.Training, seed: 3, step: 9, agent: 1);
+        batch.Fill(set, Training.Objectives.Objective.Of(set.Spec, preset.Training), preset.Training, seed: 3, step: 9, agent: 1);
         var constants = set.Spec.Normalisation[1];
         var sd = constants.SigmaData;
         var choice = new CounterRandom(3, RandomPurpose.TrainingBatches, 9, 1);
@@ -185,6 +186,97 @@ public sealed class TrainingSetTests
         // Where the scenario tells modes apart the paths do for labels.
         Assert.InRange(new TrainingSet(unlabelled, Samples.Swap, preset).Spec.ModeCount, 2, 6);
         Assert.Throws<InvalidInputException>(() => new TrainingSet(new World.DemonstrationSet(unlabelled.Positions, null, [1, 0, 2, 2], unlabelled.Meta), Samples.Swap, preset));
+    }
+
+    [Fact]
+    public void Slots_that_a_preset_leaves_open_are_as_many_as_the_scenario_has()
+    {
+        var preset = Samples.Preset();
+        TrainingPreset With(int others, int obstacles) => preset with { Model = preset.Model with { Sensor = preset.Model.Sensor with { Others = preset.Model.Sensor.Others! with { Count = others }, Obstacles = new ObstaclesSpec { Count = obstacles } } } };
+        var open = With(0, 0);
+        open.Validate("preset");
+        Assert.Equal(StrictJson.Format(With(1, 1)), StrictJson.Format(open.FittedTo(Samples.Swap)));
+        Assert.Equal(StrictJson.Format(new TrainingSet(Samples.Demonstrations(2), Samples.Swap, With(1, 1)).Spec), StrictJson.Format(new TrainingSet(Samples.Demonstrations(2), Samples.Swap, open).Spec));
+        Assert.Null(open.FittedTo(Samples.Swap with { Obstacles = [] }).Model.Sensor.Obstacles);
+    }
+
+    [Theory]
+    [InlineData(PlanOf.All, Frame.Absolute)]
+    [InlineData(PlanOf.All, Frame.Relative)]
+    [InlineData(PlanOf.Joint, Frame.Absolute)]
+    [InlineData(PlanOf.Joint, Frame.Relative)]
+    public void A_window_of_everybody_holds_each_agents_own_window(PlanOf of, Frame frame)
+    {
+        var preset = Samples.Preset(frame: frame);
+        preset = preset with { Training = preset.Training with { OffsetDeviation = 0.2 } };
+        var alone = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset);
+        var set = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset.PlanningFor(of));
+        var (condition, plan) = (new float[set.Spec.ConditionSize], new float[set.Spec.PlanSize]);
+        var (own, window) = Buffers(alone);
+        Assert.Equal(2 * window.Length, plan.Length);
+        for (var agent = 0; agent < 2; agent++)
+        {
+            var random = new CounterRandom(6, RandomPurpose.TrainingAugmentation);
+            set.Sample(30 + 12, agent, ref random, condition, plan);
+            for (var whose = 0; whose < 2; whose++)
+            {
+                random = new CounterRandom(6, RandomPurpose.TrainingAugmentation);
+                alone.Sample(30 + 12, whose, ref random, own, window);
+                var column = of == PlanOf.Joint ? whose : whose == agent ? 0 : 1;
+                Assert.Equal(window, plan.Chunk(4).SelectMany(row => row[(2 * column)..(2 * column + 2)]));
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(PlanOf.All, Frame.Absolute)]
+    [InlineData(PlanOf.All, Frame.Relative)]
+    [InlineData(PlanOf.Joint, Frame.Absolute)]
+    [InlineData(PlanOf.Joint, Frame.Relative)]
+    public void Each_agents_positions_are_normalised_by_its_own_statistics_whoever_plans_them(PlanOf of, Frame frame)
+    {
+        var preset = Samples.Preset(frame: frame);
+        preset = preset with { Training = preset.Training with { OffsetDeviation = 0 } };
+        var alone = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset).Spec.Normalisation;
+        var together = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset.PlanningFor(of)).Spec.Normalisation;
+        for (var network = 0; network < together.Length; network++)
+        {
+            for (var whose = 0; whose < 2; whose++)
+            {
+                var column = of == PlanOf.Joint ? whose : whose == network ? 0 : 1;
+                Assert.Equal(alone[whose].PlanMean, together[network].PlanMean.Chunk(4).SelectMany(row => row[(2 * column)..(2 * column + 2)]));
+                Assert.Equal(alone[whose].PlanDeviation, together[network].PlanDeviation.Chunk(4).SelectMany(row => row[(2 * column)..(2 * column + 2)]));
+            }
+        }
+    }
+
+    [Fact]
+    public void All_agents_have_the_same_joint_samples_so_one_agents_are_trained_on()
+    {
+        var set = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, Samples.Preset().PlanningFor(PlanOf.Joint));
+        var (first, second) = (new float[set.Spec.ConditionSize + set.Spec.PlanSize], new float[set.Spec.ConditionSize + set.Spec.PlanSize]);
+        for (var index = 0; index < set.Count; index += 7)
+        {
+            foreach (var (agent, sample) in new[] { (0, first), (1, second) })
+            {
+                var random = new CounterRandom((ulong)index, RandomPurpose.TrainingAugmentation);
+                set.Sample(index, agent, ref random, sample.AsSpan(0, set.Spec.ConditionSize), sample.AsSpan(set.Spec.ConditionSize));
+            }
+
+            Assert.Equal(first, second);
+        }
+
+        Assert.Equal(1, set.Learners);
+        Assert.Single(set.Spec.Normalisation);
+        Assert.Equal(2, new TrainingSet(Samples.Demonstrations(2), Samples.Swap, Samples.Preset().PlanningFor(PlanOf.All)).Learners);
+    }
+
+    [Fact]
+    public void A_joint_plan_is_not_trained_where_the_others_are_not_sensed_exactly()
+    {
+        var scenario = Samples.Swap with { Sensing = new World.SensingSpec { Delay = 1 } };
+        var error = Assert.Throws<InvalidInputException>(() => new TrainingSet(Samples.Demonstrations(1), scenario, Samples.Preset().PlanningFor(PlanOf.Joint)));
+        Assert.Equal("preset: plan.of: expected own or all, because in scenario swap the others are not sensed exactly, found joint", error.Message);
     }
 
     [Fact]

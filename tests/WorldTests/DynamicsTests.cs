@@ -18,6 +18,17 @@ public class DynamicsTests
     }
 
     [Fact]
+    public void A_body_starts_at_the_heading_it_is_given_or_facing_its_goal()
+    {
+        var state = new BodyState(2, 2);
+        var dynamics = new Dynamics(Unicycle, 2, 0.1);
+        dynamics.Reset(state, 0, [0, 2], [2, 0], -Math.PI / 2);
+        dynamics.Reset(state, 1, [0, 2], [2, 0]);
+        Assert.Equal([-Math.PI / 2, -Math.PI / 4], state.Headings);
+        Assert.Equal([-Math.PI / 2, 0], Headings.Along([0, 2, 1, 2], [2, 0], -Math.PI / 2));
+    }
+
+    [Fact]
     public void A_kinematic_body_keeps_its_speed_limit_and_its_direction()
     {
         var state = new BodyState(1, 2);

@@ -13,16 +13,17 @@ public class ExpertsDerivativesTests
 
     public ExpertsDerivativesTests()
     {
-        // Three agents, two discs, every kind of limit: more general than the swap.
+        // Three agents, two discs, every kind of limit, a reference of its own: more general than the swap and the road.
         var weights = new UnicycleWeights(2, 3, 0.7, 11, 13, 5, 0.6, 0.3, 1.7, 0.9);
         var limits = new UnicycleLimits(0, 9, 0.2, 0.8);
+        var reference = new CounterRandom(6, RandomPurpose.Experts);
         _nlp = new UnicycleTranscription(new UnicycleProblem
         {
             Agents =
             [
                 new UnicycleAgent(0, 0, 0.1, 4, 1, 0.2, weights, limits),
                 new UnicycleAgent(5, 1, 3.0, 0, 0, 3.1, weights with { X = 1 }, limits),
-                new UnicycleAgent(2, -3, 1.5, 2, 3, 1.6, weights, limits with { MaxSpeed = double.PositiveInfinity }),
+                new UnicycleAgent(2, -3, 1.5, 2, 3, 1.6, weights, limits with { MaxSpeed = double.PositiveInfinity }) { Reference = Normal(3 * Knots, ref reference) },
             ],
             Discs = [new Disc(2, 0, 1), new Disc(3, 2, 0.5)],
             PairDistance = 0.75,

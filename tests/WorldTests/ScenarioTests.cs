@@ -45,6 +45,26 @@ public class ScenarioTests
         Assert.Equal(8, Scenario.Load(Path.Combine(Folder, "ring.json")).Agents);
     }
 
+    [Fact]
+    public void The_two_laws_of_the_road_differ_in_one_agent_s_places()
+    {
+        var road = Scenario.Load(Path.Combine(Folder, "road.json"));
+        var authors = Scenario.Load(Path.Combine(Folder, "road-authors.json"));
+        Assert.Equal((3, 2, 100, 0.75, 0.5, ModeRule.Winding), (road.Agents, road.Dimensions, road.Steps, road.Collision.Experts!.Pair, road.Collision.ContactLimit.Pair, road.Modes));
+        Assert.Equal([0.375, 0.5, 0.675, 0.74], road.Collision.Limits.Select(l => l.Pair).Order());
+        Assert.Equal([-Math.PI / 2, Math.PI / 2, 0], road.Bodies!.Select(b => b.Heading!.Value));
+        var options = new Experts.RoadExpertOptions();
+        Assert.Equal(options.Starts, road.Bodies!.SelectMany(b => b.Start));
+        Assert.Equal(options.Goals, road.Bodies!.SelectMany(b => b.Goal));
+        Assert.Equal(options.Spread, road.Demonstrations!.Starts.Scale);
+        var (ours, theirs) = (road.DrawStarts(7, 50), authors.DrawStarts(7, 50));
+        Assert.All(ours.Zip(theirs).Index(), x => Assert.Equal(x.Index % 6 == 2 ? 0.25 : 0, x.Item.Second - x.Item.First, 9));
+        for (var i = 0; i < ours.Length; i += 6)
+        {
+            Assert.True(Distance(ours[i..(i + 2)], ours[(i + 4)..(i + 6)]) > 0.75);
+        }
+    }
+
     [Theory]
     [InlineData("\"steps\"", "\"step\"", "unknown key 'step'")]
     [InlineData("\"pair\": 0.5", "\"pair\": 0.5, \"pare\": 1", "unknown key")]
@@ -56,6 +76,7 @@ public class ScenarioTests
     [InlineData("[4, 0], \"goal\": [0, 0]", "[4, 1e999], \"goal\": [0, 0]", "bodies[1].start: expected finite numbers")]
     [InlineData("[4, 0], \"goal\": [0, 0]", "[4], \"goal\": [0, 0]", "bodies[1].start: expected 2 numbers, found 1")]
     [InlineData("[4, 0], \"goal\": [0, 0]", "[4, 0]", "goal")]
+    [InlineData("[4, 0], \"goal\": [0, 0]", "[4, 0], \"goal\": [0, 0], \"heading\": 1e999", "bodies[1].heading: expected a finite number")]
     [InlineData("\"contact\": \"contact\"", "\"contact\": \"bump\"", "collision.contact: expected the name of one of the limits, found bump")]
     [InlineData("\"kinematic\"", "\"flying\"", "dynamics.kind")]
     [InlineData("\"kinematic\"", "\"unicycle\"", "dynamics.maxSpeed: expected a number above 0")]

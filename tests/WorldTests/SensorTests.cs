@@ -43,6 +43,38 @@ public class SensorTests
         Assert.Equal(spec.FeatureNames().Length, frame.Length);
     }
 
+    [Theory]
+    [InlineData(Frame.Absolute)]
+    [InlineData(Frame.Relative)]
+    public void A_full_slot_holds_of_another_what_its_own_frame_holds_of_itself(Frame goal)
+    {
+        var spec = new SensorSpec { Velocity = true, Goal = goal, Obstacles = new ObstaclesSpec { Count = 2 }, Others = new OthersSpec { Count = 2, Order = OtherOrder.Identity, Frame = Frame.Absolute, Full = true, Presence = true } };
+        var sensor = new Sensor(spec, [new Disc([9, 2], 4), new Disc([1, 7], 1)], 0.3);
+        WorldView View(bool[] visible) => new() { Positions = [0.1, 1, 2, 3, 4, 5], Previous = [0, 1, 2, 3.7, 4, 6], Goals = [10, 11, 12, 13, 14, 15], Visible = visible };
+        var frames = new float[3][];
+        for (var agent = 0; agent < 3; agent++)
+        {
+            frames[agent] = new float[spec.FrameSize];
+            sensor.Frame(View([]), agent, frames[agent]);
+        }
+
+        // Own: position, velocity, goal 6 numbers, then two slots of 13, then two obstacles of 3.
+        Assert.Equal(6 + 2 * 13 + 6, spec.FrameSize);
+        for (var agent = 0; agent < 3; agent++)
+        {
+            for (var slot = 0; slot < 2; slot++)
+            {
+                var whose = slot < agent ? slot : slot + 1;
+                Assert.Equal([.. frames[whose][..6], .. frames[whose][^6..], 1], frames[agent][(6 + 13 * slot)..(19 + 13 * slot)]);
+            }
+        }
+
+        sensor.Frame(View([true, true, false]), 1, frames[0]);
+        Assert.Equal(new float[13], frames[0][19..32]);
+        Assert.Equal(["other0.velocity.y", "other0.goal.x", "other0.goal.y", "other0.obstacle0.direction.x"], spec.FeatureNames()[9..13]);
+        Assert.Equal(spec.FrameSize, spec.FeatureNames().Length);
+    }
+
     [Fact]
     public void The_simplest_sensor_feels_the_own_position_alone()
     {

@@ -1,6 +1,4 @@
-using MimicD.World;
-
-namespace MimicD.WorldTests;
+namespace MimicD.World.Tests;
 
 public class WindingModesTests
 {

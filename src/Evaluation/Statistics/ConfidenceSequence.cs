@@ -4,7 +4,10 @@ namespace MimicD.Evaluation;
 
 /// <summary>
 /// Confidence sequence of a rate: intervals that hold at all times at once. P(at every n the rate lies in the n-th interval) is at least the level, so one may look after every
-/// batch, stop as soon as the interval is narrow enough, and quote it; a fixed-size interval (Wilson) under the same peeking misses far more often than it says.
+/// batch, stop as soon as the interval is narrow enough, and quote it; a fixed-size interval (Wilson) under the same peeking misses far more often than it says. The cases are
+/// independent with one rate: episodes of one model in one cell. It is about that model, not about the method (see <see cref="SeedRates"/>).
+/// The price at a rate of one half is about 3.5 times the cases of a fixed Wilson interval of the same width (<see cref="TrialsFor"/>; 1,359 against 381 for a width of 0.1). With few
+/// looks K that are planned beforehand, <see cref="RateIntervals.ClopperPearson"/> at level 1 - (1 - level)/K is cheaper and as safe (Bonferroni).
 /// The interval at n holds the rates p whose mixture likelihood ratio, B(a+s, a+n-s) / (B(a, a) p^s (1-p)^(n-s)), s successes, stays below 1/(1 - level): the mixture over a
 /// Beta(a, a) distribution is a martingale under the true rate, and Ville's inequality bounds it (Robbins 1970, "Statistical methods related to the law of the iterated
 /// logarithm", Annals of Mathematical Statistics 41; Howard, Ramdas, McAuliffe, Sekhon 2021, "Time-uniform, nonparametric, nonasymptotic confidence sequences", Annals of

@@ -4,7 +4,8 @@ namespace MimicD.Evaluation;
 
 /// <summary>
 /// Outcomes of two methods on the same cases (common starts and goals), counted. What tells the methods apart are the discordant cases alone;
-/// treating such cases as independent throws that away.
+/// treating such cases as independent throws that away. The cases are the sample, so everything here is about the two models at hand; with several training seeds a
+/// method, <see cref="SeedMeans.Paired"/> compares the methods.
 /// </summary>
 /// <param name="Both">Cases in which it happened with both methods.</param>
 /// <param name="FirstOnly">Cases in which it happened with the first method alone.</param>
@@ -23,7 +24,7 @@ public readonly record struct PairedTable(int Both, int FirstOnly, int SecondOnl
 
     /// <summary>
     /// Two-sided exact p-value of "both methods have the same rate" (McNemar 1947, "Note on the sampling error of the difference between correlated proportions or
-    /// percentages", Psychometrika 12): the discordant cases against a fair coin. Never below its nominal size; conservative. 1 without discordant cases.
+    /// percentages", Psychometrika 12): the discordant cases against a fair coin. Its size never exceeds the nominal one; it is conservative. 1 without discordant cases.
     /// </summary>
     public double McNemarExact => Math.Min(1, 2 * Binomial.CDF(0.5, FirstOnly + SecondOnly, Math.Min(FirstOnly, SecondOnly)));
 
@@ -100,14 +101,12 @@ public readonly record struct PairedTable(int Both, int FirstOnly, int SecondOnl
             return new Estimate(double.NaN, -1, 1);
         }
 
-        var (table, observed) = (this, Difference);
-        // The score falls in D, so each end is bracketed by the estimate and the largest difference that there is.
-        var low = Swapped.ScoreLimit(z);
-        return new Estimate(observed, -low, table.ScoreLimit(z));
+        return new Estimate(Difference, -Swapped.ScoreLimit(z), ScoreLimit(z));
     }
 
     private double ScoreLimit(double z)
     {
+        // The score falls in D, so the upper end lies between the estimate and the largest difference that there is.
         double b = FirstOnly, c = SecondOnly, n = Count;
         var (inside, outside) = (Difference, 1.0);
         while (true)

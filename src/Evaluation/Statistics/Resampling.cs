@@ -84,7 +84,7 @@ public sealed record Resampling
         return new Estimate(value, Quantiles.Linear(replicates, tail), Quantiles.Linear(replicates, 1 - tail));
     }
 
-    /// <summary>Stratified bootstrap interval of a number (Agarwal et al. 2021, section 4.1).</summary>
+    /// <summary>Stratified bootstrap interval of a number (Agarwal et al. 2021, section 4.1). With few runs and few tasks it is too narrow, see <see cref="SeedMeans"/>.</summary>
     /// <param name="scores">[runs, tasks].</param>
     /// <param name="statistic">A pure function of a table of that shape, such as <see cref="Aggregates.InterquartileMean"/>.</param>
     public Estimate Interval(ScoreTable scores, Func<ScoreTable, double> statistic)

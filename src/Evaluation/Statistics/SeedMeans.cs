@@ -23,7 +23,8 @@ public enum NestedDraw
 /// <list type="bullet">
 /// <item>What would this method give if trained again? The seeds are the sample. <see cref="Student"/> is right from two seeds on as far as the seeds' values are near normal; its
 /// spread already holds the noise of the finitely many episodes. The bootstrap over seeds (<see cref="Bootstrap"/> with <see cref="NestedDraw.Seeds"/>) asks for no shape but is
-/// too narrow with few seeds (by sqrt((m-1)/m), and by the missing t quantile); prefer it from about ten seeds, or for a bent distribution.</item>
+/// too narrow with few seeds: of normal values it covers about 75, 82, 89 and 92 % with 3, 5, 10 and 20 seeds where 95 % is asked. Prefer it for a bent distribution and many
+/// seeds.</item>
 /// <item>What do these very models do? The episodes are the sample: <see cref="Bootstrap"/> with <see cref="NestedDraw.Episodes"/>, or for a rate the Wilson interval of all
 /// episodes. Such an interval says nothing about the method, and is too narrow for it by the spread between seeds.</item>
 /// </list>

@@ -63,4 +63,44 @@ public sealed class SweepFolder(string root)
         ArgumentNullException.ThrowIfNull(cell);
         AtomicFile.WriteText(Resolve(CellFile(cell.Id, "result.json")), StrictJson.Format(cell) + "\n");
     }
+
+    /// <summary>Claims the folder for this process until disposed, and removes what a killed one left half-written.</summary>
+    /// <exception cref="InvalidInputException">Another process has claimed it, or it cannot be written.</exception>
+    public IDisposable Claim()
+    {
+        FileStream claim;
+        try
+        {
+            Directory.CreateDirectory(Root);
+            // The system gives the claim back when the process ends, however it ends.
+            claim = new FileStream(Path.Combine(Root, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{Root}: cannot be written, or another sweep is at work in it: {e.Message}", e);
+        }
+
+        foreach (var part in Directory.EnumerateFiles(Root, "*.part", SearchOption.AllDirectories))
+        {
+            File.Delete(part);
+        }
+
+        return claim;
+    }
+
+    /// <summary>Forgets a cell's result and episodes.</summary>
+    public void ClearCell(string id)
+    {
+        var path = Resolve($"cells/{id}");
+        if (Directory.Exists(path))
+        {
+            Directory.Delete(path, recursive: true);
+        }
+    }
+
+    /// <summary>The rollouts of one finished block of a cell; the file stands while the cell is unfinished.</summary>
+    public string BlockPath(string id, int block) => Resolve(CellFile(id, FormattableString.Invariant($"block-{block:0000}.npz")));
+
+    /// <summary>What was counted in that block; written before its rollouts.</summary>
+    public string BlockCountsPath(string id, int block) => Path.ChangeExtension(BlockPath(id, block), ".json");
 }

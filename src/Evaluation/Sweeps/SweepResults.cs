@@ -113,6 +113,9 @@ public sealed record SweepCellResult
     [JsonConverter(typeof(OneLineConverter<int[]>))]
     public required int[] BlockEpisodes { get; init; }
 
+    /// <summary>The rule by which the cell might stop early, and what it found; null where there was none.</summary>
+    public SweepStopping? Stopping { get; init; }
+
     /// <summary>Why the cell failed, or null.</summary>
     public string? Error { get; init; }
 
@@ -128,7 +131,10 @@ public sealed record SweepCellResult
     /// <summary>Positions, actions, starts, goals and modes of all episodes, block after block; null where it failed.</summary>
     public string? Rollouts { get; init; }
 
-    /// <summary>Seconds of computation of the episodes, training apart.</summary>
+    /// <summary>What the world and the agents counted; null where it failed.</summary>
+    public SweepCounts? Counts { get; init; }
+
+    /// <summary>Seconds of computation of the episodes on one thread, training apart.</summary>
     public double Seconds { get; init; }
 
     /// <summary>The line that computes this cell again, alone.</summary>
@@ -137,6 +143,34 @@ public sealed record SweepCellResult
     /// <summary>Labels on all axes, as in <c>agents 8, noise 0.1</c>.</summary>
     [JsonIgnore]
     public string Label => string.Join(", ", Axes.Select(a => $"{a.Key} {a.Value}"));
+}
+
+/// <summary>What a rule for stopping early found.</summary>
+/// <param name="Rule">The rule.</param>
+/// <param name="Planned">Episodes without it.</param>
+/// <param name="StrictSuccess">The confidence sequence of strict success at the end: the interval to quote where episodes were not fixed beforehand.</param>
+public sealed record SweepStopping(SweepStop Rule, int Planned, Estimate StrictSuccess);
+
+/// <summary>Counts over the episodes of a cell.</summary>
+/// <param name="Plans">Plans made.</param>
+/// <param name="NetworkCalls">Network calls behind them.</param>
+/// <param name="Fallbacks">Actions that the world replaced.</param>
+/// <param name="Restarts">Agents built again after a failure.</param>
+/// <param name="Stopped">Agents that failed for good.</param>
+/// <param name="Observations">Messages from the world to agents.</param>
+/// <param name="Actions">Messages from agents to the world.</param>
+/// <param name="BetweenAgents">Messages that came to agents and were not the world's.</param>
+public sealed record SweepCounts(long Plans, long NetworkCalls, long Fallbacks, long Restarts, long Stopped, long Observations, long Actions, long BetweenAgents)
+{
+    /// <summary>The sum.</summary>
+    public static SweepCounts operator +(SweepCounts a, SweepCounts b)
+    {
+        ArgumentNullException.ThrowIfNull(a);
+        ArgumentNullException.ThrowIfNull(b);
+        return new SweepCounts(
+            a.Plans + b.Plans, a.NetworkCalls + b.NetworkCalls, a.Fallbacks + b.Fallbacks, a.Restarts + b.Restarts, a.Stopped + b.Stopped,
+            a.Observations + b.Observations, a.Actions + b.Actions, a.BetweenAgents + b.BetweenAgents);
+    }
 }
 
 /// <summary>The model of a cell.</summary>

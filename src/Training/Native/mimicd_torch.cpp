@@ -170,6 +170,10 @@ MT_API Tensor* mt_matmul(const Tensor* a, const Tensor* b) { return guarded([&] 
 MT_API Tensor* mt_square(const Tensor* a) { return guarded([&] { return at::square(*a); }); }
 MT_API Tensor* mt_mean(const Tensor* a) { return guarded([&] { return at::mean(*a); }); }
 MT_API Tensor* mt_sum(const Tensor* a) { return guarded([&] { return at::sum(*a); }); }
+MT_API Tensor* mt_exp(const Tensor* a) { return guarded([&] { return at::exp(*a); }); }
+MT_API Tensor* mt_log(const Tensor* a) { return guarded([&] { return at::log(*a); }); }
+MT_API Tensor* mt_sum_along(const Tensor* a, int64_t dim) { return guarded([&] { return at::sum(*a, at::IntArrayRef(&dim, 1)); }); }
+MT_API Tensor* mt_log_sum_exp(const Tensor* a, int64_t dim) { return guarded([&] { return at::logsumexp(*a, at::IntArrayRef(&dim, 1)); }); }
 MT_API Tensor* mt_silu(const Tensor* a) { return guarded([&] { return at::silu(*a); }); }
 MT_API Tensor* mt_mish(const Tensor* a) { return guarded([&] { return at::mish(*a); }); }
 MT_API Tensor* mt_gelu_tanh(const Tensor* a) { return guarded([&] { return at::gelu(*a, "tanh"); }); }

@@ -1,6 +1,7 @@
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.Training.Objectives;
 using MimicD.Training.Torch;
 
 namespace MimicD.Training.Networks;
@@ -27,10 +28,11 @@ internal sealed class NetworkSet : IDisposable
 
     /// <summary>Computes the summed loss of one step and leaves its gradient in <see cref="Parameters"/>.</summary>
     /// <param name="batches">One an agent.</param>
+    /// <param name="objective">What they ask.</param>
     /// <param name="options">Weights of the loss and dropout.</param>
     /// <param name="seed">With the step, seeds dropout.</param>
     /// <param name="step">The step.</param>
-    public double LossAndGradient(Batch[] batches, OptimisationSpec options, ulong seed, int step)
+    public double LossAndGradient(Batch[] batches, Objective objective, OptimisationSpec options, ulong seed, int step)
     {
         Parameters.ClearGradients();
         // Seeding dropout by the step makes its masks a function of (seed, step), so a resumed run draws the same ones.
@@ -40,12 +42,20 @@ internal sealed class NetworkSet : IDisposable
         {
             // The agents' losses share no weights unless the model does, so the gradient of the sum is gathered agent by agent, with one agent's graph alive at a time.
             using var scope = new TensorScope();
-            var loss = Loss(_spec.SharedWeights ? 0 : agent, batches[agent], options);
+            var loss = Loss(_spec.SharedWeights ? 0 : agent, batches[agent], objective, options);
             loss.Backward();
             total += loss.Item();
         }
 
         return total;
+    }
+
+    /// <summary>The loss of one agent's batch, with gradients.</summary>
+    public Tensor Loss(int network, Batch batch, Objective objective, OptimisationSpec options)
+    {
+        var kept = options.ConditionDropout > 0 ? Upload(batch.Kept, batch.Size) : null;
+        var output = Evaluate(network, batch.Input, batch.Noise, batch.Condition, options.Dropout, kept);
+        return objective.Loss(output, Upload(batch.Target, batch.Size), () => Upload(batch.OutputScale, batch.Size), options.PresentWeight, _spec.RowSize);
     }
 
     /// <summary>F for a batch, without gradients: for comparison with the managed execution.</summary>
@@ -90,20 +100,5 @@ internal sealed class NetworkSet : IDisposable
         }
 
         return Upload(encoded, batch);
-    }
-
-    private Tensor Loss(int network, Batch batch, OptimisationSpec options)
-    {
-        var kept = options.ConditionDropout > 0 ? Upload(batch.Kept, batch.Size) : null;
-        var output = Evaluate(network, batch.Input, batch.Noise, batch.Condition, options.Dropout, kept);
-        var squares = (output - Upload(batch.Target, batch.Size)).Square();
-        var loss = squares.Mean();
-        if (options.PresentWeight > 0)
-        {
-            var present = squares.Narrow(1, 0, _spec.Sensor.Dimensions) * Upload(batch.OutputScale, batch.Size);
-            loss += present.Mean() * options.PresentWeight;
-        }
-
-        return loss;
     }
 }

@@ -11,6 +11,9 @@ internal enum Initial
 
     /// <summary>Uniform within +-sqrt(6 / (fan in + fan out)) (Glorot and Bengio 2010).</summary>
     XavierUniform,
+
+    /// <summary>Normal with deviation 0.02: the transformer's noise embedding (Peebles and Xie 2023).</summary>
+    SmallNormal,
 }
 
 /// <summary>
@@ -19,6 +22,8 @@ internal enum Initial
 /// </summary>
 internal sealed class ParameterSet : IDisposable
 {
+    private const float SmallDeviation = 0.02f;
+
     private readonly List<(string Name, int[] Shape, long Offset, Initial Initial)> _entries = [];
     private readonly Dictionary<string, Tensor> _leaves = new(StringComparer.Ordinal);
     private Tensor? _weights;
@@ -54,6 +59,18 @@ internal sealed class ParameterSet : IDisposable
             }
 
             var random = new CounterRandom(seed, RandomPurpose.TrainingWeights, index);
+            if (initial == Initial.SmallNormal)
+            {
+                var drawn = values.AsSpan((int)offset, shape[0] * shape[1]);
+                random.FillNormal(drawn);
+                foreach (ref var value in drawn)
+                {
+                    value *= SmallDeviation;
+                }
+
+                continue;
+            }
+
             var bound = Math.Sqrt(6.0 / (shape[0] + shape[1]));
             for (var i = 0; i < shape[0] * shape[1]; i++)
             {

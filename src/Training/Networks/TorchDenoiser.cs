@@ -25,7 +25,7 @@ internal abstract class TorchDenoiser
     /// <param name="condition">Normalised and encoded conditions (<see cref="NetworkSpec.Encode"/>), [B, A (1 + 2 F)].</param>
     /// <param name="dropout">Dropout probability, 0 when not training.</param>
     /// <param name="kept">Attributes of the condition that are kept, [B, A] of 1 and 0, or null for all.</param>
-    /// <returns>[B, L*D].</returns>
+    /// <returns>[B, L*D], or [B, <see cref="NetworkSpec.HeadSize"/>] with a mixture head.</returns>
     public abstract Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null);
 
     /// <summary>Where the weights are.</summary>
@@ -44,10 +44,10 @@ internal abstract class TorchDenoiser
 
     private protected Tensor LinearWithoutBias(string name, Tensor x) => x.Linear(_parameters[$"{_prefix}{name}.weight"], null);
 
-    private protected void DeclareNoiseEmbedding(int width)
+    private protected void DeclareNoiseEmbedding(int width, Initial initial)
     {
-        Declare("noise.0", width, 1);
-        Declare("noise.2", width, width);
+        Declare("noise.0", width, 1, initial);
+        Declare("noise.2", width, width, initial);
     }
 
     private protected Tensor EmbedNoise(Tensor noise) => Linear("noise.2", Linear("noise.0", noise).Mish());
@@ -63,8 +63,8 @@ internal sealed class TorchDit : TorchDenoiser
         : base(parameters, prefix)
     {
         _spec = spec;
-        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.Sensor.Dimensions);
-        DeclareNoiseEmbedding(w);
+        var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.RowSize);
+        DeclareNoiseEmbedding(w, Initial.SmallNormal);
         Declare("condition.in", a * c, a);
         Declare("condition.qkv", 3 * c, c);
         Declare("condition.out", c, c);
@@ -86,7 +86,7 @@ internal sealed class TorchDit : TorchDenoiser
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
     {
-        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.Sensor.Dimensions);
+        var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.RowSize);
         var batch = x.Shape[0];
         var length = x.Shape[1] / d;
         var k = Linear("condition.in", condition).Reshape(batch, a, c);
@@ -97,7 +97,7 @@ internal sealed class TorchDit : TorchDenoiser
             k *= kept.Reshape(batch, a, 1);
         }
 
-        k = Attention("condition", k, batch, a, c, dropout);
+        k = Attention("condition", k, batch, a, c, _spec.Network.ConditionHeads, dropout: 0);
         var e = EmbedNoise(noise) + Linear("condition.project", k.Reshape(batch, a * c));
         var s = e.Silu();
         var h = Linear("tokens", x.Reshape(batch, length, d)) + Positions(length, w);
@@ -105,7 +105,9 @@ internal sealed class TorchDit : TorchDenoiser
         {
             var m = Linear($"blocks.{i}.modulation", s).Reshape(batch, 1, 6 * w);
             Tensor Part(int index) => m.Narrow(2, index * w, w);
-            h += Part(2) * Attention($"blocks.{i}", Modulate(h, Part(0), Part(1)), batch, length, w, dropout);
+            // The stream itself is normalised and modulated here, as the paper's code has it, not a copy that feeds the attention alone.
+            h = Modulate(h, Part(0), Part(1));
+            h += Part(2) * Attention($"blocks.{i}", h, batch, length, w, _spec.Network.Heads, dropout);
             var hidden = Linear($"blocks.{i}.up", Modulate(h, Part(3), Part(4))).Gelu().Dropout(dropout);
             h += Part(5) * Linear($"blocks.{i}.down", hidden);
         }
@@ -116,13 +118,12 @@ internal sealed class TorchDit : TorchDenoiser
 
     private static Tensor Modulate(Tensor h, Tensor shift, Tensor scale) => h.LayerNorm(LayerNormEpsilon) * (scale + 1.0) + shift;
 
-    private Tensor Attention(string name, Tensor h, long batch, long length, int width, double dropout)
+    private Tensor Attention(string name, Tensor h, long batch, long length, int width, int heads, double dropout)
     {
-        var heads = _spec.Network.Heads;
         var qkv = Linear($"{name}.qkv", h).Reshape(batch, length, 3 * heads, width / heads).Transpose(1, 2);
         var scores = qkv.Narrow(1, 0, heads).MatMul(qkv.Narrow(1, heads, heads).Transpose(2, 3)) * (1.0 / Math.Sqrt(width / (double)heads));
         var mixed = scores.Softmax(-1).Dropout(dropout).MatMul(qkv.Narrow(1, 2 * heads, heads));
-        return Linear($"{name}.out", mixed.Transpose(1, 2).Reshape(batch, length, width)).Dropout(dropout);
+        return Linear($"{name}.out", mixed.Transpose(1, 2).Reshape(batch, length, width));
     }
 
     private Tensor Positions(long length, int width)
@@ -132,9 +133,9 @@ internal sealed class TorchDit : TorchDenoiser
         {
             for (var j = 0; j < width / 2; j++)
             {
-                var angle = t / Math.Pow(10000, 2.0 * j / width);
-                table[t * width + 2 * j] = (float)Math.Sin(angle);
-                table[t * width + 2 * j + 1] = (float)Math.Cos(angle);
+                var angle = t * Math.Pow(10000, -j / (width / 2 - 1.0));
+                table[t * width + j] = (float)Math.Sin(angle);
+                table[t * width + width / 2 + j] = (float)Math.Cos(angle);
             }
         }
 
@@ -153,7 +154,7 @@ internal sealed class TorchMlp : TorchDenoiser
     {
         _spec = spec;
         var (w, r) = (spec.Network.Width, spec.Network.Width * spec.Network.Expansion);
-        DeclareNoiseEmbedding(w);
+        DeclareNoiseEmbedding(w, Initial.XavierUniform);
         Declare("condition.0", w, spec.Network.EncodedSize(spec.ConditionSize));
         Declare("condition.2", w, w);
         Declare("input", w, spec.PlanSize);
@@ -165,7 +166,8 @@ internal sealed class TorchMlp : TorchDenoiser
             Declare($"blocks.{i}.down", w, r);
         }
 
-        Declare("head", spec.PlanSize, w, Initial.Zero);
+        // Components that start alike would stay alike, since they get the same gradients.
+        Declare("head", spec.Network.HeadSize(spec.PlanSize), w, spec.Network.Mixture is null ? Initial.Zero : Initial.XavierUniform);
     }
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)

@@ -87,6 +87,18 @@ internal static partial class NativeMethods
     internal static partial TensorHandle mt_sum(TensorHandle a);
 
     [LibraryImport(Library)]
+    internal static partial TensorHandle mt_exp(TensorHandle a);
+
+    [LibraryImport(Library)]
+    internal static partial TensorHandle mt_log(TensorHandle a);
+
+    [LibraryImport(Library)]
+    internal static partial TensorHandle mt_sum_along(TensorHandle a, long dim);
+
+    [LibraryImport(Library)]
+    internal static partial TensorHandle mt_log_sum_exp(TensorHandle a, long dim);
+
+    [LibraryImport(Library)]
     internal static partial TensorHandle mt_silu(TensorHandle a);
 
     [LibraryImport(Library)]

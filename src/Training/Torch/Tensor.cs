@@ -170,6 +170,18 @@ public sealed class Tensor : IDisposable
     /// <summary>Sum of all elements, a scalar.</summary>
     public Tensor Sum() => new(NativeMethods.mt_sum(_handle));
 
+    /// <summary>Sum along one axis, which goes.</summary>
+    public Tensor Sum(long axis) => new(NativeMethods.mt_sum_along(_handle, axis));
+
+    /// <summary>ln sum e^x along one axis, which goes.</summary>
+    public Tensor LogSumExp(long axis) => new(NativeMethods.mt_log_sum_exp(_handle, axis));
+
+    /// <summary>e^x.</summary>
+    public Tensor Exp() => new(NativeMethods.mt_exp(_handle));
+
+    /// <summary>ln x.</summary>
+    public Tensor Log() => new(NativeMethods.mt_log(_handle));
+
     /// <summary>x / (1 + e^-x).</summary>
     public Tensor Silu() => new(NativeMethods.mt_silu(_handle));
 

@@ -4,19 +4,16 @@ using MimicD.Numerics;
 namespace MimicD.World.Experts;
 
 /// <summary>
-/// Draws swap demonstrations. Demonstration i depends only on the options, the seed and i, so the set is the same for any number of threads and a longer set begins with the
+/// Draws demonstrations of a task. Demonstration i depends only on the task, the seed and i, so the set is the same for any number of threads and a longer set begins with the
 /// shorter one.
 /// </summary>
 public static class ExpertGenerator
 {
-    /// <summary>The scenario that the demonstrations belong to.</summary>
-    public const string ScenarioName = "swap";
-
-    // Every mode is suggested by at least an eighth of all places, so this many draws never run out; with a spread of zero they do, and any place serves.
+    // Every common mode is suggested by enough places that this many draws never run out; for a very rare mode or a spread of zero they do, and the least unsuitable places serve.
     private const int MaxPlaces = 1000;
 
-    /// <summary>Demonstrations whose modes are drawn from the options' shares.</summary>
-    /// <param name="options">Geometry, limits, weights, shares.</param>
+    /// <summary>Demonstrations whose modes are drawn from the task's shares.</summary>
+    /// <param name="task">What is to be done, and in which modes.</param>
     /// <param name="count">How many; at least 1.</param>
     /// <param name="seed">Key of all draws.</param>
     /// <param name="threads">How many threads work at it; at least 1.</param>
@@ -25,23 +22,22 @@ public static class ExpertGenerator
     /// <exception cref="OperationCanceledException">Cancelled before the first demonstration was done.</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
     public static ExpertDemonstrations Generate(
-        SwapExpertOptions options, int count, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
+        IExpertTask task, int count, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(task);
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1);
-        options.Validate();
         var modes = new int[count];
         for (int i = 0; i < count; i++)
         {
-            modes[i] = DrawMode(options, seed, i);
+            modes[i] = DrawMode(task, seed, i);
         }
 
-        return Generate(options, modes, seed, threads, progress, cancellation);
+        return Generate(task, modes, seed, threads, progress, cancellation);
     }
 
     /// <summary>Demonstrations of given modes.</summary>
-    /// <param name="options">Geometry, limits, weights.</param>
-    /// <param name="modes">[M]: the wanted modes, 1..6; at least one.</param>
+    /// <param name="task">What is to be done.</param>
+    /// <param name="modes">[M]: the wanted modes, from 1; at least one.</param>
     /// <param name="seed">Key of all draws.</param>
     /// <param name="threads">How many threads work at it; at least 1.</param>
     /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
@@ -49,29 +45,29 @@ public static class ExpertGenerator
     /// <exception cref="OperationCanceledException">Cancelled before the first demonstration was done.</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
     public static ExpertDemonstrations Generate(
-        SwapExpertOptions options, IReadOnlyList<int> modes, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
+        IExpertTask task, IReadOnlyList<int> modes, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(task);
         ArgumentNullException.ThrowIfNull(modes);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
-        var expert = new SwapExpert(options);
+        (int agents, int knots) = (task.Nominal.Agents.Count, task.Nominal.Knots);
         int count = modes.Count;
-        int path = SwapExpert.Agents * options.Knots * 2;
-        int controls = SwapExpert.Agents * (options.Knots - 1) * 2;
+        int path = agents * knots * 2;
+        int controls = agents * (knots - 1) * 2;
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(modes));
         var allPositions = new double[count * path];
         var allControls = new double[count * controls];
-        var allGoals = new double[count * SwapExpert.Agents * 2];
+        var allGoals = new double[count * agents * 2];
         var cost = new (int Redrawn, int Iterations, double Violation)?[count];
         int done = 0;
         Lock gate = new();
 
         void One(int i)
         {
-            (JointDemonstration demonstration, int draws) = Draw(expert, options, modes[i], seed, i, cancellation);
+            (JointDemonstration demonstration, int draws) = Draw(task, modes[i], seed, i, cancellation);
             demonstration.Positions.CopyTo(allPositions.AsSpan(i * path));
             demonstration.Controls.CopyTo(allControls.AsSpan(i * controls));
-            demonstration.Goals.CopyTo(allGoals.AsSpan(i * SwapExpert.Agents * 2));
+            demonstration.Goals.CopyTo(allGoals.AsSpan(i * agents * 2));
             lock (gate)
             {
                 cost[i] = (draws - 1, demonstration.Iterations, demonstration.Violation);
@@ -99,56 +95,62 @@ public static class ExpertGenerator
             }
 
             cost = cost[..count];
-            (allPositions, allControls, allGoals) = (allPositions[..(count * path)], allControls[..(count * controls)], allGoals[..(count * SwapExpert.Agents * 2)]);
+            (allPositions, allControls, allGoals) = (allPositions[..(count * path)], allControls[..(count * controls)], allGoals[..(count * agents * 2)]);
         }
 
         var set = new DemonstrationSet(
-            new NdArray<double>([count, SwapExpert.Agents, options.Knots, 2], allPositions),
-            new NdArray<double>([count, SwapExpert.Agents, options.Knots - 1, 2], allControls),
+            new NdArray<double>([count, agents, knots, 2], allPositions),
+            new NdArray<double>([count, agents, knots - 1, 2], allControls),
             [.. modes.Take(count)],
-            new DemonstrationMeta { Scenario = ScenarioName, TimeStep = options.TimeStep, Seed = seed, Note = "Constraint-optimal unicycle paths, one local optimum per mode." });
+            new DemonstrationMeta { Scenario = task.Scenario, TimeStep = task.Nominal.TimeStep, Seed = seed, Note = "Constraint-optimal unicycle paths, one local optimum per mode." });
         return new ExpertDemonstrations(set, allGoals, cost.Sum(c => c!.Value.Redrawn), cost.Max(c => c!.Value.Violation), cost.Sum(c => (long)c!.Value.Iterations));
     }
 
-    private static int DrawMode(SwapExpertOptions options, ulong seed, int index)
+    private static int DrawMode(IExpertTask task, ulong seed, int index)
     {
-        var random = new CounterRandom(seed, RandomPurpose.Experts, -1, SwapExpert.DrawStream, index);
-        double at = random.NextDouble() * options.ModeShares.Sum();
-        for (int mode = 1; mode < SwapModes.Count; mode++)
+        var random = new CounterRandom(seed, RandomPurpose.Experts, -1, DrawStream, index);
+        double at = random.NextDouble() * task.ModeShares.Sum();
+        int last = 1;
+        for (int mode = 1; mode <= task.ModeShares.Count; mode++)
         {
-            at -= options.ModeShares[mode - 1];
+            if (task.ModeShares[mode - 1] <= 0)
+            {
+                continue;
+            }
+
+            last = mode;
+            at -= task.ModeShares[mode - 1];
             if (at < 0)
             {
-                return mode;
+                break;
             }
         }
 
-        return SwapModes.Count;
+        return last;
     }
 
-    private static (JointDemonstration Demonstration, int Draws) Draw(
-        SwapExpert expert, SwapExpertOptions options, int mode, ulong seed, int index, CancellationToken cancellation)
+    private static (JointDemonstration Demonstration, int Draws) Draw(IExpertTask task, int mode, ulong seed, int index, CancellationToken cancellation)
     {
-        Span<double> starts = stackalloc double[2 * SwapExpert.Agents];
-        Span<double> goals = stackalloc double[2 * SwapExpert.Agents];
-        for (int draw = 0; draw < options.Draws; draw++)
+        int size = 2 * task.Nominal.Agents.Count;
+        var drawn = new double[2 * size];
+        var places = new double[2 * size];
+        for (int draw = 0; draw < task.Draws; draw++)
         {
-            var random = new CounterRandom(seed, RandomPurpose.Experts, draw, SwapExpert.DrawStream, index);
-            int tries = 0;
-            do
+            var random = new CounterRandom(seed, RandomPurpose.Experts, draw, DrawStream, index);
+            int least = int.MaxValue;
+            for (int tries = 0; least > 0 && tries < MaxPlaces; tries++)
             {
-                for (int a = 0; a < SwapExpert.Agents; a++)
+                task.DrawPlaces(ref random, drawn.AsSpan(0, size), drawn.AsSpan(size));
+                int misfit = task.Misfit(mode, drawn.AsSpan(0, size), drawn.AsSpan(size));
+                if (misfit < least)
                 {
-                    starts[2 * a] = (a == 0 ? 0 : options.Span) + random.NextUniform(-options.Spread, options.Spread);
-                    starts[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
-                    goals[2 * a] = (a == 0 ? options.Span : 0) + random.NextUniform(-options.Spread, options.Spread);
-                    goals[(2 * a) + 1] = random.NextUniform(-options.Spread, options.Spread);
+                    least = misfit;
+                    drawn.CopyTo(places, 0);
                 }
             }
-            while (options.ModeLaw != ModeLaw.Independent && ++tries < MaxPlaces && SwapModes.Suggested(starts, options.ModeLaw == ModeLaw.Places ? goals : starts) != mode);
 
             ulong guessSeed = random.NextUInt64();
-            JointDemonstration? found = expert.Solve(mode, starts, goals, guessSeed, cancellation);
+            JointDemonstration? found = task.Solve(mode, places.AsSpan(0, size), places.AsSpan(size), guessSeed, cancellation);
             if (found is not null)
             {
                 return (found, draw + 1);
@@ -156,6 +158,10 @@ public static class ExpertGenerator
         }
 
         throw new InvalidOperationException(
-            $"No demonstration of mode {mode} ({SwapModes.Names[mode - 1]}) found in {options.Draws} draws for seed {seed}, index {index}.");
+            $"No demonstration of mode {mode} ({task.ModeNames[mode - 1]}) found in {task.Draws} draws for seed {seed}, index {index}.");
     }
+
+    // Address words of the random streams of one demonstration, so that they never share numbers.
+    internal const int DrawStream = 0;
+    internal const int GuessStream = 1;
 }

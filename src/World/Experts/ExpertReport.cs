@@ -3,20 +3,21 @@ using MimicD.Numerics;
 
 namespace MimicD.World.Experts;
 
-/// <summary>Figures of one set of joint swap paths that need nothing but the positions.</summary>
+/// <summary>Figures of one set of joint paths that need nothing but the positions.</summary>
 /// <param name="Count">Number of demonstrations.</param>
 /// <param name="Violation">Largest violation of pair distance, disc and band over all positions, m; 0 if all hold.</param>
-/// <param name="PairActive">Share of demonstrations whose smallest pair distance is the limit to <see cref="ExpertReport.ActiveTolerance"/>.</param>
-/// <param name="DiscActive">[N]: share of demonstrations in which the agent's smallest distance from the disc's centre is the limit to that tolerance.</param>
-/// <param name="ModeShares">[6]: share of each mode.</param>
+/// <param name="AnyPairActive">Share of demonstrations whose smallest distance over all pairs is the limit to <see cref="ExpertReport.ActiveTolerance"/>.</param>
+/// <param name="PairActive">[P]: share of demonstrations in which the pair's smallest distance is the limit to that tolerance; pairs in the order (1,2), (1,3), ..., (2,3), ...</param>
+/// <param name="DiscActive">[N]: share of demonstrations in which the agent's smallest clearance of a disc is zero to that tolerance; empty without discs.</param>
+/// <param name="ModeShares">[K]: share of each mode.</param>
 /// <param name="MeanStep">[N]: mean distance between two positions, m.</param>
 /// <param name="MaxStep">[N]: largest distance between two positions, m.</param>
 /// <param name="Roughness">[N]: mean norm of the second difference of positions, m.</param>
 public sealed record PathFigures(
-    int Count, double Violation, double PairActive, double[] DiscActive, double[] ModeShares, double[] MeanStep, double[] MaxStep, double[] Roughness);
+    int Count, double Violation, double AnyPairActive, double[] PairActive, double[] DiscActive, double[] ModeShares, double[] MeanStep, double[] MaxStep, double[] Roughness);
 
 /// <summary>
-/// What a set of swap demonstrations is like and how near it is to a reference set.
+/// What a set of demonstrations is like and how near it is to a reference set.
 /// </summary>
 public sealed record ExpertReport
 {
@@ -51,32 +52,34 @@ public sealed record ExpertReport
     public IReadOnlyList<(string What, string Value)> Rows { get; init; } = [];
 
     /// <summary>Computes the report.</summary>
-    /// <param name="set">Swap demonstrations.</param>
-    /// <param name="options">Limits to check against.</param>
-    /// <param name="reference">Reference positions [M, 2, T, 2], or empty.</param>
+    /// <param name="set">Demonstrations of the task.</param>
+    /// <param name="task">Limits to check against, and modes.</param>
+    /// <param name="reference">Reference positions [M, N, T, 2], or empty.</param>
     /// <param name="seed">Key of the splits.</param>
     /// <exception cref="ArgumentException">A shape does not fit.</exception>
-    public static ExpertReport Of(DemonstrationSet set, SwapExpertOptions options, ReadOnlySpan<double> reference = default, ulong seed = 0)
+    public static ExpertReport Of(DemonstrationSet set, IExpertTask task, ReadOnlySpan<double> reference = default, ulong seed = 0)
     {
         ArgumentNullException.ThrowIfNull(set);
-        ArgumentNullException.ThrowIfNull(options);
-        if (set.Agents != SwapExpert.Agents || set.Dimensions != 2)
+        ArgumentNullException.ThrowIfNull(task);
+        int agents = task.Nominal.Agents.Count;
+        if (set.Agents != agents || set.Dimensions != 2)
         {
-            throw new ArgumentException($"Swap demonstrations have {SwapExpert.Agents} agents in the plane, not {set.Agents} in {set.Dimensions} dimensions.", nameof(set));
+            throw new ArgumentException($"Demonstrations of the {task.Scenario} have {agents} agents in the plane, not {set.Agents} in {set.Dimensions} dimensions.", nameof(set));
         }
 
         var report = new ExpertReport
         {
-            Own = Figures(set.Positions.Data, set.Steps, options),
-            DynamicsViolation = Dynamics(set, options),
+            Own = Figures(set.Positions.Data, set.Steps, task),
+            DynamicsViolation = Dynamics(set, task.Nominal),
         };
         if (!reference.IsEmpty)
         {
-            (double transport, double floor) = Transports(set, reference, seed);
-            report = report with { Reference = Figures(reference, set.Steps, options), Transport = transport, TransportFloor = floor };
+            PathFigures figures = Figures(reference, set.Steps, task);
+            (double transport, double floor) = Transports(set, task, reference, seed);
+            report = report with { Reference = figures, Transport = transport, TransportFloor = floor };
         }
 
-        return report with { Rows = Table(report) };
+        return report with { Rows = Table(report, task) };
     }
 
     /// <summary>The joint transport distance of two sets of equally many joint paths.</summary>
@@ -85,53 +88,64 @@ public sealed record ExpertReport
     /// <returns>Mean cost of the best assignment.</returns>
     public static double TransportDistance(ReadOnlySpan<double> cost, int n) => Assignment.Solve(cost, n, n, new int[n]) / n;
 
-    /// <summary>Figures of joint swap paths.</summary>
-    /// <param name="positions">[M, 2, T, 2], m.</param>
+    /// <summary>Figures of joint paths.</summary>
+    /// <param name="positions">[M, N, T, 2], m.</param>
     /// <param name="steps">T.</param>
-    /// <param name="options">Limits to check against.</param>
+    /// <param name="task">Limits to check against, and modes.</param>
     /// <exception cref="ArgumentException">The shape does not fit.</exception>
-    public static PathFigures Figures(ReadOnlySpan<double> positions, int steps, SwapExpertOptions options)
+    public static PathFigures Figures(ReadOnlySpan<double> positions, int steps, IExpertTask task)
     {
-        ArgumentNullException.ThrowIfNull(options);
-        const int Agents = SwapExpert.Agents;
-        int width = Agents * steps * 2;
+        ArgumentNullException.ThrowIfNull(task);
+        UnicycleProblem limits = task.Nominal;
+        int agents = limits.Agents.Count;
+        int width = agents * steps * 2;
         if (positions.IsEmpty || positions.Length % width != 0)
         {
-            throw new ArgumentException($"Positions [M, {Agents}, {steps}, 2] are needed; there are {positions.Length} entries.", nameof(positions));
+            throw new ArgumentException($"Positions [M, {agents}, {steps}, 2] are needed; there are {positions.Length} entries.", nameof(positions));
         }
 
         int count = positions.Length / width;
         double violation = 0;
-        double pairActive = 0;
-        var discActive = new double[Agents];
-        var shares = new double[SwapModes.Count];
-        var mean = new double[Agents];
-        var most = new double[Agents];
-        var roughness = new double[Agents];
+        double anyPairActive = 0;
+        var pairActive = new double[agents * (agents - 1) / 2];
+        var discActive = new double[limits.Discs.Count == 0 ? 0 : agents];
+        var shares = new double[task.ModeNames.Count];
+        var mean = new double[agents];
+        var most = new double[agents];
+        var roughness = new double[agents];
         for (int m = 0; m < count; m++)
         {
             ReadOnlySpan<double> joint = positions.Slice(m * width, width);
-            ReadOnlySpan<double> path1 = joint[..(steps * 2)];
-            ReadOnlySpan<double> path2 = joint[(steps * 2)..];
-            shares[SwapModes.Label(path1, path2) - 1] += 1.0 / count;
-            double pair = double.PositiveInfinity;
-            for (int k = 0; k < steps; k++)
+            shares[task.Label(joint) - 1] += 1.0 / count;
+            double nearest = double.PositiveInfinity;
+            int pair = 0;
+            for (int a = 0; a < agents; a++)
             {
-                pair = Math.Min(pair, Distance(path1[2 * k] - path2[2 * k], path1[(2 * k) + 1] - path2[(2 * k) + 1]));
-            }
+                ReadOnlySpan<double> path = joint.Slice(a * steps * 2, steps * 2);
+                for (int b = a + 1; b < agents; b++, pair++)
+                {
+                    ReadOnlySpan<double> other = joint.Slice(b * steps * 2, steps * 2);
+                    double least = double.PositiveInfinity;
+                    for (int k = 0; k < steps; k++)
+                    {
+                        least = Math.Min(least, Distance(path[2 * k] - other[2 * k], path[(2 * k) + 1] - other[(2 * k) + 1]));
+                    }
 
-            pairActive += Active(pair, options.PairDistance) / count;
-            violation = Math.Max(violation, options.PairDistance - pair);
-            for (int a = 0; a < Agents; a++)
-            {
-                ReadOnlySpan<double> path = a == 0 ? path1 : path2;
-                double disc = double.PositiveInfinity;
+                    pairActive[pair] += Active(least, limits.PairDistance) / count;
+                    nearest = Math.Min(nearest, least);
+                }
+
+                double clearance = double.PositiveInfinity;
                 for (int k = 0; k < steps; k++)
                 {
                     double x = path[2 * k];
                     double y = path[(2 * k) + 1];
-                    disc = Math.Min(disc, Distance(x - (options.Span / 2), y));
-                    violation = Math.Max(violation, Math.Abs(y) - options.MaxAbsY);
+                    foreach (Disc disc in limits.Discs)
+                    {
+                        clearance = Math.Min(clearance, Distance(x - disc.X, y - disc.Y) - disc.Radius);
+                    }
+
+                    violation = Math.Max(violation, Math.Abs(y) - limits.MaxAbsY);
                     if (k > 0)
                     {
                         double step = Distance(x - path[(2 * k) - 2], y - path[(2 * k) - 1]);
@@ -147,12 +161,18 @@ public sealed record ExpertReport
                     }
                 }
 
-                discActive[a] += Active(disc, options.DiscRadius) / count;
-                violation = Math.Max(violation, options.DiscRadius - disc);
+                if (discActive.Length > 0)
+                {
+                    discActive[a] += Active(clearance, 0) / count;
+                    violation = Math.Max(violation, -clearance);
+                }
             }
+
+            anyPairActive += Active(nearest, limits.PairDistance) / count;
+            violation = Math.Max(violation, limits.PairDistance - nearest);
         }
 
-        return new PathFigures(count, violation, pairActive, discActive, shares, mean, most, roughness);
+        return new PathFigures(count, violation, anyPairActive, pairActive, discActive, shares, mean, most, roughness);
     }
 
     private static double Active(double least, double limit) => Math.Abs(least - limit) <= ActiveTolerance ? 1.0 : 0.0;
@@ -160,7 +180,7 @@ public sealed record ExpertReport
     private static double Distance(double x, double y) => Math.Sqrt((x * x) + (y * y));
 
     /// <summary>Follows the controls by explicit Euler from the start and its heading, and checks them against their limits.</summary>
-    private static double Dynamics(DemonstrationSet set, SwapExpertOptions options)
+    private static double Dynamics(DemonstrationSet set, UnicycleProblem problem)
     {
         double worst = 0;
         int moves = set.Steps - 1;
@@ -171,7 +191,8 @@ public sealed record ExpertReport
                 ReadOnlySpan<double> path = set.Path(m, a);
                 ReadOnlySpan<double> controls = set.Controls.Data.AsSpan(((m * set.Agents) + a) * moves * 2, moves * 2);
                 (double x, double y) = (path[0], path[1]);
-                double heading = a == 0 ? 0 : Math.PI;
+                double heading = problem.Agents[a].StartHeading;
+                UnicycleLimits limits = problem.Agents[a].Limits;
                 for (int k = 0; k < moves; k++)
                 {
                     double v = controls[2 * k];
@@ -180,13 +201,13 @@ public sealed record ExpertReport
                     y += set.TimeStep * v * Math.Sin(heading);
                     heading += set.TimeStep * omega;
                     worst = Math.Max(worst, Math.Max(Math.Abs(x - path[(2 * k) + 2]), Math.Abs(y - path[(2 * k) + 3])));
-                    worst = Math.Max(worst, Math.Max(options.Limits.MinSpeed - v, v - options.Limits.MaxSpeed));
+                    worst = Math.Max(worst, Math.Max(limits.MinSpeed - v, v - limits.MaxSpeed));
 
                     // The control after the last is zero.
                     double nextV = k + 1 < moves ? controls[(2 * k) + 2] : 0;
                     double nextOmega = k + 1 < moves ? controls[(2 * k) + 3] : 0;
-                    worst = Math.Max(worst, Math.Abs(nextV - v) - options.Limits.MaxSpeedChange);
-                    worst = Math.Max(worst, Math.Abs(nextOmega - omega) - options.Limits.MaxTurnRateChange);
+                    worst = Math.Max(worst, Math.Abs(nextV - v) - limits.MaxSpeedChange);
+                    worst = Math.Max(worst, Math.Abs(nextOmega - omega) - limits.MaxTurnRateChange);
                 }
             }
         }
@@ -194,15 +215,15 @@ public sealed record ExpertReport
         return worst;
     }
 
-    private static (double Transport, double Floor) Transports(DemonstrationSet set, ReadOnlySpan<double> reference, ulong seed)
+    private static (double Transport, double Floor) Transports(DemonstrationSet set, IExpertTask task, ReadOnlySpan<double> reference, ulong seed)
     {
         int width = set.Agents * set.Steps * 2;
         int count = reference.Length / width;
         int half = count / 2;
         var referencePaths = new double[count][];
         var referenceModes = new int[count];
-        var byMode = new List<int>[SwapModes.Count];
-        for (int mode = 0; mode < SwapModes.Count; mode++)
+        var byMode = new List<int>[task.ModeNames.Count];
+        for (int mode = 0; mode < byMode.Length; mode++)
         {
             byMode[mode] = [];
         }
@@ -211,14 +232,14 @@ public sealed record ExpertReport
         {
             ReadOnlySpan<double> joint = reference.Slice(i * width, width);
             referencePaths[i] = DiscreteFrechet.Stack(joint, set.Agents);
-            referenceModes[i] = SwapModes.Label(joint[..(width / 2)], joint[(width / 2)..]);
+            referenceModes[i] = task.Label(joint);
         }
 
         var ownPaths = new List<double[]>();
         for (int i = 0; i < set.Count; i++)
         {
             ReadOnlySpan<double> joint = set.Positions.Data.AsSpan(i * width, width);
-            int mode = SwapModes.Label(joint[..(width / 2)], joint[(width / 2)..]) - 1;
+            int mode = task.Label(joint) - 1;
             if (byMode[mode].Count < Surplus * referenceModes.Count(m => m == mode + 1))
             {
                 byMode[mode].Add(ownPaths.Count);
@@ -243,7 +264,7 @@ public sealed record ExpertReport
 
             // Our stand-ins for the first half: as many of each mode, drawn without replacement.
             int taken = 0;
-            for (int mode = 0; mode < SwapModes.Count; mode++)
+            for (int mode = 0; mode < byMode.Length; mode++)
             {
                 int wanted = 0;
                 foreach (int i in first)
@@ -319,28 +340,38 @@ public sealed record ExpertReport
         }
     }
 
-    private static List<(string What, string Value)> Table(ExpertReport report)
+    private static List<(string What, string Value)> Table(ExpertReport report, IExpertTask task)
     {
         PathFigures own = report.Own;
         PathFigures? other = report.Reference;
+        int agents = own.MeanStep.Length;
         var rows = new List<(string, string)>
         {
             ("demonstrations", Text(own.Count) + (other is null ? string.Empty : $" (reference {other.Count})")),
             ("largest violation of distances, m", own.Violation.ToString("E1", CultureInfo.InvariantCulture)),
             ("largest violation of dynamics and controls", report.DynamicsViolation.ToString("E1", CultureInfo.InvariantCulture)),
-            ("pair limit active, share", Beside(own.PairActive, other?.PairActive)),
+            ("pair limit active, share", Beside(own.AnyPairActive, other?.AnyPairActive)),
         };
-        for (int a = 0; a < SwapExpert.Agents; a++)
+        int pair = 0;
+        for (int a = 0; a < agents && agents > 2; a++)
+        {
+            for (int b = a + 1; b < agents; b++, pair++)
+            {
+                rows.Add(($"pair limit active, share, agents {a + 1} and {b + 1}", Beside(own.PairActive[pair], other?.PairActive[pair])));
+            }
+        }
+
+        for (int a = 0; a < own.DiscActive.Length; a++)
         {
             rows.Add(($"disc limit active, share, agent {a + 1}", Beside(own.DiscActive[a], other?.DiscActive[a])));
         }
 
-        for (int mode = 0; mode < SwapModes.Count; mode++)
+        for (int mode = 0; mode < own.ModeShares.Length; mode++)
         {
-            rows.Add(($"mode {mode + 1} ({SwapModes.Names[mode]}), share", Beside(own.ModeShares[mode], other?.ModeShares[mode])));
+            rows.Add(($"mode {mode + 1} ({task.ModeNames[mode]}), share", Beside(own.ModeShares[mode], other?.ModeShares[mode])));
         }
 
-        for (int a = 0; a < SwapExpert.Agents; a++)
+        for (int a = 0; a < agents; a++)
         {
             rows.Add(($"mean step, m, agent {a + 1}", Ratio(own.MeanStep[a], other?.MeanStep[a])));
             rows.Add(($"largest step, m, agent {a + 1}", Ratio(own.MaxStep[a], other?.MaxStep[a])));

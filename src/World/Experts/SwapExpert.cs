@@ -3,7 +3,7 @@ using MimicD.Numerics;
 namespace MimicD.World.Experts;
 
 /// <summary>Solves single instances of the two-agent swap in a wanted mode. Immutable and safe to share between threads.</summary>
-public sealed class SwapExpert
+public sealed class SwapExpert : IExpertTask
 {
     /// <summary>Number of agents.</summary>
     public const int Agents = 2;
@@ -31,15 +31,44 @@ public sealed class SwapExpert
         ArgumentNullException.ThrowIfNull(options);
         options.Validate();
         _options = options;
+        Nominal = Problem([0, 0, options.Span, 0], [options.Span, 0, 0, 0]);
     }
 
-    /// <summary>The demonstration of a mode between given places, or null if no guess led to one that keeps all limits and has that mode.</summary>
-    /// <param name="mode">1..6, see <see cref="SwapModes"/>.</param>
-    /// <param name="starts">[2, 2], m.</param>
-    /// <param name="goals">[2, 2], m.</param>
-    /// <param name="seed">Key of the variation of second and later guesses.</param>
-    /// <param name="cancellation">Stops the search.</param>
-    /// <exception cref="ArgumentException">No such mode, or wrong shapes.</exception>
+    /// <inheritdoc/>
+    public string Scenario => "swap";
+
+    /// <inheritdoc/>
+    public UnicycleProblem Nominal { get; }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> ModeNames => SwapModes.Names;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<double> ModeShares => _options.ModeShares;
+
+    /// <inheritdoc/>
+    public int Draws => _options.Draws;
+
+    /// <inheritdoc/>
+    public int Label(ReadOnlySpan<double> joint) => SwapModes.Label(joint[..(joint.Length / 2)], joint[(joint.Length / 2)..]);
+
+    /// <inheritdoc/>
+    public void DrawPlaces(ref CounterRandom random, Span<double> starts, Span<double> goals)
+    {
+        for (int a = 0; a < Agents; a++)
+        {
+            starts[2 * a] = (a == 0 ? 0 : _options.Span) + random.NextUniform(-_options.Spread, _options.Spread);
+            starts[(2 * a) + 1] = random.NextUniform(-_options.Spread, _options.Spread);
+            goals[2 * a] = (a == 0 ? _options.Span : 0) + random.NextUniform(-_options.Spread, _options.Spread);
+            goals[(2 * a) + 1] = random.NextUniform(-_options.Spread, _options.Spread);
+        }
+    }
+
+    /// <inheritdoc/>
+    public int Misfit(int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
+        => _options.ModeLaw == ModeLaw.Independent || SwapModes.Suggested(starts, _options.ModeLaw == ModeLaw.Places ? goals : starts) == mode ? 0 : 1;
+
+    /// <inheritdoc/>
     public JointDemonstration? Solve(
         int mode, ReadOnlySpan<double> starts, ReadOnlySpan<double> goals, ulong seed, CancellationToken cancellation = default)
     {
@@ -52,9 +81,7 @@ public sealed class SwapExpert
                 continue;
             }
 
-            ReadOnlySpan<double> positions = solution.Positions;
-            int half = positions.Length / 2;
-            if (SwapModes.Label(positions[..half], positions[half..]) == mode)
+            if (Label(solution.Positions) == mode)
             {
                 return new JointDemonstration(mode, solution.Positions, solution.Controls, goals.ToArray(), solution.Violation, solution.Iterations);
             }
@@ -97,7 +124,7 @@ public sealed class SwapExpert
     {
         int knots = _options.Knots;
         var guess = new double[Agents * knots * 2];
-        var random = new CounterRandom(seed, RandomPurpose.Experts, attempt, GuessStream);
+        var random = new CounterRandom(seed, RandomPurpose.Experts, attempt, ExpertGenerator.GuessStream);
         for (int a = 0; a < Agents; a++)
         {
             bool outside = SwapModes.Outside(mode, a);
@@ -131,8 +158,4 @@ public sealed class SwapExpert
 
         return guess;
     }
-
-    // Address words of the random streams of one demonstration, so that they never share numbers.
-    internal const int DrawStream = 0;
-    internal const int GuessStream = 1;
 }

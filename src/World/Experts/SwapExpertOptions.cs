@@ -1,21 +1,5 @@
 namespace MimicD.World.Experts;
 
-/// <summary>How the modes of demonstrations go together with their starts and goals.</summary>
-public enum ModeLaw
-{
-    /// <summary>Mode and places are independent: every start is shown every mode.</summary>
-    Independent,
-
-    /// <summary>
-    /// Starts and goals are drawn so that together they suggest the mode (<see cref="SwapModes.Suggested"/>), as in the published demonstrations, whose modes the
-    /// rule predicts in 75 of 100 cases: much of their variety of modes is variety of places.
-    /// </summary>
-    Places,
-
-    /// <summary>Starts are drawn so that they alone suggest the mode: a convention that every agent can read off what it sees, whoever's goal is hidden from whom.</summary>
-    Starts,
-}
-
 /// <summary>
 /// The two-agent swap: agent 1 goes from left to right, agent 2 back, around a disc in the middle. Geometry and limits are those of the published task.
 /// </summary>

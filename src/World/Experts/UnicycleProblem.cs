@@ -35,7 +35,14 @@ public sealed record UnicycleLimits(double MinSpeed, double MaxSpeed, double Max
 public sealed record UnicycleAgent(
     double StartX, double StartY, double StartHeading,
     double GoalX, double GoalY, double ReferenceHeading,
-    UnicycleWeights Weights, UnicycleLimits Limits);
+    UnicycleWeights Weights, UnicycleLimits Limits)
+{
+    /// <summary>
+    /// [Knots, 3]: position (m) and heading (rad) of each step that deviations are measured from; null for the straight line to the goal at the reference heading.
+    /// The final weights pull to the goal and the reference heading either way.
+    /// </summary>
+    public double[]? Reference { get; init; }
+}
 
 /// <summary>A disc that no agent may enter.</summary>
 /// <param name="X">Centre, x, m.</param>
@@ -50,7 +57,7 @@ public sealed record Disc(double X, double Y, double Radius);
 /// </summary>
 /// <remarks>
 /// A path has <see cref="Knots"/> positions and one control fewer. The control after the last is zero, and the goal is due
-/// at step <see cref="Knots"/>: the reference of step k is start + k / Knots (goal - start).
+/// at step <see cref="Knots"/>: unless an agent brings its own, the reference of step k is start + k / Knots (goal - start).
 /// </remarks>
 public sealed record UnicycleProblem
 {

@@ -28,6 +28,14 @@ internal sealed class UnicycleTranscription
     {
         ArgumentNullException.ThrowIfNull(problem);
         _problem = problem;
+        foreach (UnicycleAgent agent in problem.Agents)
+        {
+            if (agent.Reference is { } reference && reference.Length != 3 * problem.Knots)
+            {
+                throw new ArgumentException($"A reference needs {problem.Knots} x 3 entries and has {reference.Length}.", nameof(problem));
+            }
+        }
+
         Agents = problem.Agents.Count;
         Stages = problem.Knots - 1;
         N = StateSize * Agents;
@@ -160,10 +168,7 @@ internal sealed class UnicycleTranscription
             {
                 int s = (k * N) + (StateSize * a);
                 int c = (k * M) + (ControlSize * a);
-                double along = (double)k / _problem.Knots;
-                double ex = x[s] - agent.StartX - (along * (agent.GoalX - agent.StartX));
-                double ey = x[s + 1] - agent.StartY - (along * (agent.GoalY - agent.StartY));
-                double eh = x[s + 2] - agent.ReferenceHeading;
+                (double ex, double ey, double eh) = Deviation(agent, k, x, s);
                 cost += (w.X * ex * ex) + (w.Y * ey * ey) + (w.Heading * eh * eh);
                 double v = k < Stages ? u[c] : 0;
                 double omega = k < Stages ? u[c + 1] : 0;
@@ -179,6 +184,7 @@ internal sealed class UnicycleTranscription
                 {
                     ex = x[s] - agent.GoalX;
                     ey = x[s + 1] - agent.GoalY;
+                    eh = x[s + 2] - agent.ReferenceHeading;
                     cost += (w.FinalX * ex * ex) + (w.FinalY * ey * ey) + (w.FinalHeading * eh * eh);
                 }
             }
@@ -202,10 +208,10 @@ internal sealed class UnicycleTranscription
                 int c = (k * M) + (ControlSize * a);
                 int gs = (k * width) + (StateSize * a);
                 int gc = (k * width) + N + (ControlSize * a);
-                double along = (double)k / _problem.Knots;
-                gradient[gs] += w.X * (x[s] - agent.StartX - (along * (agent.GoalX - agent.StartX)));
-                gradient[gs + 1] += w.Y * (x[s + 1] - agent.StartY - (along * (agent.GoalY - agent.StartY)));
-                gradient[gs + 2] += w.Heading * (x[s + 2] - agent.ReferenceHeading);
+                (double ex, double ey, double eh) = Deviation(agent, k, x, s);
+                gradient[gs] += w.X * ex;
+                gradient[gs + 1] += w.Y * ey;
+                gradient[gs + 2] += w.Heading * eh;
                 double v = k < Stages ? u[c] : 0;
                 double omega = k < Stages ? u[c + 1] : 0;
                 double dv = k > 0 ? w.SpeedChange * (v - x[s + 3]) : 0;
@@ -442,6 +448,21 @@ internal sealed class UnicycleTranscription
                 }
             }
         }
+    }
+
+    // s: where the agent's state of step k begins in x.
+    private (double X, double Y, double Heading) Deviation(UnicycleAgent agent, int k, double[] x, int s)
+    {
+        if (agent.Reference is { } reference)
+        {
+            return (x[s] - reference[3 * k], x[s + 1] - reference[(3 * k) + 1], x[s + 2] - reference[(3 * k) + 2]);
+        }
+
+        double along = (double)k / _problem.Knots;
+        return (
+            x[s] - agent.StartX - (along * (agent.GoalX - agent.StartX)),
+            x[s + 1] - agent.StartY - (along * (agent.GoalY - agent.StartY)),
+            x[s + 2] - agent.ReferenceHeading);
     }
 
     private static void AddBoth(double[] hessian, int h, int width, int i, int j, double value)

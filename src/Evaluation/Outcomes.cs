@@ -1,0 +1,109 @@
+using MimicD.World;
+
+namespace MimicD.Evaluation;
+
+/// <summary>What happened in each episode: one number an episode for everything that the figures average, so that tables can be recomputed without the paths (<see cref="OutcomesFile"/>).</summary>
+public sealed record Outcomes
+{
+    /// <summary>Agents an episode (N).</summary>
+    public required int Agents { get; init; }
+
+    /// <summary>Smallest distance of a pair [m], [E]; infinite with one agent.</summary>
+    public required double[] MinimumPair { get; init; }
+
+    /// <summary>Smallest distance to each obstacle's centre [m], one array [E] an obstacle.</summary>
+    public required double[][] MinimumObstacle { get; init; }
+
+    /// <summary>Largest distance from the goal at the end [m], [E].</summary>
+    public required double[] FinalToGoal { get; init; }
+
+    /// <summary>Joint modes, [E], from 1; null where the scenario tells none apart.</summary>
+    public int[]? Modes { get; init; }
+
+    /// <summary>Whether more than one agent wanted the same slot, [E] (<see cref="Contest"/>); null where the scenario does not define it.</summary>
+    public bool[]? Contested { get; init; }
+
+    /// <summary>Mean norm of the second difference [m], [E] (<see cref="Smoothness.Difference"/>).</summary>
+    public required double[] SecondDifference { get; init; }
+
+    /// <summary>Mean norm of the third difference [m], [E].</summary>
+    public required double[] ThirdDifference { get; init; }
+
+    /// <summary>Longest step of an agent [m], [E].</summary>
+    public required double[] LargestStep { get; init; }
+
+    /// <summary>Path length [m], mean over agents, [E] (<see cref="Efficiency.PathLength"/>).</summary>
+    public required double[] PathLength { get; init; }
+
+    /// <summary>Time to goal [s], mean over agents, [E]; NaN where not all of them end there (<see cref="Efficiency.TimeToGoal"/>).</summary>
+    public required double[] TimeToGoal { get; init; }
+
+    /// <summary>Last change of the running joint mode as a share of the way to the closest approach, [E], NaN where undefined (<see cref="Evaluation.Commitment"/>); null where the scenario tells no modes apart.</summary>
+    public double[]? Commitment { get; init; }
+
+    /// <summary>Changes of the running joint mode up to the closest approach, [E]; null like <see cref="Commitment"/>.</summary>
+    public int[]? ModeSwitches { get; init; }
+
+    /// <summary>Episodes (E).</summary>
+    public int Episodes => MinimumPair.Length;
+
+    /// <summary>Computes them.</summary>
+    /// <param name="scenario">Tolerance, obstacles, mode rule, slots.</param>
+    /// <param name="paths">[E,N,T,D].</param>
+    /// <param name="goals">[E,N,D] [m].</param>
+    public static Outcomes Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(paths);
+        int[]? modes = null;
+        (double[] LastChange, int[] Switches)? commitment = null;
+        if (scenario.Modes != ModeRule.None)
+        {
+            modes = new int[paths.Episodes];
+            var size = paths.Agents * paths.Times * paths.Dimensions;
+            for (var e = 0; e < modes.Length; e++)
+            {
+                modes[e] = JointModes.Label(scenario, paths.Positions.AsSpan(e * size, size));
+            }
+
+            commitment = Evaluation.Commitment.Compute(scenario, paths);
+        }
+
+        return new Outcomes
+        {
+            Agents = paths.Agents,
+            MinimumPair = Distances.MinimumPair(paths),
+            MinimumObstacle = Array.ConvertAll(scenario.Obstacles, o => Distances.MinimumTo(paths, o.Centre)),
+            FinalToGoal = Distances.FinalToGoal(paths, goals),
+            Modes = modes,
+            Contested = scenario.Contested is { } spec ? Contest.SameSide(paths, spec, scenario.Obstacles[spec.Obstacle].Centre) : null,
+            SecondDifference = Smoothness.Difference(paths, 2),
+            ThirdDifference = Smoothness.Difference(paths, 3),
+            LargestStep = Smoothness.LargestStep(paths),
+            PathLength = Efficiency.PathLength(paths),
+            TimeToGoal = Efficiency.TimeToGoal(paths, goals, scenario.GoalTolerance, scenario.TimeStep),
+            Commitment = commitment?.LastChange,
+            ModeSwitches = commitment?.Switches,
+        };
+    }
+
+    /// <summary>Which episodes collided by a limit, [E].</summary>
+    public bool[] Collided(CollisionLimit limit)
+    {
+        ArgumentNullException.ThrowIfNull(limit);
+        var result = new bool[MinimumPair.Length];
+        for (var e = 0; e < result.Length; e++)
+        {
+            result[e] = MinimumPair[e] < limit.Pair || Array.Exists(MinimumObstacle, o => o[e] < limit.Obstacle);
+        }
+
+        return result;
+    }
+
+    /// <summary>Which episodes ended with every agent within its goal tolerance, [E].</summary>
+    public bool[] Arrived(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return Array.ConvertAll(FinalToGoal, d => d <= scenario.GoalTolerance);
+    }
+}

@@ -1,0 +1,160 @@
+using System.Globalization;
+using System.Text;
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.Evaluation;
+
+/// <summary>
+/// <c>outcomes.csv</c>: one line an episode under a line of names, numbers that read back to the same bits, an empty field where something is not defined. What every table of rates and means is computed from.
+/// </summary>
+public static class OutcomesFile
+{
+    /// <summary>Name of the file within a run's folder.</summary>
+    public const string Name = "outcomes.csv";
+
+    private const string Obstacle = "obstacleDistance";
+
+    /// <summary>Writes outcomes as text.</summary>
+    public static string Format(Outcomes outcomes)
+    {
+        ArgumentNullException.ThrowIfNull(outcomes);
+        var columns = Columns(outcomes);
+        var text = new StringBuilder();
+        text.Append("episode,agents");
+        foreach (var (name, _) in columns)
+        {
+            text.Append(',').Append(name);
+        }
+
+        text.Append('\n');
+        for (var e = 0; e < outcomes.Episodes; e++)
+        {
+            text.Append(CultureInfo.InvariantCulture, $"{e},{outcomes.Agents}");
+            foreach (var (_, value) in columns)
+            {
+                text.Append(',');
+                var number = value(e);
+                if (double.IsFinite(number))
+                {
+                    text.Append(CultureInfo.InvariantCulture, $"{number:R}");
+                }
+            }
+
+            text.Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    /// <summary>Writes them to a file, aside and renamed.</summary>
+    public static void Save(string path, Outcomes outcomes) => AtomicFile.WriteText(path, Format(outcomes));
+
+    /// <summary>Reads such a file.</summary>
+    /// <exception cref="InvalidInputException">It cannot be read, a column is missing, or a field is no number.</exception>
+    public static Outcomes Load(string path) => Parse(StrictJson.ReadText(path), path);
+
+    /// <summary>Reads such text.</summary>
+    /// <param name="text">A line of names and at least one line of numbers.</param>
+    /// <param name="where">Named in messages.</param>
+    /// <exception cref="InvalidInputException">As for <see cref="Load"/>.</exception>
+    public static Outcomes Parse(string text, string where)
+    {
+        ArgumentNullException.ThrowIfNull(text);
+        var lines = text.Split('\n', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries);
+        InvalidInputException.Require(lines.Length >= 2, where, "", "a line of names and a line an episode", $"{lines.Length} lines");
+        var names = lines[0].Split(',');
+        var columns = new Dictionary<string, double[]>(StringComparer.Ordinal);
+        foreach (var name in names)
+        {
+            InvalidInputException.Require(columns.TryAdd(name, new double[lines.Length - 1]), where, name, "different names", "a name twice");
+        }
+
+        for (var row = 1; row < lines.Length; row++)
+        {
+            var fields = lines[row].Split(',');
+            InvalidInputException.Require(fields.Length == names.Length, where, $"line {row + 1}", $"{names.Length} fields", fields.Length);
+            for (var i = 0; i < fields.Length; i++)
+            {
+                var value = double.NaN;
+                InvalidInputException.Require(fields[i].Length == 0 || (double.TryParse(fields[i], NumberStyles.Float, CultureInfo.InvariantCulture, out value) && double.IsFinite(value)),
+                    where, $"line {row + 1}, {names[i]}", "a finite number or nothing", fields[i]);
+                columns[names[i]][row - 1] = value;
+            }
+        }
+
+        double[] Column(string name, bool gaps = false)
+        {
+            InvalidInputException.Require(columns.TryGetValue(name, out var values), where, "", $"a column {name}", null);
+            InvalidInputException.Require(gaps || !Array.Exists(values!, double.IsNaN), where, name, "a number in every line", "an empty field");
+            return values!;
+        }
+
+        int[]? Whole(string name) => columns.ContainsKey(name) ? Array.ConvertAll(Column(name), v => WholeNumber(v, where, name)) : null;
+
+        return new Outcomes
+        {
+            Agents = WholeNumber(Column("agents")[0], where, "agents"),
+            MinimumPair = Array.ConvertAll(Column("pairDistance", gaps: true), d => double.IsNaN(d) ? double.PositiveInfinity : d),
+            MinimumObstacle = [.. Enumerable.Range(1, names.Count(n => n.StartsWith(Obstacle, StringComparison.Ordinal))).Select(k => Column($"{Obstacle}{k}"))],
+            FinalToGoal = Column("finalToGoal"),
+            Modes = Whole("mode"),
+            Contested = Whole("contested") is { } contested ? Array.ConvertAll(contested, c => c != 0) : null,
+            SecondDifference = Column("secondDifference"),
+            ThirdDifference = Column("thirdDifference"),
+            LargestStep = Column("largestStep"),
+            PathLength = Column("pathLength"),
+            TimeToGoal = Column("timeToGoal", gaps: true),
+            Commitment = columns.ContainsKey("commitment") ? Column("commitment", gaps: true) : null,
+            ModeSwitches = Whole("modeSwitches"),
+        };
+    }
+
+    private static int WholeNumber(double value, string where, string field)
+    {
+        InvalidInputException.Require(value == Math.Floor(value) && value is >= 0 and <= int.MaxValue, where, field, "a whole number from 0", value);
+        return (int)value;
+    }
+
+    private static List<(string Name, Func<int, double> Value)> Columns(Outcomes outcomes)
+    {
+        var columns = new List<(string, Func<int, double>)>();
+        void Add(string name, double[]? values)
+        {
+            if (values is not null)
+            {
+                columns.Add((name, e => values[e]));
+            }
+        }
+
+        Add("pairDistance", outcomes.MinimumPair);
+        foreach (var (index, obstacle) in outcomes.MinimumObstacle.Index())
+        {
+            Add($"{Obstacle}{index + 1}", obstacle);
+        }
+
+        Add("finalToGoal", outcomes.FinalToGoal);
+        if (outcomes.Modes is { } modes)
+        {
+            columns.Add(("mode", e => modes[e]));
+        }
+
+        if (outcomes.Contested is { } contested)
+        {
+            columns.Add(("contested", e => contested[e] ? 1 : 0));
+        }
+
+        Add("secondDifference", outcomes.SecondDifference);
+        Add("thirdDifference", outcomes.ThirdDifference);
+        Add("largestStep", outcomes.LargestStep);
+        Add("pathLength", outcomes.PathLength);
+        Add("timeToGoal", outcomes.TimeToGoal);
+        Add("commitment", outcomes.Commitment);
+        if (outcomes.ModeSwitches is { } switches)
+        {
+            columns.Add(("modeSwitches", e => switches[e]));
+        }
+
+        return columns;
+    }
+}

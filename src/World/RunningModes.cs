@@ -1,0 +1,104 @@
+namespace MimicD.World;
+
+/// <summary>
+/// The joint mode that an episode shows while it runs. <see cref="JointModes.Label"/> needs the whole path (a mean over all of it, a height reached once, a full turn); these are the same
+/// modes, told from what the agents have done up to a tick, with a dead zone so that an agent on the dividing line does not count as changing its mind at every tick.
+/// </summary>
+/// <remarks>
+/// Swap: an agent's side is that of its offset from the middle line, taken up once the offset reaches <see cref="SideMargin"/> and held until the other side's margin is reached.
+/// On opposite sides that is mode 1 or 2. On the same side the outer agent is the one whose offset is the larger, taken up once it is larger by
+/// <see cref="OrderMargin"/> and held until the other's is. The label's own mean and maximum are not used on a prefix: a mean is led by what was long ago, and the height that tells
+/// modes 3 to 6 is reached only where agents pass each other, so every such episode would seem to change its mind there.
+/// Winding: the sense of each pair is the sign of its winding angle so far, taken up at <see cref="AngleMargin"/> and held until minus that.
+/// A mode is undefined (0) while any of its parts is.
+/// </remarks>
+public static class RunningModes
+{
+    /// <summary>Offset from the middle line [m] at which an agent of the swap has taken a side: the half width of the demonstrations' starts, so that nobody takes one by starting there.</summary>
+    public const double SideMargin = 1.0;
+
+    /// <summary>By how much [m] one offset must exceed the other for an order of two agents on one side.</summary>
+    public const double OrderMargin = 0.5;
+
+    /// <summary>Winding angle [rad] at which a pair has taken a sense: 10 degrees.</summary>
+    public const double AngleMargin = Math.PI / 18;
+
+    /// <summary>The mode at each tick, [T], from 1; 0 while undefined, and throughout where the scenario tells no modes apart.</summary>
+    /// <param name="scenario">Whose rule.</param>
+    /// <param name="joint">All agents' positions [N,T,2] [m].</param>
+    /// <exception cref="ArgumentException">The path does not have the scenario's agents in the plane.</exception>
+    public static int[] Labels(Scenario scenario, ReadOnlySpan<double> joint)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        if (scenario.Modes == ModeRule.None)
+        {
+            return new int[joint.Length / Math.Max(scenario.Agents * scenario.Dimensions, 1)];
+        }
+
+        var size = joint.Length / scenario.Agents;
+        if (scenario.Dimensions != 2 || size == 0 || size % 2 != 0 || size * scenario.Agents != joint.Length)
+        {
+            throw new ArgumentException($"a joint path [{scenario.Agents}, T, 2] is needed; it has {joint.Length} numbers", nameof(joint));
+        }
+
+        return scenario.Modes == ModeRule.Swap ? Swap(joint[..size], joint[size..]) : Winding(joint, scenario.Agents);
+    }
+
+    private static int[] Swap(ReadOnlySpan<double> path1, ReadOnlySpan<double> path2)
+    {
+        var labels = new int[path1.Length / 2];
+        var (side1, side2, order, was) = (0, 0, 0, 0);
+        for (var t = 0; t < labels.Length; t++)
+        {
+            var (y1, y2) = (path1[2 * t + 1], path2[2 * t + 1]);
+            side1 = Held(side1, y1, SideMargin);
+            side2 = Held(side2, y2, SideMargin);
+            var side = side1 == side2 ? side1 : 0;
+            // An order on one side says nothing of the other.
+            order = side == 0 ? 0 : Held(side == was ? order : 0, side * (y1 - y2), OrderMargin);
+            was = side;
+            labels[t] = (side1, side2, order) switch
+            {
+                (1, -1, _) => 1,
+                (-1, 1, _) => 2,
+                (1, 1, 1) => 3,
+                (-1, -1, 1) => 4,
+                (1, 1, -1) => 5,
+                (-1, -1, -1) => 6,
+                _ => 0,
+            };
+        }
+
+        return labels;
+    }
+
+    private static int[] Winding(ReadOnlySpan<double> joint, int agents)
+    {
+        var size = joint.Length / agents;
+        var labels = new int[size / 2];
+        Array.Fill(labels, 1);
+        var pair = 0;
+        for (var i = 0; i < agents; i++)
+        {
+            for (var j = i + 1; j < agents; j++, pair++)
+            {
+                var (angle, sense) = (0.0, 0);
+                for (var t = 0; t < labels.Length; t++)
+                {
+                    if (t > 0)
+                    {
+                        angle += WindingModes.Angle(joint.Slice(i * size + 2 * t - 2, 4), joint.Slice(j * size + 2 * t - 2, 4));
+                    }
+
+                    sense = Held(sense, angle, AngleMargin);
+                    labels[t] = sense == 0 || labels[t] == 0 ? 0 : labels[t] + (sense > 0 ? 1 << pair : 0);
+                }
+            }
+        }
+
+        return labels;
+    }
+
+    /// <summary>A sign with a dead zone: the new one once the value leaves the zone, the old one inside.</summary>
+    private static int Held(int sign, double value, double margin) => value >= margin ? 1 : value <= -margin ? -1 : sign;
+}
