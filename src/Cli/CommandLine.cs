@@ -34,6 +34,7 @@ internal static class CommandLine
             TrainVerb.Create(),
             EvaluateVerb.Create(),
             SweepVerb.Create(),
+            ReportVerb.Create(),
             DoctorVerb.Create(),
         };
         if (args.Length == 0)

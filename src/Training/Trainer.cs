@@ -88,6 +88,7 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
+        preset = preset.FittedTo(scenario);
         // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
         TorchRuntime.SetThreads(options.Threads);

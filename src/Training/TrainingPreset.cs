@@ -1,6 +1,7 @@
 using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
+using MimicD.World;
 
 namespace MimicD.Training;
 
@@ -177,12 +178,21 @@ public sealed record TrainingPreset
         return preset;
     }
 
+    /// <summary>The same preset with as many slots for others and obstacles as a scenario has, where it leaves their number open.</summary>
+    public TrainingPreset FittedTo(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return this with { Model = Model with { Sensor = Model.Sensor.FittedTo(scenario.Agents, scenario.Obstacles.Length) } };
+    }
+
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
     {
-        Model.Sensor.Validate(where);
+        // Until the scenario is known, one other and one obstacle stand for all of them.
+        var sensor = Model.Sensor.FittedTo(agents: 2, obstacles: 1);
+        sensor.Validate(where);
         Model.Plan.Validate(where);
-        PlanLayout.Validate(where, Model.Sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
+        PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
         ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);

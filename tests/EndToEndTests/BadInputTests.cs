@@ -34,7 +34,7 @@ public sealed class BadInputTests : IDisposable
         }
 
         Assert.Equal("--noise: expected fresh, held, ar1, found loud", (await EntryPoint.RunAsync("run", "--model", Model(), "--noise", "loud")).Refusal);
-        Assert.Equal("--policy: expected straight, found bent", (await EntryPoint.RunAsync("run", "--policy", "bent")).Refusal);
+        Assert.Equal("--policy: expected straight or reciprocal, found bent", (await EntryPoint.RunAsync("run", "--policy", "bent")).Refusal);
         NothingWritten();
     }
 

@@ -21,6 +21,9 @@ public sealed record SweepCell
     /// <summary>Name of a scripted policy.</summary>
     public string? Policy { get; init; }
 
+    /// <summary>Who takes which place instead.</summary>
+    public IReadOnlyList<Partner> Partners { get; init; } = [];
+
     /// <summary>A model that was given.</summary>
     public Model? Model { get; init; }
 

@@ -9,6 +9,7 @@ internal sealed class SweepKeys
     public const string Scenario = "scenario";
     public const string Policy = "policy";
     public const string Model = "model";
+    public const string Partner = "partner.";
     public const string TrainingPreset = "training.preset";
     public const string TrainingMethod = "training.method";
     public const string TrainingSeed = "training.seed";
@@ -16,7 +17,7 @@ internal sealed class SweepKeys
 
     private static readonly string[] Whole = [Scenario, Policy, Model];
     private static readonly string[] Recipe = [TrainingPreset, TrainingMethod, TrainingSeed, TrainingScenario];
-    private static readonly string[] Open = ["scenario.", "sampling.", "training.", "model."];
+    private static readonly string[] Open = ["scenario.", "sampling.", "training.", "model.", Partner];
 
     private readonly string _where;
     private readonly SortedDictionary<string, JsonNode?> _values = new(StringComparer.Ordinal);
@@ -34,7 +35,7 @@ internal sealed class SweepKeys
     /// <summary>Refuses a key that is none.</summary>
     public static void Require(string key, string where, string field)
         => InvalidInputException.Require(Whole.Contains(key, StringComparer.Ordinal) || Array.Exists(Open, o => key.StartsWith(o, StringComparison.Ordinal) && !key.Split('.').Contains("", StringComparer.Ordinal)),
-            where, field, "scenario, scenario.KEY, policy, model, model.KEY, training.KEY or sampling.KEY", $"unknown key '{key}'");
+            where, field, "scenario, scenario.KEY, policy, model, model.KEY, partner.PLACE, training.KEY or sampling.KEY", $"unknown key '{key}'");
 
     /// <summary>Whether assigning to one key may undo what was assigned to the other. A scenario, and what is changed in it, do not: the file is read first.</summary>
     public static bool Overlap(string a, string b)
@@ -61,6 +62,10 @@ internal sealed class SweepKeys
 
         return node is JsonValue value && value.TryGetValue<ulong>(out var number) ? number : throw InvalidInputException.Create(_where, key, "a whole number from 0", node.ToJsonString());
     }
+
+    /// <summary>Who takes which place, by place; a place whose value is null is taken as the others are.</summary>
+    public (string Place, string Who)[] Partners()
+        => [.. from key in _values.Keys where key.StartsWith(Partner, StringComparison.Ordinal) let who = Text(key) where who is not null select (key[Partner.Length..], who)];
 
     /// <summary>Changes of the scenario's file, in the order of their keys.</summary>
     public JsonChange[] ScenarioChanges() => Below("scenario.", strip: true);

@@ -109,6 +109,7 @@ public sealed class SweepPlan
             ModelFit.Require(scenario, model.Spec, model.Path);
         }
 
+        Partner[] partners = [.. keys.Partners().Select(p => Partner.Create(p.Place, p.Who, scenario, $"{where}: {SweepKeys.Partner}{p.Place}"))];
         SweepTraining? training = null;
         TrainingPreset? shape = null;
         if (policy is null && model is null)
@@ -121,13 +122,14 @@ public sealed class SweepPlan
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
         ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];
-        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop);
+        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")]);
         return new SweepCell
         {
             Id = SweepCell.Digest(identity),
             Axes = labels,
             Scenario = scenario,
             Policy = policy,
+            Partners = partners,
             Model = model,
             Training = training,
             Sampling = sampling,
@@ -153,7 +155,7 @@ public sealed class SweepPlan
 
         string[] arguments = [.. changes.Select(c => $"{c.Key}={c.Value?.ToJsonString() ?? "null"}")];
         var method = keys.Text(SweepKeys.TrainingMethod);
-        var preset = TrainingPreset.Load(presetFile, arguments, method is null ? null : TrainingMethod.Load(Find("presets/methods", method)));
+        var preset = TrainingPreset.Load(presetFile, arguments, method is null ? null : TrainingMethod.Load(Find("presets/methods", method))).FittedTo(scenario);
         Compatibility.Require(evaluated, preset.Model.Sensor, where);
         InvalidInputException.Require(preset.Model.SharedWeights || evaluated.Agents == scenario.Agents, where, "agents", $"{scenario.Agents}, for which there are networks (model.sharedWeights is false)", evaluated.Agents);
         var demonstrations = Demonstrations(scenario) ?? throw InvalidInputException.Create(where, "", $"an entry '{scenario.Name}' in experts or demos, to train on", null);
@@ -242,7 +244,7 @@ public sealed class SweepPlan
     private string Relative(string path) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(_path) ?? "", path);
 
     private sealed record CellIdentity(
-        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop);
+        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop, string[] Partners);
 
     private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, ulong Seed, string Demonstrations);
 

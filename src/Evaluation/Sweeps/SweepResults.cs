@@ -97,6 +97,9 @@ public sealed record SweepCellResult
     /// <summary>Name of the scripted policy, or null.</summary>
     public string? Policy { get; init; }
 
+    /// <summary>Place, counted from 1, to who took it instead; null where nobody did.</summary>
+    public OrderedDictionary<string, string>? Partners { get; init; }
+
     /// <summary>The model, or null with a scripted policy.</summary>
     public SweepModel? Model { get; init; }
 

@@ -342,9 +342,9 @@ public sealed class SweepRunner
     private async Task SimulateAsync(CellWork work, int block, CancellationToken cancellationToken)
     {
         var (cell, crew) = (work.Cell, work.Crew.Value);
-        await using var host = new LocalHost(crew.Policies, 1);
-        var options = new SimulationOptions { Seed = cell.Seeds[block], Episodes = cell.BlockEpisodes[block], Sampling = cell.Sampling ?? new SamplingSpec(), Threads = 1, Time = _options.Time };
-        var result = await Simulation.RunAsync(cell.Scenario, crew.Sensor, options, host, null, cancellationToken).ConfigureAwait(false);
+        await using var host = new LocalHost(crew.Cast.Policy, 1);
+        var options = crew.Cast.Into(new SimulationOptions { Seed = cell.Seeds[block], Episodes = cell.BlockEpisodes[block], Threads = 1, Time = _options.Time });
+        var result = await Simulation.RunAsync(cell.Scenario, crew.Cast.Sensor, options, host, null, cancellationToken).ConfigureAwait(false);
         if (!result.Completed)
         {
             throw new OperationCanceledException(cancellationToken);
@@ -444,6 +444,7 @@ public sealed class SweepRunner
         Agents = cell.Scenario.Agents,
         Method = cell.Training?.Method,
         Policy = cell.Policy,
+        Partners = cell.Partners.Count == 0 ? null : new(cell.Partners.Select(p => KeyValuePair.Create($"{p.Agent + 1}", p.Who))),
         Model = ModelOf(cell.Model, cell, training),
         Sampling = cell.Sampling,
         Episodes = cell.Episodes,
@@ -503,13 +504,12 @@ public sealed class SweepRunner
     {
         if (cell.Policy is { } name)
         {
-            var policy = ScriptedPolicies.Create(name, cell.Scenario, SweepKeys.Policy);
-            return new CellCrew(_ => policy, cell.Scenario.DefaultSensor, null);
+            return new CellCrew(new Cast(cell.Scenario, ScriptedPolicies.Create(name, cell.Scenario, SweepKeys.Policy), cell.Partners), null);
         }
 
         var model = cell.Model ?? Model.Load(_folder.Resolve(cell.Training!.File));
         ModelFit.Require(cell.Scenario, model.Spec, model.Path);
-        return new CellCrew(model.Policies(cell.Sampling), model.Spec.Sensor, model);
+        return new CellCrew(new Cast(cell.Scenario, Player.Of(model, cell.Sampling), cell.Partners), model);
     }
 
     private static string Text<T>(T value)

@@ -1,5 +1,4 @@
 using MimicD.Agents;
-using MimicD.Contracts;
 
 namespace MimicD.Evaluation.Sweeps;
 
@@ -100,10 +99,9 @@ internal sealed class CellWork(SweepCell cell, TrainingWork? training, int?[] su
 }
 
 /// <summary>The agents' side of a cell.</summary>
-/// <param name="Policies">The policy of each agent.</param>
-/// <param name="Sensor">What they sense.</param>
-/// <param name="Model">Their model, or null with a scripted policy.</param>
-internal sealed record CellCrew(Func<AgentId, IPolicy> Policies, SensorSpec Sensor, Model? Model);
+/// <param name="Cast">Who plays whom.</param>
+/// <param name="Model">The model of those who are no partners, or null with a scripted policy.</param>
+internal sealed record CellCrew(Cast Cast, Model? Model);
 
 /// <summary>What lies beside a model whose training is finished.</summary>
 internal sealed record TrainingMarker(double Seconds, string Command);
