@@ -17,6 +17,8 @@ public static class FigureValues
         var node = JsonSerializer.SerializeToNode(figures, StrictJson.Options)!.AsObject();
         node.Remove("episodes");
         node.Remove("agents");
+        // Curves are drawn from their records.
+        node.Remove("curves");
         var values = new OrderedDictionary<string, Estimate>(StringComparer.Ordinal);
         Flatten(values, "", node);
         return values;

@@ -13,6 +13,8 @@ public static class ReportBuilder
     /// <summary>Significant digits that a number keeps on the page's way.</summary>
     private const int Digits = 6;
 
+    private const string StrictSuccess = "strictSuccess";
+
     /// <summary>Builds the report of a sweep, as far as it has come.</summary>
     /// <param name="folder">Where the files of the cells lie.</param>
     /// <param name="manifest">What was asked.</param>
@@ -48,7 +50,7 @@ public static class ReportBuilder
             .GroupBy(i => string.Join('\u001f', axes.Select(a => cells[i].Axes[a.Name])))
             .Select(row => new Row([.. row], [.. row.Select(i => evidence[i]!)], [.. axes.Select(a => cells[row.First()].Axes[a.Name])]))
             .ToArray();
-        var values = cells.Select(c => c.Figures is null ? null : FigureValues.Of(c.Figures)).ToArray();
+        var values = cells.Select(ValuesOf).ToArray();
         var keys = values.SelectMany(v => v?.Keys ?? Enumerable.Empty<string>()).Distinct(StringComparer.Ordinal).Where(k => !Wordings.IsSetting(k)).ToArray();
         var scenarios = evidence.OfType<CellEvidence>().Select(e => e.Scenario).ToArray();
         var columns = keys.Select(k => Wordings.Column(k, scenarios)).ToArray();
@@ -74,6 +76,23 @@ public static class ReportBuilder
 
     internal static double? Rounded(double value) => !double.IsFinite(value) ? null : value == 0 ? 0 : double.Parse(value.ToString($"G{Digits}", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
+    /// <summary>A cell's figures; where it could stop early, strict success has the interval that allows for that.</summary>
+    private static OrderedDictionary<string, Estimate>? ValuesOf(SweepCellResult cell)
+    {
+        if (cell.Figures is null)
+        {
+            return null;
+        }
+
+        var values = FigureValues.Of(cell.Figures);
+        if (cell.Stopping is { } stopping)
+        {
+            values[StrictSuccess] = stopping.StrictSuccess;
+        }
+
+        return values;
+    }
+
     /// <summary>A row: its cells' indices, what they show, and its labels on the axes.</summary>
     internal sealed record Row(int[] Cells, CellEvidence[] Evidence, string[] Labels);
 
@@ -97,7 +116,6 @@ public static class ReportBuilder
     private static ReportGroup Group(Row row, ReportColumn[] columns, OrderedDictionary<string, Estimate>?[] values, List<(string Text, ReportScene Scene)> scenes)
     {
         var first = row.Evidence[0];
-        var known = row.Evidence.Where(e => e.Outcomes is not null).ToArray();
         var figures = row.Evidence.Select(e => e.Cell.Figures!).ToArray();
         var baseline = first.Cell.Baseline;
         var experts = Experts(baseline);
@@ -114,10 +132,8 @@ public static class ReportBuilder
                 .ToDictionary(c => c.Key, c => Triple(Together(c, [.. row.Cells.Select(i => values[i]!)], figures)), StringComparer.Ordinal),
             Experts = experts,
             Modes = Modes(figures, baseline),
-            PairCurve = known.Length == 0 || first.Cell.Agents < 2 ? null
-                : Curve([.. known.SelectMany(e => e.Outcomes!.MinimumPair)], Limits(first.Scenario).Select(l => l.Pair)),
-            ObstacleCurve = known.Length == 0 || first.Scenario.Obstacles.Length == 0 || Limits(first.Scenario).All(l => l.Obstacle is null) ? null
-                : Curve([.. known.SelectMany(e => Enumerable.Range(0, e.Success!.Length).Select(i => e.Outcomes!.MinimumObstacle.Min(o => o[i])))], Limits(first.Scenario).Select(l => l.Obstacle ?? 0)),
+            Curves = Curves(figures),
+            ExpertCurves = baseline?.Figures is { } expert ? Curves([expert]) : null,
         };
     }
 
@@ -180,31 +196,26 @@ public static class ReportBuilder
         return new ReportModes([.. names], [.. figures.Length == 1 ? figures[0].Modes!.Shares.Select(Triple) : shares.Select(Triple)], baseline?.ModeShares is { } s && s.Length == names.Count ? s : null);
     }
 
-    private static CollisionLimit[] Limits(Scenario scenario) => scenario.Collision.Experts is { } experts ? [.. scenario.Collision.Limits, experts] : scenario.Collision.Limits;
-
-    private static ReportCurve Curve(double[] distances, IEnumerable<double> limits)
+    private static ReportCurves Curves(Figures[] figures)
     {
-        const int points = 120;
-        const double beyond = 1.25;
-        Array.Sort(distances);
-        var most = limits.Max() * beyond;
-        var at = Enumerable.Range(0, points + 1).Select(i => Math.Round(most * i / points, 6)).Concat(limits.Where(l => l > 0)).Distinct().Order().ToArray();
-        var shares = at.Select(a => Intervals.Wilson(Below(distances, a), distances.Length)).ToArray();
-        // The foot of the curve, where nothing has happened yet, says nothing.
-        var from = Math.Max(0, Array.FindIndex(shares, s => s.Value > 0) - 1);
-        return new ReportCurve(at[from..], [.. shares[from..].Select(s => Rounded(s.Value)!.Value)], [.. shares[from..].Select(s => Rounded(s.Low)!.Value)], [.. shares[from..].Select(s => Rounded(s.High)!.Value)], distances.Length);
-    }
+        return new ReportCurves(Pooled(c => c.Pair), Pooled(c => c.Obstacle), Pooled(c => c.Clearance));
 
-    private static int Below(double[] sorted, double threshold)
-    {
-        var (low, high) = (0, sorted.Length);
-        while (low < high)
+        ReportCurve? Pooled(Func<CollisionCurves, CollisionCurve?> which)
         {
-            var middle = (low + high) / 2;
-            (low, high) = sorted[middle] < threshold ? (middle + 1, high) : (low, middle);
-        }
+            var curves = figures.Select(f => which(f.Curves)).ToArray();
+            if (curves[0] is not { } first || !Array.TrueForAll(curves, c => c is not null && c.Thresholds.AsSpan().SequenceEqual(first.Thresholds)))
+            {
+                return null;
+            }
 
-        return low;
+            var episodes = curves.Sum(c => c!.Episodes);
+            var shares = first.Thresholds.Select((_, i) => Intervals.Wilson(curves.Sum(c => c!.Below[i]), episodes)).ToArray();
+            // The foot of the curve, where nothing has happened yet, says nothing.
+            var from = Math.Max(0, Array.FindIndex(shares, s => s.Value > 0) - 1);
+            return new ReportCurve(first.Thresholds[from..], Numbers(s => s.Value), Numbers(s => s.Low), Numbers(s => s.High), episodes);
+
+            double[] Numbers(Func<Estimate, double> part) => [.. shares[from..].Select(s => Rounded(part(s))!.Value)];
+        }
     }
 
     private static int SceneOf(Scenario scenario, List<(string Text, ReportScene Scene)> scenes)
@@ -244,6 +255,8 @@ public static class ReportBuilder
         Add("rollouts", cell.Rollouts);
         Add("seconds of computation", Math.Round(cell.Seconds, 1));
         AddAll(cell.Sampling, "sampling: ");
+        AddAll(cell.Counts, "counted: ");
+        Add("may stop early", cell.Stopping is { } stop ? string.Create(CultureInfo.InvariantCulture, $"when the confidence sequence of strict success is {stop.Rule.Width} wide; {stop.Planned} episodes were planned") : null);
         if (cell.Model is { } model)
         {
             Add("model", model.File);
@@ -293,7 +306,12 @@ public static class ReportBuilder
         var missing = evidence.Where(e => e is { Outcomes: null }).Select(e => e!.Cell.Id).ToArray();
         if (missing.Length > 0)
         {
-            yield return $"Rollouts of {missing.Length} cells are not in the folder: no curves and no trajectories of {string.Join(", ", missing.Take(5))}{(missing.Length > 5 ? ", ..." : "")}.";
+            yield return $"Rollouts of {missing.Length} cells are not in the folder: no trajectories and no comparison of {string.Join(", ", missing.Take(5))}{(missing.Length > 5 ? ", ..." : "")}.";
+        }
+
+        if (cells.Any(c => c.Stopping is not null))
+        {
+            yield return "Cells could stop early: the interval of their strict success is that of a confidence sequence, which allows for it; the other intervals of a cell do not.";
         }
 
         var trained = cells.Where(c => c.Model?.TrainingSeed is not null).ToArray();

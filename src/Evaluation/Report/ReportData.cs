@@ -120,11 +120,11 @@ public sealed record ReportGroup
     /// <summary>Joint modes; null where the scenario tells none apart.</summary>
     public ReportModes? Modes { get; init; }
 
-    /// <summary>Share of episodes by smallest distance of a pair; null without rollouts or with one agent.</summary>
-    public ReportCurve? PairCurve { get; init; }
+    /// <summary>Collisions over thresholds, of all its episodes.</summary>
+    public required ReportCurves Curves { get; init; }
 
-    /// <summary>Share of episodes by smallest distance to an obstacle's centre; null without rollouts or obstacles.</summary>
-    public ReportCurve? ObstacleCurve { get; init; }
+    /// <summary>The experts' own, where they are at hand.</summary>
+    public ReportCurves? ExpertCurves { get; init; }
 }
 
 /// <summary>Joint modes of a row.</summary>
@@ -132,6 +132,12 @@ public sealed record ReportGroup
 /// <param name="Shares">Estimates over all episodes of the row.</param>
 /// <param name="Experts">The experts' shares, or null.</param>
 public sealed record ReportModes(string[] Names, double?[][] Shares, double[]? Experts);
+
+/// <summary>Collision curves, see <see cref="CollisionCurves"/>.</summary>
+/// <param name="Pair">Over the smallest distance of a pair; null with one agent.</param>
+/// <param name="Obstacle">Over the smallest distance to an obstacle's centre; null without obstacles.</param>
+/// <param name="Clearance">Over both together, less what is to be kept.</param>
+public sealed record ReportCurves(ReportCurve? Pair, ReportCurve? Obstacle, ReportCurve? Clearance);
 
 /// <summary>Share of episodes whose smallest distance is below a threshold, at each of a row of thresholds.</summary>
 /// <param name="At">Thresholds [m], ascending.</param>

@@ -100,15 +100,14 @@ export function along(data: Series<AxisPoint[]>[], column: Column, axis: string)
   });
 }
 
-/** Share of episodes below a distance, as steps with pointwise intervals. */
-export function curves(data: Series<Curve>[], limits: Limit[], kind: "pair" | "obstacle"): (width: number) => Element {
-  const marks = limits.map(l => ({ x: kind === "pair" ? l.pair : l.obstacle, name: l.name })).filter((l): l is { x: number; name: string } => l.x !== undefined);
+/** Share of episodes below a distance, as steps with pointwise intervals; marked: the thresholds that tables quote. */
+export function curves(data: Series<Curve>[], label: string, marks: { x: number; name: string }[]): (width: number) => Element {
   // Limits that share a value share a line.
   const named = [...new Set(marks.map(m => m.x))].sort((a, b) => a - b).map(x => ({ x, name: marks.filter(m => m.x === x).map(m => m.name).join(", ") }));
   return width => Plot.plot({
     width, height: 360, style, className: "plot", marginLeft: 58, marginBottom: 42, marginTop: 30 + 13 * Math.min(named.length, 4),
-    ariaLabel: `share of episodes by smallest ${kind} distance`,
-    x: { label: kind === "pair" ? "threshold: smallest distance of a pair [m]" : "threshold: smallest distance to an obstacle's centre [m]", nice: false },
+    ariaLabel: `share of episodes by ${label}`,
+    x: { label: `threshold: ${label}` },
     y: { label: "episodes below the threshold [%]", percent: true, domain: [0, 100], grid: true },
     marks: [
       Plot.ruleY([0], { stroke: "var(--line)" }),

@@ -22,6 +22,8 @@ export interface Scene {
 
 export interface Curve { at: number[]; shares: number[]; low: number[]; high: number[]; episodes: number }
 
+export interface Curves { pair?: Curve; obstacle?: Curve; clearance?: Curve }
+
 export interface Group {
   labels: string[];
   scenario: string;
@@ -33,8 +35,8 @@ export interface Group {
   values: Record<string, Estimate>;
   experts: Record<string, number>;
   modes?: { names: string[]; shares: Estimate[]; experts?: number[] };
-  pairCurve?: Curve;
-  obstacleCurve?: Curve;
+  curves: Curves;
+  expertCurves?: Curves;
 }
 
 export interface Episode { index: number; mode?: string; contact: boolean; missed: boolean; minimumPair?: number }

@@ -1,7 +1,7 @@
 import "./style.css";
 import { along, chart, curves, dots, expertLook, modes, type ModeBar, profiles, swatch } from "./charts";
-import { type Cell, type Column, type Estimate, type Group, readReport } from "./data";
-import { choice, format, h, interval, plain, probability, section } from "./dom";
+import { type Cell, type Column, type Curves, type Estimate, type Group, readReport } from "./data";
+import { choice, format, h, interval, probability, section } from "./dom";
 import { Player } from "./player";
 import { Slice } from "./slice";
 
@@ -164,19 +164,28 @@ function alongAxes(): HTMLElement | null {
 }
 
 function collisions(): HTMLElement | null {
-  if (!groups.some(g => g.pairCurve || g.obstacleCurve)) {
+  const kinds: { key: keyof Curves; text: string; label: string }[] = [
+    { key: "pair", text: "of a pair of agents", label: "smallest distance of a pair [m]" },
+    { key: "obstacle", text: "to an obstacle's centre", label: "smallest distance to an obstacle's centre [m]" },
+    { key: "clearance", text: "beyond what is to be kept, both", label: "smallest clearance of pair and obstacle [m]" },
+  ];
+  const there = kinds.filter(k => groups.some(g => g.curves[k.key]));
+  if (there.length === 0) {
     return null;
   }
-  let kind: "pair" | "obstacle" = groups.some(g => g.pairCurve) ? "pair" : "obstacle";
+  let kind = there[0]!;
   const part = live(again => {
-    const of = (g: Group | undefined) => kind === "pair" ? g?.pairCurve : g?.obstacleCurve;
-    const data = slice.series.flatMap(s => { const points = of(slice.group(s.name)); return points ? [{ ...s, points }] : []; });
-    const scene = slice.series.map(s => slice.group(s.name)).find(g => of(g))?.scene;
+    const data = slice.series.flatMap(s => { const points = slice.group(s.name)?.curves[kind.key]; return points ? [{ ...s, points }] : []; });
+    const first = slice.series.map(s => slice.group(s.name)).find(g => g?.curves[kind.key]);
+    const expert = first?.expertCurves?.[kind.key];
+    const limits = first ? report.scenes[first.scene]!.limits : [];
+    const marks = kind.key === "clearance" ? [{ x: 0, name: "to be kept" }] : limits.flatMap(l => { const x = kind.key === "pair" ? l.pair : l.obstacle; return x === undefined ? [] : [{ x, name: l.name }]; });
     return [
-      h("div", { class: "controls" }, groups.some(g => g.pairCurve) && groups.some(g => g.obstacleCurve) && choice("distance", [{ value: "pair", text: "of a pair of agents" }, { value: "obstacle", text: "to an obstacle's centre" }], kind, v => { kind = v as typeof kind; again(); })),
-      slice.legend(),
-      data.length > 0 && scene !== undefined
-        ? chart("curves", `Steps from the smallest distance of each of ${plain(data[0]!.points.episodes)} episodes; the band is Wilson's 95 % interval at each threshold. Dashed: the limits that the tables quote.`, curves(data, report.scenes[scene]!.limits, kind))
+      h("div", { class: "controls" }, there.length > 1 && choice("distance", there.map(k => ({ value: k.key, text: k.text })), kind.key, v => { kind = there.find(k => k.key === v)!; again(); })),
+      slice.legend(expert !== undefined),
+      data.length > 0
+        ? chart("curves", `Counted at ${data[0]!.points.at.length} thresholds from the smallest distance of each of ${data[0]!.points.episodes} episodes; the band is Wilson's 95 % interval at each. Dashed: the limits that the tables quote.`,
+          curves([...data, ...(expert ? [{ name: "experts", look: expertLook, points: expert }] : [])], kind.label, marks))
         : h("p", { class: "muted" }, "No row with these labels has such distances."),
     ];
   });
