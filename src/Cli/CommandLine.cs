@@ -33,6 +33,8 @@ internal static class CommandLine
             ExpertsVerb.Create(),
             TrainVerb.Create(),
             EvaluateVerb.Create(),
+            SweepVerb.Create(),
+            ReportVerb.Create(),
             DoctorVerb.Create(),
         };
         if (args.Length == 0)
@@ -55,6 +57,7 @@ internal static class CommandLine
         using var interrupt = new CancellationTokenSource();
         using var onInterrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Stop);
         using var onTerminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Stop);
+        ChildProgram.StopWithParent(interrupt);
         try
         {
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interrupt.Token);

@@ -71,6 +71,11 @@ internal static partial class DoctorVerb
             new("OpenBLAS with threads", "train, test", Torch() is { } torch && torch.StartsWith("CMAKE", StringComparison.Ordinal) ? "libtorch's own" : OpenBlas(), Apt("libopenblas0-pthread")),
             // Built on first use, so its absence keeps nobody from training.
             new("libtorch binding", "", File.Exists(native) ? "built" : "built by the first 'mimicd train'", ""),
+            new("node (18 or newer)", "report, test", Output("node", "--version"), Apt("nodejs")),
+            new("npm", "report, test", Output("npm", "--version"), Apt("npm")),
+            // Built on first use as well.
+            new("the report's script", "", File.Exists(Path.Combine(ReportVerb.Assets, "report.js")) ? "built" : "built by the first 'mimicd report'", ""),
+            new("chromium", "test", Output("/usr/bin/chromium", "--version"), Apt("chromium")),
             new("python3, numpy, scipy, torch", "test", Output("/usr/bin/python3", "-c", "import numpy, scipy, torch; print('numpy', numpy.__version__ + ', scipy', scipy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-scipy python3-torch")),
         ];
     }

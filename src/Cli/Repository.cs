@@ -13,6 +13,15 @@ internal static class Repository
     /// <summary>A file of the repository by its path from the root.</summary>
     public static string File(params string[] parts) => Path.Combine([Root, .. parts]);
 
+    /// <summary>A bare name means a file that comes with the program; anything with a slash or an ending is a path.</summary>
+    /// <param name="folder">Where such files lie: <c>scenarios</c>, <c>presets</c>, <c>sweeps</c>.</param>
+    /// <param name="name">Name or path.</param>
+    public static string Shipped(string folder, string name)
+        => IsPath(name) ? name : File(folder, name + ".json");
+
+    /// <summary>Whether a name is a path and not the bare name of something that comes with the program.</summary>
+    public static bool IsPath(string name) => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal);
+
     private static string Find()
     {
         if (Environment.GetEnvironmentVariable("MIMICD_ROOT") is { Length: > 0 } given)

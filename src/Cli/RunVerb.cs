@@ -16,9 +16,11 @@ internal static class RunVerb
 
     private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What is simulated. [default: the shipped scenarios/swap.json]", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string?> ModelFile = new("--model") { Description = "The agents' policies. [default for the swap: the shipped models/swap.safetensors]", HelpName = "FILE" };
-    private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal).", HelpName = "NAME" };
+    private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal) or reciprocal (and keep clear of others and obstacles).", HelpName = "NAME" };
+    private static readonly Option<string[]> Partners = new("--partner") { Description = $"Somebody else in one agent's place, counted from 1, as in 2=straight: {Partner.Choices}. May be given several times.", HelpName = "PLACE=WHO", DefaultValueFactory = _ => [] };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
     private static readonly Option<int?> Agents = new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
+    private static readonly Option<string[]> Set = new("--set") { Description = "Changes one value of the scenario, as in scenario.sensing.noise=0.1. May be given several times.", HelpName = "scenario.KEY=VALUE", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
     private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones; or demonstrations, whose starts are taken in turn.", HelpName = "FILE.npy|DIR" };
     private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones; or demonstrations, whose ends are taken in turn.", HelpName = "FILE.npy|DIR" };
@@ -46,7 +48,7 @@ internal static class RunVerb
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Episodes, Agents, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
+            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
         };
         command.SetAction(RunAsync);
         return command;
@@ -56,7 +58,7 @@ internal static class RunVerb
     {
         // Everything that can be refused is refused before the first tick.
         var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap.json");
-        var scenario = Scenario.Load(scenarioFile);
+        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
         if (parsed.GetValue(Agents) is { } agents)
         {
             scenario = scenario.WithAgents(agents);
@@ -70,12 +72,14 @@ internal static class RunVerb
         var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
-        var options = new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Sampling = crew.Sampling, Starts = starts, Goals = goals, Threads = threads };
+        Partner[] partners = [.. parsed.GetValue(Partners)!.Select(p => Partner.Parse(p, scenario, "--partner"))];
+        var cast = new Cast(scenario, crew.Player, partners);
+        var options = cast.Into(new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Starts = starts, Goals = goals, Threads = threads });
 
-        Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}, seed {options.Seed}");
-        await using var host = new LocalHost(crew.Policies, threads);
+        Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
+        await using var host = new LocalHost(cast.Policy, threads);
         var result = await Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1,
-            progress => Simulation.RunAsync(scenario, crew.Sensor, options, host, new Ticks(progress), cancellation));
+            progress => Simulation.RunAsync(scenario, cast.Sensor, options, host, new Ticks(progress), cancellation));
 
         var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
         var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
@@ -85,7 +89,7 @@ internal static class RunVerb
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
         Print(result, figures, baseline, parsed.GetValue(Full), speed, messages);
         var summary = new RunResult(
-            Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, options.Seed, crew.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
+            Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
         Save(output, json, scenario, result, paths, figures, summary);
         if (!result.Completed)
@@ -95,6 +99,14 @@ internal static class RunVerb
         }
 
         return 0;
+    }
+
+    private static JsonChange ScenarioChange(string text)
+    {
+        const string Prefix = "scenario.";
+        var change = JsonChange.Parse(text, "--set");
+        InvalidInputException.Require(change.Key.StartsWith(Prefix, StringComparison.Ordinal), "--set", "", "scenario.KEY=VALUE", text);
+        return change with { Key = change.Key[Prefix.Length..] };
     }
 
     private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages)
@@ -178,8 +190,8 @@ internal static class RunVerb
     private static double[][][] Nested(NdArray<double> places)
         => [.. places.Data.Chunk(places.Shape[1] * places.Shape[2]).Select(episode => episode.Chunk(places.Shape[2]).ToArray())];
 
-    /// <summary>The agents' side of a run: policies, what they sense, and how they sample.</summary>
-    private sealed record Crew(string Name, Func<AgentId, IPolicy> Policies, SensorSpec Sensor, SamplingSpec Sampling, Model? Model, string? Policy)
+    /// <summary>Who takes every place that no partner takes.</summary>
+    private sealed record Crew(string Name, Player Player, Model? Model, string? Policy)
     {
         public ModelSummary? ModelSummary => Model is null ? null : new ModelSummary(Path.GetFullPath(Model.Path), Model.Sha256, Model.Spec.Scenario, Model.Spec.Provenance);
 
@@ -189,11 +201,7 @@ internal static class RunVerb
             InvalidInputException.Require(file is null || policy is null, "--policy", "", "either a policy or a model", "both");
             if (policy is not null)
             {
-                var sensor = scenario.DefaultSensor;
-                InvalidInputException.Require(policy == "straight", "--policy", "", "straight", policy);
-                InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, "--policy", "dynamics.action", "position", scenario.Dynamics.Action);
-                var straight = new ConstantVelocityPolicy(sensor, Speed(scenario), scenario.TimeStep);
-                return new Crew($"policy {policy}", _ => straight, sensor, new SamplingSpec(), null, policy);
+                return new Crew($"policy {policy}", ScriptedPolicies.Create(policy, scenario, "--policy"), null, policy);
             }
 
             if (file is null)
@@ -208,15 +216,8 @@ internal static class RunVerb
             RefuseUnused(parsed, method);
             var sampling = Sampled(parsed, model.Spec.Sampling);
             sampling.Validate("options", model.Spec.Plan.Actions);
-            return new Crew($"model {Path.GetFileName(file)} ({model.Sha256[..12]}: {method.Describe(sampling)})", model.Policies(sampling), model.Spec.Sensor, sampling, model, null);
-        }
-
-        /// <summary>The speed [m/s] that covers the longest way in four fifths of an episode, within the scenario's limit.</summary>
-        private static double Speed(Scenario scenario)
-        {
-            var longest = scenario.NominalBodies().Max(b => PathSet.Distance(b.Start, b.Goal));
-            var speed = longest / (0.8 * (scenario.Steps - 1) * scenario.TimeStep);
-            return Math.Max(Math.Min(speed, scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), 1e-3);
+            var player = Player.Of(model, sampling);
+            return new Crew($"model {player.Name}", player, model, null);
         }
 
         /// <summary>An option that would change nothing is a misunderstanding.</summary>
@@ -270,12 +271,14 @@ internal static class RunVerb
 
     private sealed record ModelSummary(string File, string Sha256, string TrainedFor, ProvenanceSpec? Provenance);
 
+    private sealed record PartnerSummary(int Place, string Who, string Identity);
+
     private sealed record RunMessages(long WorldToAgents, long AgentsToWorld, long BetweenAgents);
 
     private sealed record RunSpeed(double WallSeconds, double AgentStepsPerSecond, double PlansPerSecond, int Threads);
 
     private sealed record RunResult(
-        string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
+        string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, PartnerSummary[] Partners, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
         string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals);

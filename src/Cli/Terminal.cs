@@ -24,11 +24,16 @@ internal static class Terminal
         => DetailedProgressAsync(what, unit, total, progress => work(new WithoutDetail(progress)));
 
     /// <summary>The same for work that has more to say than how many are done.</summary>
-    public static async Task<T> DetailedProgressAsync<T>(string what, string unit, long total, Func<IProgress<Advance>, Task<T>> work)
+    /// <param name="what">What is done.</param>
+    /// <param name="unit">What is counted.</param>
+    /// <param name="total">How many there are.</param>
+    /// <param name="work">Does it.</param>
+    /// <param name="lines">Lines in all where the terminal is none.</param>
+    public static async Task<T> DetailedProgressAsync<T>(string what, string unit, long total, Func<IProgress<Advance>, Task<T>> work, int lines = PlainLines)
     {
         if (Console.IsErrorRedirected || !Error.Profile.Capabilities.Ansi)
         {
-            return await work(new PlainProgress(what, unit, total));
+            return await work(new PlainProgress(what, unit, total, lines));
         }
 
         return await Error.Progress().AutoClear(true)
@@ -92,7 +97,7 @@ internal static class Terminal
         }
     }
 
-    private sealed class PlainProgress(string what, string unit, long total) : IProgress<Advance>
+    private sealed class PlainProgress(string what, string unit, long total, int inAll) : IProgress<Advance>
     {
         private readonly Lock _gate = new();
         private long _lines;
@@ -101,7 +106,7 @@ internal static class Terminal
         {
             lock (_gate)
             {
-                var lines = total <= 0 ? 0 : value.Done * PlainLines / total;
+                var lines = total <= 0 ? 0 : value.Done * inAll / total;
                 if (lines > _lines)
                 {
                     _lines = lines;

@@ -43,11 +43,11 @@ internal static class TrainVerb
         };
         verb.SetAction(async (parsed, cancellation) =>
         {
-            var scenario = Scenario.Load(Shipped(parsed.GetValue(scenarioName)!, "scenarios"));
+            var scenario = Scenario.Load(Repository.Shipped("scenarios", parsed.GetValue(scenarioName)!));
             var name = parsed.GetValue(preset)!;
             var changes = parsed.GetValue(steps) is { } n ? [.. parsed.GetValue(set)!, $"training.steps={n}"] : parsed.GetValue(set)!;
             var overlay = parsed.GetValue(method) is { } asked ? Method(asked) : null;
-            var chosen = TrainingPreset.Load(Shipped(name, "presets"), changes, overlay);
+            var chosen = TrainingPreset.Load(Repository.Shipped("presets", name), changes, overlay);
             var model = parsed.GetValue(output)!;
             InvalidInputException.Require(model.EndsWith(".safetensors", StringComparison.Ordinal), "--out", "", "a file name that ends in .safetensors", model);
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
@@ -89,12 +89,9 @@ internal static class TrainVerb
         return verb;
     }
 
-    /// <summary>A bare name means a file that comes with the program; anything with a slash or an ending is a path.</summary>
-    private static string Shipped(string name, string folder) => IsPath(name) ? name : Repository.File(folder, name + ".json");
-
     private static TrainingMethod Method(string name)
     {
-        if (IsPath(name))
+        if (Repository.IsPath(name))
         {
             return TrainingMethod.Load(name);
         }
@@ -117,8 +114,6 @@ internal static class TrainVerb
             return "those in presets/methods";
         }
     }
-
-    private static bool IsPath(string name) => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal);
 
     private sealed class Describe(IProgress<Terminal.Advance> progress) : IProgress<TrainingProgress>
     {

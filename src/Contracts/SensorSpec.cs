@@ -31,7 +31,7 @@ public enum OtherOrder
 /// <summary>How other agents are sensed.</summary>
 public sealed record OthersSpec
 {
-    /// <summary>Slots (k). Slots beyond the agents in sight are filled with zeros and presence 0. At least 1.</summary>
+    /// <summary>Slots (k). Slots beyond the agents in sight are filled with zeros and presence 0. At least 1; in a preset also 0, which is all others of the scenario (<see cref="SensorSpec.FittedTo"/>).</summary>
     public int Count { get; init; } = 1;
 
     /// <summary>Which other agent fills which slot. Default: nearest first.</summary>
@@ -59,7 +59,7 @@ public sealed record OthersSpec
 /// <summary>How disc obstacles are sensed: per slot the unit vector towards the centre [D] and the clearance to the surface [m], nearest surface first.</summary>
 public sealed record ObstaclesSpec
 {
-    /// <summary>Slots. Slots beyond the scenario's obstacles are zeros. At least 1.</summary>
+    /// <summary>Slots. Slots beyond the scenario's obstacles are zeros. At least 1; in a preset also 0, which is all of the scenario's (<see cref="SensorSpec.FittedTo"/>).</summary>
     public int Count { get; init; } = 1;
 }
 
@@ -113,6 +113,15 @@ public sealed record SensorSpec
     [JsonIgnore]
     public int FrameSize => Dimensions + (Velocity ? Dimensions : 0) + (Heading ? 2 : 0) + (Goal is null ? 0 : Dimensions)
         + (Others?.Count ?? 0) * OtherSize + ObstaclesSize;
+
+    /// <summary>The same layout with as many slots as there are others and obstacles where it says 0, and without the part where there are none.</summary>
+    /// <param name="agents">Agents an episode (N).</param>
+    /// <param name="obstacles">Obstacles of the scenario.</param>
+    public SensorSpec FittedTo(int agents, int obstacles) => this with
+    {
+        Others = Others is not { Count: 0 } ? Others : agents > 1 ? Others with { Count = agents - 1 } : null,
+        Obstacles = Obstacles is not { Count: 0 } ? Obstacles : obstacles > 0 ? Obstacles with { Count = obstacles } : null,
+    };
 
     /// <summary>Names of a frame's numbers, [<see cref="FrameSize"/>], such as <c>self.position.x</c>, <c>other0.velocity.y</c>, <c>obstacle0.clearance</c>.</summary>
     public string[] FeatureNames()

@@ -33,7 +33,7 @@ public sealed record TrainingRunOptions
     /// <summary><c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</summary>
     public string Device { get; init; } = "cpu";
 
-    /// <summary>Steps between checkpoints, at least 1.</summary>
+    /// <summary>Steps between checkpoints, at least 1. Of an adversarial round those of the policies count, and it is checkpointed after the round.</summary>
     public int CheckpointEvery { get; init; } = 1000;
 
     /// <summary>Steps between metrics, at least 1.</summary>
@@ -95,6 +95,7 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
+        preset = preset.FittedTo(scenario);
         // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
         TorchRuntime.SetThreads(options.Threads);
@@ -290,11 +291,12 @@ public static class Trainer
                 networks.Parameters.RestartFromAverage();
             }
 
+            var saved = adversary!.PolicySteps;
             while (step < training.TotalSteps && !cancellationToken.IsCancellationRequested)
             {
                 step++;
                 var before = clock.Elapsed.TotalSeconds;
-                var (loss, norm, figures) = adversary!.Round(step);
+                var (loss, norm, figures) = adversary.Round(step);
                 if (!double.IsFinite(loss) || !double.IsFinite(norm))
                 {
                     throw new InvalidInputException($"training diverged in adversarial round {step - training.Steps}; try a lower training.adversarial.policyRate");
@@ -303,9 +305,10 @@ public static class Trainer
                 _loss = loss;
                 var perSecond = 1 / Math.Max(clock.Elapsed.TotalSeconds - before, 1e-9);
                 Report(new TrainingProgress(step, training.TotalSteps, loss, norm, training.Adversarial!.PolicyRate, perSecond * adversary.Transitions, (training.TotalSteps - step) / perSecond) { Adversarial = figures });
-                if ((step - training.Steps) % options.CheckpointEvery == 0 || step == training.TotalSteps)
+                if (adversary.PolicySteps - saved >= options.CheckpointEvery || step == training.TotalSteps)
                 {
                     Save(step);
+                    saved = adversary.PolicySteps;
                 }
             }
 

@@ -1,9 +1,8 @@
-using System.Text.Json;
-using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Training.Adversarial;
+using MimicD.World;
 
 namespace MimicD.Training;
 
@@ -175,67 +174,40 @@ public sealed record TrainingPreset
     public static TrainingPreset Load(string path, IEnumerable<string> changes, TrainingMethod? method = null)
     {
         ArgumentNullException.ThrowIfNull(changes);
-        var text = StrictJson.ReadText(path);
-
-        // Parsed once as it stands, so that an error in the file is told from an error in a change.
-        var preset = StrictJson.Parse<TrainingPreset>(text, path);
-        var where = path;
-        var root = JsonNode.Parse(text, documentOptions: new JsonDocumentOptions { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true })!;
+        var (text, where) = (StrictJson.ReadText(path), path);
         if (method is not null)
         {
-            where = method.Path;
-            method.ApplyTo(root.AsObject());
-            preset = StrictJson.Parse<TrainingPreset>(root.ToJsonString(), where);
+            // Parsed once as it stands, so that an error in the file is told from an error in the method.
+            _ = StrictJson.Parse<TrainingPreset>(text, path);
+            var root = JsonChange.Tree(text).AsObject();
+            method.ApplyTo(root);
+            (text, where) = (root.ToJsonString(), method.Path);
         }
 
-        foreach (var change in changes)
-        {
-            where = $"--set {change}";
-            Apply(root, change);
-            preset = StrictJson.Parse<TrainingPreset>(root.ToJsonString(), where);
-        }
-
-        preset.Validate(where);
+        var (preset, blame) = JsonChange.Read<TrainingPreset>(text, where, changes.Select(c => JsonChange.Parse(c, "--set")));
+        preset.Validate(blame);
         return preset;
+    }
+
+    /// <summary>The same preset with as many slots for others and obstacles as a scenario has, where it leaves their number open.</summary>
+    public TrainingPreset FittedTo(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return this with { Model = Model with { Sensor = Model.Sensor.FittedTo(scenario.Agents, scenario.Obstacles.Length) } };
     }
 
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
     {
-        Model.Sensor.Validate(where);
+        // Until the scenario is known, one other and one obstacle stand for all of them.
+        var sensor = Model.Sensor.FittedTo(agents: 2, obstacles: 1);
+        sensor.Validate(where);
         Model.Plan.Validate(where);
-        PlanLayout.Validate(where, Model.Sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
+        PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
         ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);
         Training.Validate(where, Model);
-    }
-
-    private static void Apply(JsonNode root, string change)
-    {
-        var equals = change.IndexOf('=', StringComparison.Ordinal);
-        InvalidInputException.Require(equals > 0, "--set", "", "KEY=VALUE", change);
-        var keys = change[..equals].Split('.');
-        var at = root;
-        foreach (var key in keys[..^1])
-        {
-            at = at is JsonObject o ? o[key] ?? (o[key] = new JsonObject()) : throw InvalidInputException.Create($"--set {change}", key, "an object around it", "a value");
-        }
-
-        InvalidInputException.Require(at is JsonObject, $"--set {change}", keys[^1], "an object around it", "a value");
-        var value = change[(equals + 1)..];
-        JsonNode? node;
-        try
-        {
-            node = JsonNode.Parse(value);
-        }
-        catch (JsonException)
-        {
-            // A bare word is a string: --set model.network.kind=mlp.
-            node = JsonValue.Create(value);
-        }
-
-        ((JsonObject)at!)[keys[^1]] = node;
     }
 }

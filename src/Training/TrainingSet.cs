@@ -33,6 +33,7 @@ public sealed class TrainingSet
         ArgumentNullException.ThrowIfNull(demonstrations);
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(preset);
+        preset = preset.FittedTo(scenario);
         demonstrations.RequireFits(scenario, "demonstrations");
         InvalidInputException.Require(demonstrations.Dimensions == preset.Model.Sensor.Dimensions, "demonstrations", "dimensions", $"{preset.Model.Sensor.Dimensions} as in the preset", demonstrations.Dimensions);
         InvalidInputException.Require(preset.Model.Plan.Of != PlanOf.Joint || scenario.Sensing.IsPerfect, "preset", "plan.of", $"own or all, because in scenario {scenario.Name} the others are not sensed exactly", "joint");

@@ -1,3 +1,5 @@
+using System.Runtime.InteropServices;
+using System.Security.Cryptography;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -11,6 +13,38 @@ namespace MimicD.World;
 /// <param name="Modes">Joint modes [E], from 1; 0 where unknown. Null where they were not told apart.</param>
 public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, NdArray<double> Starts, NdArray<double> Goals, int[]? Modes = null)
 {
+    /// <summary>SHA-256, hexadecimal, over the shape (int32) and the float bits of positions, little-endian.</summary>
+    public static string Hash(NdArray<float> positions)
+    {
+        ArgumentNullException.ThrowIfNull(positions);
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        hash.AppendData(MemoryMarshal.AsBytes(positions.Shape.AsSpan()));
+        hash.AppendData(MemoryMarshal.AsBytes(positions.Data.AsSpan()));
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+    }
+
+    /// <summary>The episodes of several sets of rollouts, one set after the other.</summary>
+    /// <param name="parts">At least one; all of one scenario, so that shapes differ in the number of episodes alone.</param>
+    public static Rollouts Join(IReadOnlyList<Rollouts> parts)
+    {
+        ArgumentNullException.ThrowIfNull(parts);
+        if (parts.Any(p => !p.Positions.Shape.AsSpan(1).SequenceEqual(parts[0].Positions.Shape.AsSpan(1)) || !p.Actions.Shape.AsSpan(1).SequenceEqual(parts[0].Actions.Shape.AsSpan(1))))
+        {
+            throw new ArgumentException($"rollouts of different shapes cannot be joined: {string.Join(", ", parts.Select(p => p.Positions.ShapeText))}", nameof(parts));
+        }
+
+        return new Rollouts(
+            Joined(parts.Select(p => p.Positions)), Joined(parts.Select(p => p.Actions)), Joined(parts.Select(p => p.Starts)), Joined(parts.Select(p => p.Goals)),
+            parts.All(p => p.Modes is not null) ? [.. parts.SelectMany(p => p.Modes!)] : null);
+
+        static NdArray<T> Joined<T>(IEnumerable<NdArray<T>> arrays)
+            where T : unmanaged
+        {
+            NdArray<T>[] all = [.. arrays];
+            return new NdArray<T>([all.Sum(a => a.Shape[0]), .. all[0].Shape[1..]], [.. all.SelectMany(a => a.Data)]);
+        }
+    }
+
     /// <summary>Writes an .npz file with <c>positions</c>, <c>actions</c>, <c>starts</c>, <c>goals</c> and, where known, <c>mode</c>; aside and renamed.</summary>
     public void Save(string path)
     {

@@ -1,3 +1,4 @@
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 using MimicD.Contracts;
 using MimicD.Numerics;
@@ -11,6 +12,7 @@ public sealed record Scenario
     public const int MaxAgents = 4096;
 
     private const int MaxRedraws = 1000;
+    private const string AgentsKey = "agents";
 
     /// <summary>Name; models and demonstrations carry it.</summary>
     public required string Name { get; init; }
@@ -86,17 +88,31 @@ public sealed record Scenario
 
     /// <summary>Reads and checks a scenario file.</summary>
     /// <exception cref="InvalidInputException">The file cannot be read, is not such JSON, has an unknown key, or a value that is out of range.</exception>
-    public static Scenario Load(string path)
+    public static Scenario Load(string path) => Load(path, []);
+
+    /// <summary>Reads and checks a scenario file with changes.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="changes">Dotted keys of the file, such as <c>sensing.noise</c>; and <c>agents</c>, which is <see cref="WithAgents"/> and is made last.</param>
+    /// <exception cref="InvalidInputException">As for <see cref="Load(string)"/>, or a change is not acceptable.</exception>
+    public static Scenario Load(string path, IReadOnlyList<JsonChange> changes)
     {
-        var scenario = StrictJson.ReadFile<Scenario>(path).Fitted();
-        scenario.Validate(path);
+        ArgumentNullException.ThrowIfNull(changes);
+        var (scenario, where) = JsonChange.Read<Scenario>(StrictJson.ReadText(path), path, changes.Where(c => c.Key != AgentsKey));
+        scenario = scenario.Fitted();
+        scenario.Validate(where);
+        foreach (var change in changes.Where(c => c.Key == AgentsKey))
+        {
+            InvalidInputException.Require(change.Value is JsonValue value && value.TryGetValue<int>(out _), change.Where, "", "a whole number", change.Value?.ToJsonString());
+            scenario = scenario.WithAgents(change.Value!.GetValue<int>());
+        }
+
         return scenario;
     }
 
     /// <summary>Reads and checks a scenario from text.</summary>
     /// <param name="text">JSON with comments.</param>
     /// <param name="where">Named in messages.</param>
-    /// <exception cref="InvalidInputException">As for <see cref="Load"/>.</exception>
+    /// <exception cref="InvalidInputException">As for <see cref="Load(string)"/>.</exception>
     public static Scenario Parse(string text, string where)
     {
         var scenario = StrictJson.Parse<Scenario>(text, where).Fitted();

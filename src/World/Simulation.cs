@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-using System.Security.Cryptography;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -68,21 +66,13 @@ public sealed record SimulationResult(
     /// SHA-256, hexadecimal, over the shape (int32) and the float bits of <see cref="Positions"/>, little-endian. Equal for equal scenario, model and
     /// seed, for any number of threads and any host, on the same processor architecture with the same math library.
     /// </summary>
-    public string TrajectoryHash { get; } = Hash(Positions);
+    public string TrajectoryHash { get; } = Rollouts.Hash(Positions);
 
     /// <summary>The arrays, to be saved or measured.</summary>
     public Rollouts ToRollouts() => new(Positions, Actions, Starts, Goals);
 
     /// <summary>Writes the arrays (<see cref="Rollouts.Save"/>).</summary>
     public void SaveRollouts(string path) => ToRollouts().Save(path);
-
-    private static string Hash(NdArray<float> positions)
-    {
-        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
-        hash.AppendData(MemoryMarshal.AsBytes(positions.Shape.AsSpan()));
-        hash.AppendData(MemoryMarshal.AsBytes(positions.Data.AsSpan()));
-        return Convert.ToHexStringLower(hash.GetHashAndReset());
-    }
 }
 
 /// <summary>Runs agents in a simulated world.</summary>

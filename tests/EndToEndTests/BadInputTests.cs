@@ -19,6 +19,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("experts swap", "experts", "swap")]
     [InlineData("train", "train", "swap")]
     [InlineData("evaluate", "evaluate", "somewhere")]
+    [InlineData("sweep", "sweep", "somewhere")]
     [InlineData("doctor", "doctor")]
     public async Task Every_verb_refuses_an_unknown_option(string name, params string[] verb)
         => Assert.Equal($"unknown option '--frobnicate' (see mimicd {name} --help)", (await EntryPoint.RunAsync([.. verb, "--frobnicate", "1"])).Refusal);
@@ -33,7 +34,7 @@ public sealed class BadInputTests : IDisposable
         }
 
         Assert.Equal("--noise: expected fresh, held, ar1, found loud", (await EntryPoint.RunAsync("run", "--model", Model(), "--noise", "loud")).Refusal);
-        Assert.Equal("--policy: expected straight, found bent", (await EntryPoint.RunAsync("run", "--policy", "bent")).Refusal);
+        Assert.Equal("--policy: expected straight or reciprocal, found bent", (await EntryPoint.RunAsync("run", "--policy", "bent")).Refusal);
         NothingWritten();
     }
 
@@ -58,6 +59,7 @@ public sealed class BadInputTests : IDisposable
             ["train", "swap", "--demos", none, "--out", _scratch["out.safetensors"]],
             ["train", "swap", "--demos", Demonstrations(), "--preset", none + ".json", "--out", _scratch["out.safetensors"]],
             ["evaluate", none, "--scenario", Swap],
+            ["sweep", none + ".json", "--out", _scratch["out"]],
             ["evaluate", Rollouts(), "--scenario", none + ".json"],
             ["evaluate", Rollouts(), "--scenario", Swap, "--demos", none],
         })

@@ -22,7 +22,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task Help_of_every_verb_has_an_example()
     {
-        foreach (var verb in new[] { "run", "experts", "train", "evaluate", "doctor" })
+        foreach (var verb in new[] { "run", "experts", "train", "evaluate", "sweep", "report", "doctor" })
         {
             Assert.Matches("Examples?: mimicd " + verb, (await EntryPoint.RunAsync(verb, "--help")).Success);
         }

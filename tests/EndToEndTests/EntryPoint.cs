@@ -52,6 +52,8 @@ internal static class EntryPoint
     {
         var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "mimicd.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["MIMICD_ROOT"] = Root;
+        // The tests run this program and not what the entry script would build.
+        start.Environment.Remove("MIMICD_ENTRY");
         return Process.Start(start)!;
     }
 

@@ -188,6 +188,18 @@ public sealed class TrainingSetTests
         Assert.Throws<InvalidInputException>(() => new TrainingSet(new World.DemonstrationSet(unlabelled.Positions, null, [1, 0, 2, 2], unlabelled.Meta), Samples.Swap, preset));
     }
 
+    [Fact]
+    public void Slots_that_a_preset_leaves_open_are_as_many_as_the_scenario_has()
+    {
+        var preset = Samples.Preset();
+        TrainingPreset With(int others, int obstacles) => preset with { Model = preset.Model with { Sensor = preset.Model.Sensor with { Others = preset.Model.Sensor.Others! with { Count = others }, Obstacles = new ObstaclesSpec { Count = obstacles } } } };
+        var open = With(0, 0);
+        open.Validate("preset");
+        Assert.Equal(StrictJson.Format(With(1, 1)), StrictJson.Format(open.FittedTo(Samples.Swap)));
+        Assert.Equal(StrictJson.Format(new TrainingSet(Samples.Demonstrations(2), Samples.Swap, With(1, 1)).Spec), StrictJson.Format(new TrainingSet(Samples.Demonstrations(2), Samples.Swap, open).Spec));
+        Assert.Null(open.FittedTo(Samples.Swap with { Obstacles = [] }).Model.Sensor.Obstacles);
+    }
+
     [Theory]
     [InlineData(PlanOf.All, Frame.Absolute)]
     [InlineData(PlanOf.All, Frame.Relative)]

@@ -35,7 +35,6 @@ internal sealed class AdversarialTraining : IDisposable
     private readonly ClippedSurrogate _surrogate;
     private readonly ulong _seed;
     private readonly int _agents;
-    private long _policySteps;
 
     /// <summary>Prepares the rounds.</summary>
     /// <param name="demonstrations">Joint demonstrations.</param>
@@ -61,6 +60,9 @@ internal sealed class AdversarialTraining : IDisposable
     /// <summary>Transitions of all agents in a round.</summary>
     public int Transitions { get; private set; }
 
+    /// <summary>Steps of the policies so far.</summary>
+    public long PolicySteps { get; private set; }
+
     /// <summary>Makes one round.</summary>
     /// <param name="step">Its step in the run, above those of the warm start.</param>
     /// <returns>The discriminators' loss, the norm of the policies' last gradient, and figures.</returns>
@@ -82,7 +84,7 @@ internal sealed class AdversarialTraining : IDisposable
     {
         _discriminators.Parameters.ExportState(file, "discriminators.");
         _critic.Parameters.ExportState(file, "critic.");
-        file.Metadata["updates"] = string.Create(CultureInfo.InvariantCulture, $"{_policySteps} {_discriminators.Steps} {_critic.Steps}");
+        file.Metadata["updates"] = string.Create(CultureInfo.InvariantCulture, $"{PolicySteps} {_discriminators.Steps} {_critic.Steps}");
     }
 
     /// <summary>Takes everything back from a checkpoint.</summary>
@@ -91,7 +93,7 @@ internal sealed class AdversarialTraining : IDisposable
     {
         var updates = file.Metadata.GetValueOrDefault("updates")?.Split(' ').Select(n => long.TryParse(n, NumberStyles.None, CultureInfo.InvariantCulture, out var count) ? count : -1).ToArray();
         InvalidInputException.Require(updates is [>= 0, >= 0, >= 0], where, "updates", "three numbers", file.Metadata.GetValueOrDefault("updates"));
-        (_policySteps, _discriminators.Steps, _critic.Steps) = (updates![0], updates[1], updates[2]);
+        (PolicySteps, _discriminators.Steps, _critic.Steps) = (updates![0], updates[1], updates[2]);
         _discriminators.Parameters.ImportState(file, where, "discriminators.");
         _critic.Parameters.ImportState(file, where, "critic.");
     }
@@ -162,7 +164,7 @@ internal sealed class AdversarialTraining : IDisposable
                     entropy += h * rows.Length / ((double)order.Length * _agents);
                 }
 
-                norm = _networks.Parameters.Step(_options.PolicyRate, _training.GradientClip, constants, ++_policySteps, _options.AverageDecay);
+                norm = _networks.Parameters.Step(_options.PolicyRate, _training.GradientClip, constants, ++PolicySteps, _options.AverageDecay);
             }
         }
 

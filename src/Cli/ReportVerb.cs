@@ -1,0 +1,63 @@
+using System.CommandLine;
+using System.Globalization;
+using MimicD.Contracts;
+using MimicD.Evaluation.Report;
+using MimicD.Evaluation.Sweeps;
+using MimicD.Numerics;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd report</c>: results as one HTML file that opens offline.</summary>
+internal static class ReportVerb
+{
+    /// <summary>Where the page's script and style sheet are built: MIMICD_REPORT, which the entry script sets, or <c>build/report</c> in the repository.</summary>
+    public static string Assets => Environment.GetEnvironmentVariable("MIMICD_REPORT") is { Length: > 0 } given ? given : Repository.File("build", "report");
+
+    public static Command Create()
+    {
+        var folder = new Argument<string>("DIR") { Description = "The output folder of 'mimicd sweep', finished or not, or the folder of a 'mimicd run'." };
+        var output = new Option<string?>("--out") { Description = "The page. [default: report.html in DIR]", HelpName = "FILE" };
+        var seed = Options.Seed();
+        seed.Description = "Every resampling follows from it.";
+        var json = Options.Json();
+        json.Description = "Also write here what the page shows, machine-readable.";
+        var command = new Command("report", """
+            Writes results as one HTML file that opens offline: tables with intervals, collision curves, performance profiles, mode shares beside
+            the experts', trajectories to step through, every cell closer, and the commands that made it all.
+
+            Examples: mimicd report runs/paper
+                      mimicd report runs/latest --out swap.html
+            """)
+        {
+            folder, output, seed, json,
+        };
+        command.SetAction(async parsed =>
+        {
+            var from = parsed.GetValue(folder)!;
+            InvalidInputException.Require(Directory.Exists(from), from, "", "the folder of a sweep or of a run", "none");
+            var (run, sweep) = (RunFolder.Is(from), new SweepFolder(from));
+            InvalidInputException.Require(run || File.Exists(sweep.ManifestPath), from, "", "sweep.json of a sweep, or result.json and rollouts.npz of a run", "neither");
+            var page = Options.WritableFile(parsed.GetValue(output) ?? Path.Combine(from, "report.html"), "--out")!;
+            var data = Options.WritableFile(parsed.GetValue(json), "--json");
+            var assets = ReportAssets.Load(Assets);
+            var (number, line) = (parsed.GetValue(seed), $"mimicd report {from} --out {page} --seed {parsed.GetValue(seed)}");
+            var report = File.Exists(sweep.ManifestPath) ? await OfSweepAsync(sweep, line, number) : RunFolder.Build(from, line, number);
+            ReportPage.Write(page, report, assets);
+            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {page} ({report.Origin.Finished} cells, {new FileInfo(page).Length / 1e6:0.0} MB)"));
+            if (data is not null)
+            {
+                AtomicFile.WriteText(data, StrictJson.Format(report) + "\n");
+                Terminal.Line($"wrote {data}");
+            }
+
+            return 0;
+        });
+        return command;
+    }
+
+    private static Task<ReportData> OfSweepAsync(SweepFolder folder, string line, ulong seed)
+    {
+        var (manifest, cells) = (folder.ReadManifest(), folder.ReadCells());
+        return Terminal.ProgressAsync("reading", "cells", cells.Length, progress => Task.FromResult(ReportBuilder.Build(folder, manifest, cells, line, seed, progress)));
+    }
+}

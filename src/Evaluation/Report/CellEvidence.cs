@@ -1,0 +1,87 @@
+using System.Security.Cryptography;
+using MimicD.Contracts;
+using MimicD.Evaluation.Sweeps;
+using MimicD.World;
+
+namespace MimicD.Evaluation.Report;
+
+/// <summary>What a report needs of one finished cell: its world, and, where its rollouts are there, what happened in each episode.</summary>
+internal sealed record CellEvidence
+{
+    private const double SameRate = 1e-9;
+
+    public required SweepCellResult Cell { get; init; }
+
+    public required Scenario Scenario { get; init; }
+
+    /// <summary>Null without rollouts, as all that follows.</summary>
+    public Outcomes? Outcomes { get; init; }
+
+    /// <summary>Strict success, [E].</summary>
+    public bool[]? Success { get; init; }
+
+    /// <summary>Contact, [E].</summary>
+    public bool[]? Contact { get; init; }
+
+    /// <summary>Equal for cells whose episodes have the same starts and goals.</summary>
+    public string? StartsHash { get; init; }
+
+    public ReportTrajectories? Trajectories { get; init; }
+
+    /// <summary>Reads a cell that did not fail.</summary>
+    /// <param name="folder">The sweep's folder.</param>
+    /// <param name="cell">The cell, with figures.</param>
+    /// <param name="given">Its scenario, or null to read the cell's file.</param>
+    /// <param name="cells">Cells that the report has.</param>
+    /// <exception cref="InvalidInputException">A file is malformed, or the rollouts are not those of the figures.</exception>
+    public static CellEvidence Read(SweepFolder folder, SweepCellResult cell, Scenario? given, int cells)
+    {
+        var scenario = given ?? Scenario.Load(folder.Resolve(cell.ScenarioFile));
+        if (cell.Rollouts is null || folder.Resolve(cell.Rollouts) is var path && !File.Exists(path))
+        {
+            return new CellEvidence { Cell = cell, Scenario = scenario };
+        }
+
+        var (paths, goals, world) = RolloutFile.Load(path, scenario);
+        var outcomes = Outcomes.Compute(world, paths, goals);
+        var contact = outcomes.Collided(world.Collision.ContactLimit);
+        bool[] success = [.. contact.Zip(outcomes.FinalToGoal, (hit, distance) => !hit && distance <= world.GoalTolerance)];
+        var found = (double)success.Count(s => s) / success.Length;
+        InvalidInputException.Require(paths.Episodes == cell.Figures!.Episodes && Math.Abs(found - cell.Figures.StrictSuccess.Value) < SameRate, path, "positions",
+            $"{cell.Figures.Episodes} episodes with strict success {cell.Figures.StrictSuccess.Value} as in the figures of cell {cell.Id}", $"{paths.Episodes} with {found}");
+        return new CellEvidence
+        {
+            Cell = cell,
+            Scenario = world,
+            Outcomes = outcomes,
+            Success = success,
+            Contact = contact,
+            StartsHash = HashOf(paths, goals),
+            Trajectories = TrajectorySample.Of(world, paths, goals, outcomes, cells),
+        };
+    }
+
+    private static string HashOf(PathSet paths, double[] goals)
+    {
+        using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
+        for (var e = 0; e < paths.Episodes; e++)
+        {
+            for (var n = 0; n < paths.Agents; n++)
+            {
+                Append(paths.At(e, n, 0));
+            }
+        }
+
+        Append(goals);
+        return Convert.ToHexStringLower(hash.GetHashAndReset());
+
+        void Append(ReadOnlySpan<double> values)
+        {
+            foreach (var value in values)
+            {
+                // Adding zero makes -0 and 0, which are the same place, the same bits.
+                hash.AppendData(BitConverter.GetBytes(value + 0.0));
+            }
+        }
+    }
+}

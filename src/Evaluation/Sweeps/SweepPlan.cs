@@ -1,0 +1,252 @@
+using System.Text.Json.Nodes;
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.Training;
+using MimicD.World;
+
+namespace MimicD.Evaluation.Sweeps;
+
+/// <summary>A sweep file made into cells. Everything that can be refused before any work is refused here.</summary>
+public sealed class SweepPlan
+{
+    private readonly string _path;
+    private readonly Func<string, string, string> _shipped;
+    private readonly Dictionary<string, Model> _models = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, SweepDemonstrations?> _demonstrations = new(StringComparer.Ordinal);
+
+    private SweepPlan(string path, SweepFile file, Func<string, string, string> shipped)
+    {
+        (_path, _shipped, File) = (path, shipped, file);
+        Cells = Expand();
+    }
+
+    /// <summary>What was asked.</summary>
+    public SweepFile File { get; }
+
+    /// <summary>The cells in the file's order: the last axis goes round fastest.</summary>
+    public IReadOnlyList<SweepCell> Cells { get; }
+
+    /// <summary>The axes with their labels.</summary>
+    public SweepAxisLabels[] Axes => Array.ConvertAll(File.Axes, a => new SweepAxisLabels(a.Name, [.. a.Choices(_path).Select(c => c.Label)]));
+
+    /// <summary>Makes the cells of a sweep.</summary>
+    /// <param name="path">The sweep file; what it names lies relative to it.</param>
+    /// <param name="file">What it says, perhaps with other episodes or another seed.</param>
+    /// <param name="shipped">The file that comes with the program by its kind (<c>scenarios</c>, <c>presets</c>) and bare name.</param>
+    /// <exception cref="InvalidInputException">A cell cannot be, or two are the same.</exception>
+    public static SweepPlan Create(string path, SweepFile file, Func<string, string, string> shipped)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        ArgumentNullException.ThrowIfNull(file);
+        ArgumentNullException.ThrowIfNull(shipped);
+        file.Validate(path);
+        return new SweepPlan(path, file, shipped);
+    }
+
+    private List<SweepCell> Expand()
+    {
+        var choices = Array.ConvertAll(File.Axes, a => a.Choices(_path));
+        var cells = new List<SweepCell>();
+        var at = new int[choices.Length];
+        var seen = new Dictionary<string, SweepCell>(StringComparer.Ordinal);
+        do
+        {
+            var labels = new OrderedDictionary<string, string>(StringComparer.Ordinal);
+            foreach (var (axis, index) in at.Index())
+            {
+                labels.Add(File.Axes[axis].Name, choices[axis][index].Label);
+            }
+
+            if (!File.Excludes(labels))
+            {
+                var cell = Cell(labels, File.Base.Concat(at.Index().SelectMany(a => choices[a.Index][a.Item].Set)));
+                if (!seen.TryAdd(cell.Id, cell))
+                {
+                    throw InvalidInputException.Create(_path, "axes", "cells that differ in what is computed (exclude one)", $"'{seen[cell.Id].Label}' and '{cell.Label}', which are the same");
+                }
+
+                cells.Add(cell);
+            }
+        }
+        while (Next(at, choices));
+        InvalidInputException.Require(cells.Count > 0, _path, "exclude", "at least one cell left", "none");
+        return cells;
+    }
+
+    private static bool Next(int[] at, IReadOnlyList<SweepChoice>[] choices)
+    {
+        for (var axis = at.Length - 1; axis >= 0; axis--)
+        {
+            if (++at[axis] < choices[axis].Count)
+            {
+                return true;
+            }
+
+            at[axis] = 0;
+        }
+
+        return false;
+    }
+
+    private SweepCell Cell(OrderedDictionary<string, string> labels, IEnumerable<KeyValuePair<string, JsonNode?>> values)
+    {
+        var where = $"{_path}: cell '{string.Join(", ", labels.Select(l => $"{l.Key} {l.Value}"))}'";
+        var keys = new SweepKeys(where, values);
+        var name = keys.Text(SweepKeys.Scenario) ?? throw InvalidInputException.Create(where, SweepKeys.Scenario, "a scenario's name or file, in base or on an axis", null);
+        var scenarioFile = Find("scenarios", name);
+        var scenario = Scenario.Load(scenarioFile, keys.ScenarioChanges());
+        var (policy, modelFile, preset) = (keys.Text(SweepKeys.Policy), keys.Text(SweepKeys.Model), keys.Text(SweepKeys.TrainingPreset));
+        if (policy is not null)
+        {
+            // Refuses what cannot be.
+            ScriptedPolicies.Create(policy, scenario, $"{where}: policy");
+        }
+
+        var model = policy is null && modelFile is not null ? LoadModel(modelFile) : null;
+        InvalidInputException.Require(policy is not null || model is not null || preset is not null, where, "", "one of policy, model and training.preset", null);
+        if (model is not null)
+        {
+            ModelFit.Require(scenario, model.Spec, model.Path);
+        }
+
+        Partner[] partners = [.. keys.Partners().Select(p => Partner.Create(p.Place, p.Who, scenario, $"{where}: {SweepKeys.Partner}{p.Place}"))];
+        SweepTraining? training = null;
+        TrainingPreset? shape = null;
+        if (policy is null && model is null)
+        {
+            (training, shape) = Training(where, keys, preset!, name, scenario);
+        }
+
+        var sampling = policy is not null ? null : Sampling(where, model?.Spec.Sampling ?? shape!.Model.Sampling, model?.Spec.Plan.Actions ?? shape!.Model.Plan.Actions, keys);
+        var demonstrations = training?.Demonstrations ?? Demonstrations(scenario);
+        var blocks = (File.Episodes + File.Block - 1) / File.Block;
+        int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
+        ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];
+        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")]);
+        return new SweepCell
+        {
+            Id = SweepCell.Digest(identity),
+            Axes = labels,
+            Scenario = scenario,
+            Policy = policy,
+            Partners = partners,
+            Model = model,
+            Training = training,
+            Sampling = sampling,
+            Demonstrations = demonstrations,
+            BlockEpisodes = episodes,
+            Stop = File.Stop,
+            Seeds = seeds,
+        };
+    }
+
+    private (SweepTraining Training, TrainingPreset Preset) Training(string where, SweepKeys keys, string presetName, string scenarioName, Scenario evaluated)
+    {
+        // What is changed in the scenario is what the policies are put to, not what they learned from: only another file, named as such, changes that.
+        var learned = keys.Text(SweepKeys.TrainingScenario) ?? scenarioName;
+        var learnedFile = Find("scenarios", learned);
+        var scenario = Scenario.Load(learnedFile);
+        var presetFile = Find("presets", presetName);
+        var changes = keys.PresetChanges();
+        foreach (var change in changes)
+        {
+            InvalidInputException.Require(change.Value is null or JsonValue, where, change.Key, "a plain value", change.Value?.ToJsonString());
+        }
+
+        string[] arguments = [.. changes.Select(c => $"{c.Key}={c.Value?.ToJsonString() ?? "null"}")];
+        var method = keys.Text(SweepKeys.TrainingMethod);
+        var preset = TrainingPreset.Load(presetFile, arguments, method is null ? null : TrainingMethod.Load(Find("presets/methods", method))).FittedTo(scenario);
+        Compatibility.Require(evaluated, preset.Model.Sensor, where);
+        InvalidInputException.Require(preset.Model.SharedWeights || evaluated.Agents == scenario.Agents, where, "agents", $"{scenario.Agents}, for which there are networks (model.sharedWeights is false)", evaluated.Agents);
+        var demonstrations = Demonstrations(scenario) ?? throw InvalidInputException.Create(where, "", $"an entry '{scenario.Name}' in experts or demos, to train on", null);
+        var seed = keys.Number(SweepKeys.TrainingSeed) ?? 1;
+        var training = new SweepTraining
+        {
+            Key = SweepCell.Digest(new TrainingIdentity(scenario, preset, seed, demonstrations.Identity)),
+            ScenarioArgument = Argument(learned, learnedFile),
+            PresetArgument = Argument(presetName, presetFile),
+            Method = method is null ? null : Argument(method, Find("presets/methods", method)),
+            Changes = arguments,
+            Seed = seed,
+            Steps = preset.Training.TotalSteps,
+            Demonstrations = demonstrations,
+        };
+        return (training, preset);
+    }
+
+    private static SamplingSpec Sampling(string where, SamplingSpec defaults, int actions, SweepKeys keys)
+    {
+        var (sampling, blame) = JsonChange.Read<SamplingSpec>(StrictJson.Format(defaults), where, keys.SamplingChanges());
+        sampling.Validate(blame, actions);
+        return sampling;
+    }
+
+    /// <summary>What of the sampling a method uses; the rest changes no number.</summary>
+    private static SamplingSpec? Counted(SamplingSpec? sampling, MethodKind? method)
+    {
+        if (sampling is null || method is not { } kind)
+        {
+            return sampling;
+        }
+
+        var unused = new SamplingSpec();
+        var solved = kind.HasSolver() ? sampling : sampling with { Solver = unused.Solver, Steps = unused.Steps };
+        return kind.HasNoise() ? solved : solved with { Noise = unused.Noise, Temperature = unused.Temperature, Correlation = unused.Correlation };
+    }
+
+    /// <summary>The demonstrations of a scenario, or null where the file gives none, or none for this number of agents.</summary>
+    private SweepDemonstrations? Demonstrations(Scenario scenario)
+    {
+        var key = $"{scenario.Name} {scenario.Agents} {scenario.Dimensions}";
+        if (!_demonstrations.TryGetValue(key, out var found))
+        {
+            _demonstrations[key] = found = Read();
+        }
+
+        return found;
+
+        SweepDemonstrations? Read()
+        {
+            if (File.Experts.TryGetValue(scenario.Name, out var recipe))
+            {
+                return new SweepDemonstrations(scenario.Name, null, recipe, SweepCell.Digest(new ExpertsIdentity(scenario.Name, recipe)));
+            }
+
+            if (!File.Demos.TryGetValue(scenario.Name, out var folder))
+            {
+                return null;
+            }
+
+            var path = Relative(folder);
+            var set = DemonstrationSet.Load(path, scenario);
+            return set.Agents == scenario.Agents && set.Dimensions == scenario.Dimensions ? new SweepDemonstrations(scenario.Name, path, null, set.ContentHash()) : null;
+        }
+    }
+
+    private Model LoadModel(string name)
+    {
+        var path = Find("models", name);
+        if (!_models.TryGetValue(path, out var model))
+        {
+            _models[path] = model = Model.Load(path);
+        }
+
+        return model;
+    }
+
+    /// <summary>A bare name means a file that comes with the program; anything else is a path.</summary>
+    private string Find(string kind, string name) => IsBare(name) ? _shipped(kind, name) : Relative(name);
+
+    private static bool IsBare(string name) => !name.Contains('/', StringComparison.Ordinal) && !name.Contains('.', StringComparison.Ordinal);
+
+    private static string Argument(string name, string file) => IsBare(name) ? name : file;
+
+    private string Relative(string path) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(_path) ?? "", path);
+
+    private sealed record CellIdentity(
+        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop, string[] Partners);
+
+    private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, ulong Seed, string Demonstrations);
+
+    private sealed record ExpertsIdentity(string Scenario, ExpertsRecipe Recipe);
+}

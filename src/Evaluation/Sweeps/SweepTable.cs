@@ -1,0 +1,104 @@
+using System.Text;
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using MimicD.Contracts;
+
+namespace MimicD.Evaluation.Sweeps;
+
+/// <summary>
+/// Results of a sweep as one table with a row a cell. Figures become columns by their JSON: an estimate is three columns (<c>strictSuccess</c>, <c>strictSuccess.low</c>,
+/// <c>strictSuccess.high</c>), a list of named things is one column a name (<c>collisions.contact.rate</c>), and a list of bare values, which has no row to stand in, is left out.
+/// </summary>
+public static class SweepTable
+{
+    /// <summary>The table as comma-separated values (RFC 4180, but lines end with a line feed).</summary>
+    /// <param name="cells">In the order of the rows.</param>
+    public static string Csv(IReadOnlyList<SweepCellResult> cells)
+    {
+        ArgumentNullException.ThrowIfNull(cells);
+        var rows = cells.Select(Row).ToArray();
+        // Columns in the order in which they first occur; a row has those that apply to it.
+        var columns = rows.SelectMany(r => r.Keys).Distinct(StringComparer.Ordinal).ToArray();
+        var text = new StringBuilder().AppendJoin(',', columns.Select(Quoted)).Append('\n');
+        foreach (var row in rows)
+        {
+            text.AppendJoin(',', columns.Select(c => Quoted(row.GetValueOrDefault(c, "")))).Append('\n');
+        }
+
+        return text.ToString();
+    }
+
+    private static Dictionary<string, string> Row(SweepCellResult cell)
+    {
+        var row = new Dictionary<string, string>(StringComparer.Ordinal) { ["id"] = cell.Id };
+        foreach (var (axis, label) in cell.Axes)
+        {
+            row[$"axis.{axis}"] = label;
+        }
+
+        row["scenario"] = cell.Scenario;
+        row["agents"] = $"{cell.Agents}";
+        row["method"] = cell.Method ?? "";
+        row["policy"] = cell.Policy ?? "";
+        row["model"] = cell.Model?.File ?? "";
+        row["trainingSeed"] = cell.Model?.TrainingSeed is { } seed ? $"{seed}" : "";
+        row["episodes"] = $"{cell.Episodes}";
+        if (cell.Figures is not null)
+        {
+            var figures = JsonSerializer.SerializeToNode(cell.Figures, StrictJson.Options)!.AsObject();
+            figures.Remove("episodes");
+            figures.Remove("agents");
+            Flatten(row, "", figures);
+        }
+
+        row["trajectoryHash"] = cell.TrajectoryHash ?? "";
+        row["seconds"] = FormattableString.Invariant($"{cell.Seconds:0.###}");
+        row["error"] = cell.Error ?? "";
+        return row;
+    }
+
+    private static void Flatten(Dictionary<string, string> row, string name, JsonNode? node)
+    {
+        switch (node)
+        {
+            case JsonObject estimate when estimate.Count == 3 && estimate.ContainsKey("value") && estimate.ContainsKey("low") && estimate.ContainsKey("high"):
+                row[name] = Number(estimate["value"]);
+                row[$"{name}.low"] = Number(estimate["low"]);
+                row[$"{name}.high"] = Number(estimate["high"]);
+                break;
+            case JsonObject many:
+                foreach (var (key, value) in many)
+                {
+                    if (key != "name")
+                    {
+                        Flatten(row, name.Length == 0 ? key : $"{name}.{key}", value);
+                    }
+                }
+
+                break;
+            case JsonArray list when list.All(e => e is JsonObject o && o["name"] is JsonValue):
+                foreach (var element in list)
+                {
+                    Flatten(row, $"{name}.{element!["name"]}", element);
+                }
+
+                break;
+            case JsonArray list when list.All(e => e is JsonObject):
+                foreach (var (index, element) in list.Index())
+                {
+                    Flatten(row, $"{name}.{index + 1}", element);
+                }
+
+                break;
+            case JsonValue value:
+                row[name] = Number(value);
+                break;
+            default:
+                break;
+        }
+
+        static string Number(JsonNode? value) => value?.ToString() ?? "";
+    }
+
+    private static string Quoted(string cell) => cell.AsSpan().ContainsAny(',', '"', '\n') ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
+}
