@@ -67,13 +67,13 @@ internal static class RunVerb
         var episodes = Options.Between(parsed.GetValue(Episodes), 1, MaxEpisodes, "--episodes");
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
         var crew = Crew.Load(parsed, scenario);
+        Partner[] partners = [.. parsed.GetValue(Partners)!.Select(p => Partner.Parse(p, scenario, "--partner"))];
+        var cast = new Cast(scenario, crew.Player, partners);
         var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario, last: false);
         var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario, last: true);
         var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
-        Partner[] partners = [.. parsed.GetValue(Partners)!.Select(p => Partner.Parse(p, scenario, "--partner"))];
-        var cast = new Cast(scenario, crew.Player, partners);
         var options = cast.Into(new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Starts = starts, Goals = goals, Threads = threads });
 
         Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
