@@ -50,7 +50,8 @@ internal static class EntryPoint
     /// <summary>Starts the command; its output and errors are piped.</summary>
     public static Process Start(params string[] arguments)
     {
-        var start = new ProcessStartInfo("dotnet", [Path.Combine(AppContext.BaseDirectory, "mimicd.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        // Whoever runs the tests in the background may have left SIGINT ignored, which a child inherits; some tests send it.
+        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "mimicd.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["MIMICD_ROOT"] = Root;
         // The tests run this program and not what the entry script would build.
         start.Environment.Remove("MIMICD_ENTRY");
