@@ -136,11 +136,13 @@ public sealed class AdversarialTests : IDisposable
     public void Policies_come_nearer_to_the_demonstrations()
     {
         // One step of cloning leaves policies that scatter over metres.
-        var options = new AdversarialSpec { Iterations = 30, Episodes = 16, DiscriminatorWidth = 32, DiscriminatorRate = 1e-3, DiscriminatorBatch = 128, CriticWidth = 32, CriticRate = 3e-3, PolicyRate = 3e-3, Batch = 232, DivergenceLimit = 0.1, Discount = 0.9 };
+        var options = new AdversarialSpec { Iterations = 30, Warmup = 2, Episodes = 16, DiscriminatorWidth = 32, DiscriminatorRate = 1e-3, DiscriminatorBatch = 128, CriticWidth = 32, CriticRate = 3e-3, PolicyRate = 3e-3, Batch = 232, DivergenceLimit = 0.1, Discount = 0.9 };
         var rounds = new Rounds();
         Run(Preset(options), "nearer.safetensors", rounds);
         var off = rounds.Figures.ConvertAll(f => f.Displacement);
         Assert.Equal(30, off.Count);
+        Assert.Equal([0, 0], rounds.Figures[..2].ConvertAll(f => f.Passes));
+        Assert.All(rounds.Figures[2..], f => Assert.InRange(f.Passes, 1, 4));
         Assert.True(off[^5..].Average() < 0.6 * off[..3].Average(), string.Join(" ", off.Select(x => $"{x:f2}")));
 
         var model = Model.Load(Path.Combine(_folder, "nearer.safetensors"));
@@ -156,7 +158,7 @@ public sealed class AdversarialTests : IDisposable
     [InlineData(4)]
     public void A_resumed_run_ends_with_the_same_weights_as_an_uninterrupted_one(int stopAt)
     {
-        var preset = Preset(new AdversarialSpec { Iterations = 3, Episodes = 3, DiscriminatorWidth = 8, DiscriminatorBatch = 16, DiscriminatorSteps = 2, CriticWidth = 8, Batch = 40, DivergenceLimit = 1e-4 }, steps: 3);
+        var preset = Preset(new AdversarialSpec { Iterations = 3, Warmup = 1, Episodes = 3, DiscriminatorWidth = 8, DiscriminatorBatch = 16, DiscriminatorSteps = 2, CriticWidth = 8, Batch = 40, DivergenceLimit = 1e-4 }, steps: 3);
         Run(preset, "whole.safetensors");
         using var stop = new CancellationTokenSource();
         Run(preset, "parts.safetensors", new Rounds(stopAt, stop), token: stop.Token);

@@ -26,6 +26,11 @@ public sealed record AdversarialSpec
     /// <summary>Rounds of rollouts, discriminator steps and policy steps. Default: 200.</summary>
     public int Iterations { get; init; } = 200;
 
+    /// <summary>
+    /// First rounds in which the policies stay as they are: discriminators and critic that know nothing yet would lead them away from what cloning taught. Default: 20.
+    /// </summary>
+    public int Warmup { get; init; } = 20;
+
     /// <summary>Episodes a round, side by side, each begun as a demonstration that is drawn at random. Default: 32, about 3,200 transitions an agent on the swap.</summary>
     public int Episodes { get; init; } = 32;
 
@@ -93,6 +98,7 @@ public sealed record AdversarialSpec
         void Require(bool condition, string field, string expected, object? found) => InvalidInputException.Require(condition, where, $"training.adversarial.{field}", expected, found);
         void Above(double value, string field) => Require(value > 0 && double.IsFinite(value), field, "above 0", value);
         Require(Iterations is >= 1 and <= 10_000_000, "iterations", "1 to 10000000", Iterations);
+        Require(Warmup >= 0, "warmup", "0 or more", Warmup);
         Require(Episodes is >= 1 and <= 65536, "episodes", "1 to 65536", Episodes);
         Require(Enum.IsDefined(Discriminator), "discriminator", "joint or own", Discriminator);
         Require(DiscriminatorWidth is >= 1 and <= 4096, "discriminatorWidth", "1 to 4096", DiscriminatorWidth);

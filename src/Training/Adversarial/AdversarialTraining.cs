@@ -12,8 +12,8 @@ namespace MimicD.Training.Adversarial;
 /// <param name="Return">Mean over agents and episodes of the sum of rewards, undiscounted.</param>
 /// <param name="Accuracy">Share of transitions that the discriminators judged rightly; one half is what policies aim at.</param>
 /// <param name="Divergence">Of the new policies from those of the rollouts, as of the last pass [nats].</param>
-/// <param name="Entropy">Of a policy's actions, in normalised units [nats].</param>
-/// <param name="Passes">Passes over the transitions that were made before the divergence limit.</param>
+/// <param name="Entropy">Of a policy's actions, in normalised units [nats]; 0 in a round without passes.</param>
+/// <param name="Passes">Passes over the transitions that were made before the divergence limit; 0 in the warm-up of discriminators and critic.</param>
 /// <param name="GoalDistance">Mean distance to the goal at the end of an episode [m].</param>
 /// <param name="Displacement">Mean distance to the demonstration that an episode began as, over all its ticks [m].</param>
 public sealed record AdversarialFigures(double Return, double Accuracy, double Divergence, double Entropy, int Passes, double GoalDistance, double Displacement);
@@ -139,12 +139,13 @@ internal sealed class AdversarialTraining : IDisposable
     private (double GradientNorm, double Divergence, double Entropy, int Passes) Improve(Experience experience, float[][] advantages, float[] states, float[] returns, int step)
     {
         var constants = new AdamWConstants(WeightDecay: _training.WeightDecay);
+        var waits = step - _training.Steps <= _options.Warmup;
         double norm = 0, divergence = 0, entropy = 0;
         var passes = 0;
         for (var epoch = 0; epoch < _options.Epochs; epoch++)
         {
             var order = Shuffled(experience.Rows, step, epoch);
-            var further = epoch == 0 || divergence <= _options.DivergenceLimit;
+            var further = !waits && (epoch == 0 || divergence <= _options.DivergenceLimit);
             passes += further ? 1 : 0;
             (divergence, entropy) = further ? (0, 0) : (divergence, entropy);
             for (var at = 0; at < order.Length; at += _options.Batch)
