@@ -102,7 +102,7 @@ public sealed class AdversarialTests : IDisposable
     [InlineData(DiscriminatorView.Own)]
     public void Discriminators_tell_two_laws_apart_and_reward_what_looks_demonstrated(DiscriminatorView view)
     {
-        var options = new AdversarialSpec { Discriminator = view, DiscriminatorWidth = 32, DiscriminatorRate = 3e-3, DiscriminatorSteps = 40, DiscriminatorBatch = 64 };
+        var options = new AdversarialSpec { Discriminator = view, DiscriminatorWidth = 32, DiscriminatorRate = 3e-3, DiscriminatorSteps = 40, DiscriminatorBatch = 64, InputNoise = 0.1 };
         var preset = Preset(options);
         var demonstrations = Samples.Demonstrations();
         var spec = new TrainingSet(demonstrations, Samples.Swap, preset).Spec;
@@ -136,7 +136,7 @@ public sealed class AdversarialTests : IDisposable
     public void Policies_come_nearer_to_the_demonstrations()
     {
         // One step of cloning leaves policies that scatter over metres.
-        var options = new AdversarialSpec { Iterations = 30, Warmup = 2, Episodes = 16, DiscriminatorWidth = 32, DiscriminatorRate = 1e-3, DiscriminatorBatch = 128, CriticWidth = 32, CriticRate = 3e-3, PolicyRate = 3e-3, Batch = 232, DivergenceLimit = 0.1, Discount = 0.9 };
+        var options = new AdversarialSpec { Iterations = 30, Warmup = 2, Episodes = 16, DiscriminatorSteps = 8, InputNoise = 0.1, DiscriminatorWidth = 32, DiscriminatorRate = 1e-3, DiscriminatorBatch = 128, CriticWidth = 32, CriticRate = 3e-3, PolicyRate = 3e-3, Batch = 232, DivergenceLimit = 0.1, Discount = 0.9 };
         var rounds = new Rounds();
         Run(Preset(options), "nearer.safetensors", rounds);
         var off = rounds.Figures.ConvertAll(f => f.Displacement);

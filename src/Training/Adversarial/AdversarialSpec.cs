@@ -40,20 +40,20 @@ public sealed record AdversarialSpec
     /// <summary>Width of the discriminators' two hidden layers. Default: 128, as in the paper.</summary>
     public int DiscriminatorWidth { get; init; } = 128;
 
-    /// <summary>Their learning rate. Default: 3e-4.</summary>
-    public double DiscriminatorRate { get; init; } = 3e-4;
+    /// <summary>Their learning rate. Default: 1e-3.</summary>
+    public double DiscriminatorRate { get; init; } = 1e-3;
 
-    /// <summary>Their steps a round. Default: 8.</summary>
-    public int DiscriminatorSteps { get; init; } = 8;
+    /// <summary>Their steps a round. Default: 24.</summary>
+    public int DiscriminatorSteps { get; init; } = 24;
 
     /// <summary>Transitions of each kind in one of their steps. Default: 512.</summary>
     public int DiscriminatorBatch { get; init; } = 512;
 
     /// <summary>
     /// Deviation of the noise on what discriminators are trained on, demonstrated or not, in normalised units. Demonstrations are smooth and a Gaussian policy is not, which tells
-    /// them apart without fail before the policy has learned anything; noise keeps the two laws overlapping (Arjovsky and Bottou 2017). Default: 0.1.
+    /// them apart without fail before the policy has learned anything; noise keeps the two laws overlapping (Arjovsky and Bottou 2017). Default: 0.03.
     /// </summary>
-    public double InputNoise { get; init; } = 0.1;
+    public double InputNoise { get; init; } = 0.03;
 
     /// <summary>Width of the critic's two hidden layers. Default: 128, as in the paper.</summary>
     public int CriticWidth { get; init; } = 128;
@@ -67,8 +67,8 @@ public sealed record AdversarialSpec
     /// <summary>Decay of the advantage estimate's trace (lambda; Schulman et al. 2016). Default: 0.95.</summary>
     public double Trace { get; init; } = 0.95;
 
-    /// <summary>The policies' learning rate. Default: 1e-4.</summary>
-    public double PolicyRate { get; init; } = 1e-4;
+    /// <summary>The policies' learning rate. Default: 3e-4.</summary>
+    public double PolicyRate { get; init; } = 3e-4;
 
     /// <summary>Passes over a round's transitions. Default: 4.</summary>
     public int Epochs { get; init; } = 4;
