@@ -47,16 +47,18 @@ public sealed record Partner(int Agent, string Who, string Where, Player? Player
     /// <param name="who">See <see cref="Choices"/>.</param>
     /// <param name="scenario">What is simulated.</param>
     /// <param name="where">The option or the key that named it.</param>
+    /// <param name="resolve">Where a file that is named lies, or null where it is named from the current folder.</param>
     /// <exception cref="InvalidInputException">As for <see cref="Parse"/>.</exception>
-    public static Partner Create(string place, string who, Scenario scenario, string where)
+    public static Partner Create(string place, string who, Scenario scenario, string where, Func<string, string>? resolve = null)
     {
         ArgumentNullException.ThrowIfNull(who);
+        resolve ??= path => path;
         ArgumentNullException.ThrowIfNull(scenario);
         InvalidInputException.Require(int.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= scenario.Agents, where, "", $"a place from 1 to {scenario.Agents}, the agents of scenario {scenario.Name}", place);
         var agent = number - 1;
         if (who.StartsWith(ReplayPrefix, StringComparison.Ordinal))
         {
-            var file = who[ReplayPrefix.Length..];
+            var file = resolve(who[ReplayPrefix.Length..]);
             var paths = Paths(file, agent, scenario);
             var replay = new Replay(agent, paths, file);
             replay.Require(scenario);
@@ -65,8 +67,9 @@ public sealed record Partner(int Agent, string Who, string Where, Player? Player
 
         if (who.EndsWith(ModelEnding, StringComparison.Ordinal))
         {
-            var model = Model.Load(who);
-            ModelFit.Require(scenario, model.Spec, who);
+            var file = resolve(who);
+            var model = Model.Load(file);
+            ModelFit.Require(scenario, model.Spec, file);
             return new Partner(agent, who, where, Player.Of(model), null, model.Sha256);
         }
 

@@ -27,6 +27,9 @@ public sealed record SweepCell
     /// <summary>A model that was given.</summary>
     public Model? Model { get; init; }
 
+    /// <summary>That model as the sweep's file names it.</summary>
+    public string? ModelName { get; init; }
+
     /// <summary>A model that the sweep trains.</summary>
     public SweepTraining? Training { get; init; }
 

@@ -109,7 +109,7 @@ public sealed class SweepPlan
             ModelFit.Require(scenario, model.Spec, model.Path);
         }
 
-        Partner[] partners = [.. keys.Partners().Select(p => Partner.Create(p.Place, p.Who, scenario, $"{where}: {SweepKeys.Partner}{p.Place}"))];
+        Partner[] partners = [.. keys.Partners().Select(p => Partner.Create(p.Place, p.Who, scenario, $"{where}: {SweepKeys.Partner}{p.Place}", Relative))];
         SweepTraining? training = null;
         TrainingPreset? shape = null;
         if (policy is null && model is null)
@@ -131,6 +131,7 @@ public sealed class SweepPlan
             Policy = policy,
             Partners = partners,
             Model = model,
+            ModelName = model is null ? null : modelFile,
             Training = training,
             Sampling = sampling,
             Demonstrations = demonstrations,

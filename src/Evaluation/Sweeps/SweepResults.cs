@@ -182,7 +182,7 @@ public sealed record SweepCounts(long Plans, long NetworkCalls, long Fallbacks, 
 /// <summary>The model of a cell.</summary>
 public sealed record SweepModel
 {
-    /// <summary>The file.</summary>
+    /// <summary>The file, or the shipped model's name, as the sweep's file has it; of a model that the sweep trained, relative to its folder.</summary>
     public required string File { get; init; }
 
     /// <summary>SHA-256 of the file; null where it could not be made.</summary>

@@ -455,7 +455,7 @@ public sealed class SweepRunner
 
     private static SweepModel? ModelOf(Model? model, SweepCell cell, TrainingWork? training) => model is null && cell.Training is null ? null : new SweepModel
     {
-        File = cell.Training?.File ?? model!.Path,
+        File = cell.Training?.File ?? cell.ModelName ?? model!.Path,
         Sha256 = model?.Sha256,
         TrainingSeed = cell.Training?.Seed,
         TrainingSeconds = training?.Marker?.Seconds,
