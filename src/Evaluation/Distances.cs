@@ -77,11 +77,7 @@ public static class Distances
     public static double[] FinalToGoal(PathSet paths, ReadOnlySpan<double> goals)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        if (goals.Length != paths.Episodes * paths.Agents * paths.Dimensions)
-        {
-            throw new ArgumentException($"expected {paths.Episodes} x {paths.Agents} x {paths.Dimensions} goals, found {goals.Length} numbers", nameof(goals));
-        }
-
+        paths.RequireGoals(goals);
         var result = new double[paths.Episodes];
         for (var e = 0; e < result.Length; e++)
         {

@@ -35,11 +35,7 @@ public static class Efficiency
     public static double[] TimeToGoal(PathSet paths, ReadOnlySpan<double> goals, double tolerance, double timeStep)
     {
         ArgumentNullException.ThrowIfNull(paths);
-        if (goals.Length != paths.Episodes * paths.Agents * paths.Dimensions)
-        {
-            throw new ArgumentException($"expected {paths.Episodes} x {paths.Agents} x {paths.Dimensions} goals, found {goals.Length} numbers", nameof(goals));
-        }
-
+        paths.RequireGoals(goals);
         var result = new double[paths.Episodes];
         for (var e = 0; e < result.Length; e++)
         {

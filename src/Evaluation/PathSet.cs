@@ -37,6 +37,17 @@ public sealed record PathSet(double[] Positions, int Episodes, int Agents, int T
     public ReadOnlySpan<double> At(int episode, int agent, int time)
         => Positions.AsSpan((((episode * Agents) + agent) * Times + time) * Dimensions, Dimensions);
 
+    /// <summary>Throws unless there is a goal for every path.</summary>
+    /// <param name="goals">[E,N,D] [m].</param>
+    /// <exception cref="ArgumentException">Another number of numbers.</exception>
+    public void RequireGoals(ReadOnlySpan<double> goals)
+    {
+        if (goals.Length != Episodes * Agents * Dimensions)
+        {
+            throw new ArgumentException($"expected {Episodes} x {Agents} x {Dimensions} goals, found {goals.Length} numbers", nameof(goals));
+        }
+    }
+
     /// <summary>Euclidean distance of two points [m].</summary>
     public static double Distance(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
