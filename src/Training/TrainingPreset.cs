@@ -145,6 +145,14 @@ public sealed record ModelShape
     /// <summary>Shape of the network.</summary>
     public required NetworkSpec Network { get; init; }
 
+    /// <summary>
+    /// Weights that all networks together may have for each agent of the scenario, or null where <see cref="NetworkSpec.Width"/> says how large they are. With it the width is the
+    /// largest multiple of 4 (for a transformer, of 4 times its heads) that keeps within: methods that plan for more agents, or have another head, or one network instead of one an agent, are compared at an equal size.
+    /// </summary>
+    /// <remarks>Not written where there is none, so that a checkpoint from before there was such a budget can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? ParametersPerAgent { get; init; }
+
     /// <summary>What the network is trained to answer. The paper: diffusion.</summary>
     /// <remarks>Not written where it is the default, so that a checkpoint from before there were several methods can still be gone on with.</remarks>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
@@ -205,6 +213,7 @@ public sealed record TrainingPreset
         Model.Plan.Validate(where);
         PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
         Model.Network.Validate(where);
+        InvalidInputException.Require(Model.ParametersPerAgent is null or (>= 1 and <= 1_000_000_000), where, "model.parametersPerAgent", "1 to 1000000000, or null", Model.ParametersPerAgent);
         ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);

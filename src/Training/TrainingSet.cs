@@ -225,6 +225,11 @@ public sealed class TrainingSet
             Sampling = shape.Sampling,
             Normalisation = [],
         };
+        if (shape.ParametersPerAgent is { } each)
+        {
+            draft = draft with { Network = draft.Network with { Width = WidthWithin(draft, (long)each * _agents) } };
+        }
+
         var plans = Enumerable.Range(0, Learners).Select(agent => PlanMoments(agent, draft)).ToArray();
         var normalisation = shape.SharedWeights
             ? [Constants(draft, Moments.Sum(plans.Select(p => p.Plan)), Moments.Sum(plans.Select(p => p.Condition)))]
@@ -235,6 +240,24 @@ public sealed class TrainingSet
         }
 
         return draft with { Normalisation = normalisation };
+    }
+
+    /// <summary>The largest width with which all networks of a model together have no more weights than a budget.</summary>
+    private static int WidthWithin(ModelSpec draft, long budget)
+    {
+        var network = draft.Network;
+        var step = network.Kind == NetworkKind.Dit ? 4 * network.Heads : 4;
+        var width = 0;
+        while (Weights(width + step) <= budget)
+        {
+            width += step;
+        }
+
+        InvalidInputException.Require(width > 0, "preset", "model.parametersPerAgent", $"at least {Weights(step) / draft.Agents} (a width of {step})", budget / draft.Agents);
+        return Math.Min(width, 4096 / step * step);
+
+        long Weights(int candidate) => (draft.SharedWeights ? 1 : draft.Agents)
+            * NetworkTensors.Of(draft with { Network = network with { Width = candidate } }).Sum(t => t.Shape.Aggregate(1L, (product, length) => product * length));
     }
 
     private (Moments Plan, Moments Condition) PlanMoments(int agent, ModelSpec spec)
