@@ -17,9 +17,10 @@ internal static class ExpertsVerb
 
         Examples: mimicd experts swap --count 1000 --seed 1 --out runs/experts
                   mimicd experts road --count 1000 --seed 1 --out runs/road-experts
+                  mimicd experts ring --agents 4 --count 1000 --seed 1 --out runs/ring-experts
         """)
     {
-        Swap(), Road(),
+        Swap(), Road(), Ring(),
     };
 
     private static Command Swap()
@@ -33,7 +34,7 @@ internal static class ExpertsVerb
             Example: mimicd experts swap --count 1000 --seed 1 --out runs/experts
             """,
             [discMargin, pairMargin], new SwapExpertOptions().ModeLaw,
-            (parsed, law) =>
+            (parsed, _, law) =>
             {
                 var options = new SwapExpertOptions { ModeLaw = law };
                 return new SwapExpert(options with { DiscRadius = options.DiscRadius + Checked(parsed, discMargin), PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
@@ -50,14 +51,32 @@ internal static class ExpertsVerb
             Example: mimicd experts road --count 1000 --seed 1 --out runs/road-experts
             """,
             [pairMargin], new RoadExpertOptions().ModeLaw,
-            (parsed, law) =>
+            (parsed, _, law) =>
             {
                 var options = new RoadExpertOptions { ModeLaw = law };
                 return new RoadExpert(options with { PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
             });
     }
 
-    private static Command Make(string name, string description, Option<double>[] margins, ModeLaw usual, Func<ParseResult, ModeLaw, IExpertTask> create)
+    private static Command Ring()
+    {
+        var pairMargin = Margin("--pair-margin", "pair");
+        return Make("ring", $"""
+            Agents on a circle go to the opposite side, round the centre as in a roundabout: constraint-optimal unicycle paths, both ways round equally often, for 2 to {RingExpert.MaxAgents} agents.
+            Ctrl-C stops and keeps what is done.
+
+            Example: mimicd experts ring --agents 4 --count 1000 --seed 1 --out runs/ring-experts
+            """,
+            [pairMargin], null,
+            (parsed, scenario, _) =>
+            {
+                InvalidInputException.Require(scenario.Agents <= RingExpert.MaxAgents, "--agents", "", $"2 to {RingExpert.MaxAgents}", scenario.Agents);
+                return new RingExpert(scenario, new RingExpertOptions { PairMargin = Checked(parsed, pairMargin) });
+            });
+    }
+
+    /// <summary>The verb of one task; without a usual law of modes there is no choice of one, and the scenario may have any number of agents.</summary>
+    private static Command Make(string name, string description, Option<double>[] margins, ModeLaw? usual, Func<ParseResult, Scenario, ModeLaw, IExpertTask> create)
     {
         var number = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
@@ -70,11 +89,12 @@ internal static class ExpertsVerb
         {
             Description = "How modes and places go together: 'independent' shows every start every mode; 'places' draws starts and goals that together suggest the mode, as in the published demonstrations; 'starts' draws starts that alone suggest it.",
             HelpName = "LAW",
-            DefaultValueFactory = _ => usual.ToString().ToLowerInvariant(),
+            DefaultValueFactory = _ => usual.ToString()!.ToLowerInvariant(),
         };
         modes.AcceptOnlyFromAmong([.. Enum.GetNames<ModeLaw>().Select(n => n.ToLowerInvariant())]);
+        var agents = Options.Agents();
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
-        var command = new Command(name, description) { number, output, compare, modes };
+        var command = new Command(name, description) { number, output, compare, usual is null ? agents : modes };
         foreach (var option in (Option[])[.. margins, seed, threads, json])
         {
             command.Options.Add(option);
@@ -87,8 +107,13 @@ internal static class ExpertsVerb
             var folder = Options.Writable(parsed.GetValue(output)!, "--out");
             var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
             var scenario = Scenario.Load(Repository.File("scenarios", name + ".json"));
+            if (usual is null && parsed.GetValue(agents) is { } several)
+            {
+                scenario = scenario.WithAgents(several);
+            }
+
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
-            var task = create(parsed, Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true));
+            var task = create(parsed, scenario, usual is null ? default : Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true));
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == task.Nominal.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {task.Nominal.Knots}, 2)", reference?.Positions.ShapeText);
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>

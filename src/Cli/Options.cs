@@ -16,6 +16,8 @@ internal static class Options
 
     public static Option<string?> Json() => new("--json") { Description = "Also write the result here, machine-readable.", HelpName = "FILE" };
 
+    public static Option<int?> Agents() => new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
+
     public static Option<int> Threads() => new("--threads")
     {
         Description = "Threads to use; the result does not depend on it.",

@@ -19,7 +19,7 @@ internal static class RunVerb
     private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal) or reciprocal (and keep clear of others and obstacles).", HelpName = "NAME" };
     private static readonly Option<string[]> Partners = new("--partner") { Description = $"Somebody else in one agent's place, counted from 1, as in 2=straight: {Partner.Choices}. May be given several times.", HelpName = "PLACE=WHO", DefaultValueFactory = _ => [] };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
-    private static readonly Option<int?> Agents = new("--agents") { Description = "Agents an episode, where the scenario is for any number of them.", HelpName = "N" };
+    private static readonly Option<int?> Agents = Options.Agents();
     private static readonly Option<string[]> Set = new("--set") { Description = "Changes one value of the scenario, as in scenario.sensing.noise=0.1. May be given several times.", HelpName = "scenario.KEY=VALUE", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
     private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones; or demonstrations, whose starts are taken in turn.", HelpName = "FILE.npy|DIR" };

@@ -29,6 +29,7 @@ internal static class TrainVerb
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "NAME", DefaultValueFactory = _ => "cpu" };
         var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint beside --out; ends with the same weights as an uninterrupted run." };
         var every = new Option<int>("--checkpoint-every") { Description = "Steps between checkpoints.", HelpName = "N", DefaultValueFactory = _ => 1000 };
+        var agents = Options.Agents();
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         threads.Description = "Threads to use; results are the same for the same number.";
         var verb = new Command("train", """
@@ -39,11 +40,12 @@ internal static class TrainVerb
                      mimicd train swap --demos DIR --preset paper --set model.network.width=64 --out runs/paper.safetensors
             """)
         {
-            scenarioName, demos, output, preset, method, set, steps, device, resume, every, seed, threads, json,
+            scenarioName, agents, demos, output, preset, method, set, steps, device, resume, every, seed, threads, json,
         };
         verb.SetAction(async (parsed, cancellation) =>
         {
             var scenario = Scenario.Load(Repository.Shipped("scenarios", parsed.GetValue(scenarioName)!));
+            scenario = parsed.GetValue(agents) is { } several ? scenario.WithAgents(several) : scenario;
             var name = parsed.GetValue(preset)!;
             var changes = parsed.GetValue(steps) is { } n ? [.. parsed.GetValue(set)!, $"training.steps={n}"] : parsed.GetValue(set)!;
             var overlay = parsed.GetValue(method) is { } asked ? Method(asked) : null;

@@ -16,6 +16,7 @@ public static class JointModes
         {
             ModeRule.Swap => SwapModes.Count,
             ModeRule.Winding => WindingModes.Count(scenario.Agents),
+            ModeRule.Circulation => CirculationModes.Count,
             _ => 0,
         };
     }
@@ -28,6 +29,7 @@ public static class JointModes
         {
             ModeRule.Swap => SwapModes.Names,
             ModeRule.Winding => WindingModes.Names(scenario.Agents),
+            ModeRule.Circulation => CirculationModes.Names,
             _ => [],
         };
     }
@@ -43,6 +45,7 @@ public static class JointModes
         {
             ModeRule.Swap => SwapModes.Label(joint[..(joint.Length / 2)], joint[(joint.Length / 2)..]),
             ModeRule.Winding => WindingModes.Label(joint, scenario.Agents),
+            ModeRule.Circulation => CirculationModes.Label(joint, scenario.Agents, scenario.Circle!.Centre),
             _ => 0,
         };
     }

@@ -10,6 +10,7 @@ namespace MimicD.World;
 /// <see cref="OrderMargin"/> and held until the other's is. The label's own mean and maximum are not used on a prefix: a mean is led by what was long ago, and the height that tells
 /// modes 3 to 6 is reached only where agents pass each other, so every such episode would seem to change its mind there.
 /// Winding: the sense of each pair is the sign of its winding angle so far, taken up at <see cref="AngleMargin"/> and held until minus that.
+/// Circulation: the sense of each agent is the sign of the angle that it has swept as seen from the centre, taken up and held likewise.
 /// A mode is undefined (0) while any of its parts is.
 /// </remarks>
 public static class RunningModes
@@ -20,7 +21,7 @@ public static class RunningModes
     /// <summary>By how much [m] one offset must exceed the other for an order of two agents on one side.</summary>
     public const double OrderMargin = 0.5;
 
-    /// <summary>Winding angle [rad] at which a pair has taken a sense: 10 degrees.</summary>
+    /// <summary>Winding angle [rad] at which a pair, or an agent round the centre, has taken a sense: 10 degrees.</summary>
     public const double AngleMargin = Math.PI / 18;
 
     /// <summary>The mode at each tick, [T], from 1; 0 while undefined, and throughout where the scenario tells no modes apart.</summary>
@@ -41,7 +42,12 @@ public static class RunningModes
             throw new ArgumentException($"a joint path [{scenario.Agents}, T, 2] is needed; it has {joint.Length} numbers", nameof(joint));
         }
 
-        return scenario.Modes == ModeRule.Swap ? Swap(joint[..size], joint[size..]) : Winding(joint, scenario.Agents);
+        return scenario.Modes switch
+        {
+            ModeRule.Swap => Swap(joint[..size], joint[size..]),
+            ModeRule.Circulation => Circulation(joint, scenario.Agents, scenario.Circle!.Centre),
+            _ => Winding(joint, scenario.Agents),
+        };
     }
 
     private static int[] Swap(ReadOnlySpan<double> path1, ReadOnlySpan<double> path2)
@@ -94,6 +100,26 @@ public static class RunningModes
                     labels[t] = sense == 0 || labels[t] == 0 ? 0 : labels[t] + (sense > 0 ? 1 << pair : 0);
                 }
             }
+        }
+
+        return labels;
+    }
+
+    private static int[] Circulation(ReadOnlySpan<double> joint, int agents, ReadOnlySpan<double> centre)
+    {
+        var size = joint.Length / agents;
+        var labels = new int[size / 2];
+        var angles = new double[agents];
+        var senses = new int[agents];
+        for (var t = 1; t < labels.Length; t++)
+        {
+            for (var i = 0; i < agents; i++)
+            {
+                angles[i] += CirculationModes.Step(joint.Slice(i * size + 2 * t - 2, 4), centre);
+                senses[i] = Held(senses[i], angles[i], AngleMargin);
+            }
+
+            labels[t] = Array.IndexOf(senses, 0) >= 0 ? 0 : CirculationModes.Of(senses.Count(s => s > 0), agents);
         }
 
         return labels;

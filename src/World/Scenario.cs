@@ -254,9 +254,10 @@ public sealed record Scenario
             Require(double.IsFinite(Contested.At), "contested.at", "a finite number", Contested.At);
         }
 
-        Require(Enum.IsDefined(Modes), "modes", "none, swap or winding", Modes);
+        Require(Enum.IsDefined(Modes), "modes", "none, swap, winding or circulation", Modes);
         Require(Modes != ModeRule.Swap || (Agents == 2 && Dimensions == 2), "modes", "two agents in two dimensions with swap", $"{Agents} agents");
         Require(Modes != ModeRule.Winding || (Agents is >= 2 and <= WindingModes.MaxAgents && Dimensions == 2), "modes", $"2 to {WindingModes.MaxAgents} agents in two dimensions with winding", $"{Agents} agents");
+        Require(Modes != ModeRule.Circulation || Circle is not null, "modes", "a circle with circulation", "bodies");
         Dynamics.Validate(where, Dimensions);
         Sensing.Validate(where);
         Pacing.Validate(where, TimeStep);

@@ -194,6 +194,10 @@ public enum ModeRule
     /// <summary>By the signs of the pairwise winding angles; <see cref="WindingModes"/>.</summary>
     [JsonStringEnumMemberName("winding")]
     Winding,
+
+    /// <summary>By the way round the centre of the circle; <see cref="CirculationModes"/>.</summary>
+    [JsonStringEnumMemberName("circulation")]
+    Circulation,
 }
 
 /// <summary>How a body moves.</summary>

@@ -75,7 +75,37 @@ public sealed class SweepTests : IDisposable
         Assert.Equal(2, plan.Cells[0].Sampling!.Steps);
     }
 
+    [Fact]
+    public void Networks_of_their_own_are_trained_for_as_many_agents_as_there_are_and_shared_ones_once()
+    {
+        string Text(bool shared, string more) => $$"""
+            { "name": "a", "episodes": 1, "experts": { "ring": { "count": 4 } },
+              "base": { "scenario": "ring", "training.preset": "small", "model.sensor.others.count": 3, "model.sensor.others.order": "nearest", "model.sensor.others.presence": true, "model.sharedWeights": {{(shared ? "true" : "false")}} {{more}} },
+              "axes": [ { "name": "agents", "key": "scenario.agents", "values": [2, 4, 32] } ]
+              {{(shared ? "" : ", \"exclude\": [ { \"agents\": 32 } ]")}} }
+            """;
+
+        var own = Plan(Text(shared: false, "")).Cells;
+        Assert.Equal([2, 4], own.Select(c => c.Training!.Agents!.Value));
+        Assert.Equal([2, 4], own.Select(c => c.Training!.Demonstrations.Agents!.Value));
+        Assert.Equal(2, own.Select(c => c.Training!.Demonstrations.Identity).Distinct(StringComparer.Ordinal).Count());
+
+        var shared = Plan(Text(shared: true, "")).Cells;
+        Assert.Equal([8, 8, 8], shared.Select(c => c.Training!.Agents!.Value));
+        Assert.Single(shared.Select(c => c.Training!.Key).Distinct(StringComparer.Ordinal));
+        Assert.All(Plan(Text(shared: true, ", \"training.agents\": 5")).Cells, c => Assert.Equal(5, c.Training!.Agents));
+    }
+
+    [Fact]
+    public void A_crowd_too_large_for_the_experts_is_compared_with_none()
+    {
+        var cells = Plan("""{ "name": "a", "episodes": 1, "experts": { "ring": { "count": 4 } }, "base": { "scenario": "ring", "policy": "straight" }, "axes": [ { "name": "agents", "key": "scenario.agents", "values": [16, 17] } ] }""").Cells;
+        Assert.Equal(16, cells[0].Demonstrations!.Agents);
+        Assert.Null(cells[1].Demonstrations);
+    }
+
     [Theory]
+    [InlineData("training.agents: expected none (scenario swap lists its bodies), found 2", """{ "name": "a", "episodes": 1, "experts": { "swap": { "count": 4 } }, "base": { "scenario": "swap", "training.preset": "small" }, "axes": [ { "name": "n", "key": "training.agents", "values": [2] } ] }""")]
     [InlineData("unknown key 'axis'", """{ "name": "a", "episodes": 1, "axis": [], "axes": [] }""")]
     [InlineData("unknown key 'axes[0].keys'", """{ "name": "a", "episodes": 1, "axes": [ { "name": "x", "keys": "x", "values": [1] } ] }""")]
     [InlineData("'axes[0].values': ", """{ "name": "a", "episodes": 1, "axes": [ { "name": "x", "values": 3 } ] }""")]

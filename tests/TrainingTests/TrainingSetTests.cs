@@ -24,6 +24,30 @@ public sealed class TrainingSetTests
         }
     }
 
+    [Theory]
+    [InlineData(false, 20_000)]
+    [InlineData(true, 20_000)]
+    [InlineData(false, 3_000)]
+    public void A_budget_of_weights_is_used_up_to_the_next_width_and_never_exceeded(bool sharedWeights, int each)
+    {
+        var preset = Samples.Preset();
+        preset = preset with { Model = preset.Model with { SharedWeights = sharedWeights, ParametersPerAgent = each } };
+        var spec = new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset).Spec;
+        long Weights(int width) => (sharedWeights ? 1 : 2) * NetworkTensors.Of(spec with { Network = spec.Network with { Width = width } }).Sum(t => t.Shape.Aggregate(1L, (a, b) => a * b));
+
+        Assert.Equal(0, spec.Network.Width % 4);
+        Assert.InRange(Weights(spec.Network.Width), 1, 2 * each);
+        Assert.True(Weights(spec.Network.Width + 4) > 2 * each);
+    }
+
+    [Fact]
+    public void A_budget_too_small_for_any_network_is_refused()
+    {
+        var preset = Samples.Preset();
+        preset = preset with { Model = preset.Model with { ParametersPerAgent = 10 } };
+        Assert.StartsWith("preset: model.parametersPerAgent: expected at least ", Assert.Throws<InvalidInputException>(() => new TrainingSet(Samples.Demonstrations(2), Samples.Swap, preset)).Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_relative_window_starts_at_the_next_position()
     {

@@ -67,6 +67,9 @@ public sealed record SweepTraining
     /// <summary>The scenario as <c>mimicd train</c> takes it.</summary>
     public required string ScenarioArgument { get; init; }
 
+    /// <summary>Agents that are trained for, where the scenario is for any number of them; null otherwise.</summary>
+    public int? Agents { get; init; }
+
     /// <summary>The preset as <c>mimicd train</c> takes it.</summary>
     public required string PresetArgument { get; init; }
 
@@ -94,7 +97,8 @@ public sealed record SweepTraining
 /// <param name="Folder">The folder; null where they are made.</param>
 /// <param name="Recipe">The recipe; null where a folder was given.</param>
 /// <param name="Identity">What they are: the hash of their content, or of the recipe.</param>
-public sealed record SweepDemonstrations(string Scenario, string? Folder, ExpertsRecipe? Recipe, string Identity)
+/// <param name="Agents">Agents that they are made of, where the scenario is for any number of them; null otherwise.</param>
+public sealed record SweepDemonstrations(string Scenario, string? Folder, ExpertsRecipe? Recipe, string Identity, int? Agents = null)
 {
     /// <summary>Where they lie.</summary>
     public string Path(SweepFolder folder)

@@ -7,7 +7,7 @@ namespace MimicD.Evaluation.Sweeps;
 /// <summary>
 /// A sweep, as its file describes it: a grid of cells, each one label of every axis. A value is assigned to a dotted key; the keys are
 /// <c>scenario</c> (a shipped name, or a file) and <c>scenario.KEY</c> (any value in that file, and <c>scenario.agents</c>); one of <c>policy</c> (a scripted one), <c>model</c> (a file) and
-/// <c>training.preset</c>, which trains; with the last <c>training.method</c>, <c>training.seed</c>, <c>training.scenario</c> and any value of the preset, spelt as in it
+/// <c>training.preset</c>, which trains; with the last <c>training.method</c>, <c>training.seed</c>, <c>training.scenario</c>, <c>training.agents</c> and any value of the preset, spelt as in it
 /// (<c>training.steps</c>, <c>model.network.width</c>); and <c>sampling.KEY</c>. Files are relative to the sweep's own.
 /// </summary>
 public sealed partial record SweepFile

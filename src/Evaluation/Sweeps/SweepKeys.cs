@@ -14,9 +14,10 @@ internal sealed class SweepKeys
     public const string TrainingMethod = "training.method";
     public const string TrainingSeed = "training.seed";
     public const string TrainingScenario = "training.scenario";
+    public const string TrainingAgents = "training.agents";
 
     private static readonly string[] Whole = [Scenario, Policy, Model];
-    private static readonly string[] Recipe = [TrainingPreset, TrainingMethod, TrainingSeed, TrainingScenario];
+    private static readonly string[] Recipe = [TrainingPreset, TrainingMethod, TrainingSeed, TrainingScenario, TrainingAgents];
     private static readonly string[] Open = ["scenario.", "sampling.", "training.", "model.", Partner];
 
     private readonly string _where;

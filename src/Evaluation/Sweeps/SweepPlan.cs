@@ -3,6 +3,7 @@ using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Training;
 using MimicD.World;
+using MimicD.World.Experts;
 
 namespace MimicD.Evaluation.Sweeps;
 
@@ -156,7 +157,20 @@ public sealed class SweepPlan
 
         string[] arguments = [.. changes.Select(c => $"{c.Key}={c.Value?.ToJsonString() ?? "null"}")];
         var method = keys.Text(SweepKeys.TrainingMethod);
-        var preset = TrainingPreset.Load(presetFile, arguments, method is null ? null : TrainingMethod.Load(Find("presets/methods", method))).FittedTo(scenario);
+        var preset = TrainingPreset.Load(presetFile, arguments, method is null ? null : TrainingMethod.Load(Find("presets/methods", method)));
+        int? agents = null;
+        if (scenario.Circle is not null)
+        {
+            // Networks of their own are for as many as there are; shared ones are for any number, and learn from as many as the file says unless told otherwise.
+            agents = (int?)keys.Number(SweepKeys.TrainingAgents) ?? (preset.Model.SharedWeights ? scenario.Agents : evaluated.Agents);
+            scenario = scenario.WithAgents(agents.Value);
+        }
+        else
+        {
+            InvalidInputException.Require(keys.Number(SweepKeys.TrainingAgents) is null, where, SweepKeys.TrainingAgents, $"none (scenario {scenario.Name} lists its bodies)", keys.Number(SweepKeys.TrainingAgents));
+        }
+
+        preset = preset.FittedTo(scenario);
         Compatibility.Require(evaluated, preset.Model.Sensor, where);
         InvalidInputException.Require(preset.Model.SharedWeights || evaluated.Agents == scenario.Agents, where, "agents", $"{scenario.Agents}, for which there are networks (model.sharedWeights is false)", evaluated.Agents);
         var demonstrations = Demonstrations(scenario) ?? throw InvalidInputException.Create(where, "", $"an entry '{scenario.Name}' in experts or demos, to train on", null);
@@ -165,6 +179,7 @@ public sealed class SweepPlan
         {
             Key = SweepCell.Digest(new TrainingIdentity(scenario, preset, seed, demonstrations.Identity)),
             ScenarioArgument = Argument(learned, learnedFile),
+            Agents = agents,
             PresetArgument = Argument(presetName, presetFile),
             Method = method is null ? null : Argument(method, Find("presets/methods", method)),
             Changes = arguments,
@@ -210,7 +225,9 @@ public sealed class SweepPlan
         {
             if (File.Experts.TryGetValue(scenario.Name, out var recipe))
             {
-                return new SweepDemonstrations(scenario.Name, null, recipe, SweepCell.Digest(new ExpertsIdentity(scenario.Name, recipe)));
+                int? agents = scenario.Circle is null ? null : scenario.Agents;
+                return agents > RingExpert.MaxAgents ? null
+                    : new SweepDemonstrations(scenario.Name, null, recipe, SweepCell.Digest(new ExpertsIdentity(agents is null ? scenario.Name : $"{scenario.Name} {agents}", recipe)), agents);
             }
 
             if (!File.Demos.TryGetValue(scenario.Name, out var folder))

@@ -190,11 +190,13 @@ public sealed class SweepRunner
 
             var options = recipe.Options.SelectMany(o => new[] { $"--{o.Key}", SweepFile.Scalar(o.Value)! });
             await _program(
-                ["experts", demonstrations.Scenario, "--count", Text(recipe.Count), "--seed", Text(recipe.Seed), "--threads", Text(_options.Threads), "--out", aside, .. options],
+                ["experts", demonstrations.Scenario, .. Agents(demonstrations.Agents), "--count", Text(recipe.Count), "--seed", Text(recipe.Seed), "--threads", Text(_options.Threads), "--out", aside, .. options],
                 _ => { }, cancellationToken).ConfigureAwait(false);
             Directory.Move(aside, path);
         }
     }
+
+    private static string[] Agents(int? number) => number is { } n ? ["--agents", Text(n)] : [];
 
     private async Task WorkAsync(CancellationTokenSource stop)
     {
@@ -279,7 +281,7 @@ public sealed class SweepRunner
         var checkpoint = _folder.Resolve($"models/{training.Key}.resume.safetensors");
         string[] arguments =
         [
-            "train", training.ScenarioArgument, "--demos", training.Demonstrations.Path(_folder), "--preset", training.PresetArgument,
+            "train", training.ScenarioArgument, .. Agents(training.Agents), "--demos", training.Demonstrations.Path(_folder), "--preset", training.PresetArgument,
             .. training.Method is null ? [] : new[] { "--method", training.Method }, .. training.Changes.SelectMany(c => new[] { "--set", c }),
             "--seed", Text(training.Seed), "--threads", "1", "--out", _folder.Resolve(training.File),
         ];

@@ -27,6 +27,9 @@ public sealed record ExpertReport
     /// <summary>Splits of the reference over which both transport distances are averaged.</summary>
     public const int Splits = 50;
 
+    // Agents up to which every pair has a line of its own.
+    private const int MostPairsShown = 4;
+
     // Paths per mode that are compared with the reference, as a multiple of what the reference has; more only costs time.
     private const int Surplus = 2;
 
@@ -353,7 +356,7 @@ public sealed record ExpertReport
             ("pair limit active, share", Beside(own.AnyPairActive, other?.AnyPairActive)),
         };
         int pair = 0;
-        for (int a = 0; a < agents && agents > 2; a++)
+        for (int a = 0; a < agents && agents is > 2 and <= MostPairsShown; a++)
         {
             for (int b = a + 1; b < agents; b++, pair++)
             {
