@@ -17,6 +17,8 @@ internal static class ReportVerb
     {
         var folder = new Argument<string>("DIR") { Description = "The output folder of 'mimicd sweep', finished or not, or the folder of a 'mimicd run'." };
         var output = new Option<string?>("--out") { Description = "The page. [default: report.html in DIR]", HelpName = "FILE" };
+        var table = new Option<string?>("--table") { Description = "Also write the headline figures here as a table in Markdown.", HelpName = "FILE.md" };
+        var archive = new Option<string?>("--archive") { Description = "Also write here what is worth keeping of a sweep without its models and rollouts: every cell's figures and what happened in each episode. 'report' reads it too.", HelpName = "FOLDER" };
         var seed = Options.Seed();
         seed.Description = "Every resampling follows from it.";
         var json = Options.Json();
@@ -27,9 +29,10 @@ internal static class ReportVerb
 
             Examples: mimicd report runs/paper
                       mimicd report runs/latest --out swap.html
+                      mimicd report runs/paper --archive docs/results/paper --table paper.md
             """)
         {
-            folder, output, seed, json,
+            folder, output, table, archive, seed, json,
         };
         command.SetAction(async parsed =>
         {
@@ -39,6 +42,9 @@ internal static class ReportVerb
             InvalidInputException.Require(run || File.Exists(sweep.ManifestPath), from, "", "sweep.json of a sweep, or result.json and rollouts.npz of a run", "neither");
             var page = Options.WritableFile(parsed.GetValue(output) ?? Path.Combine(from, "report.html"), "--out")!;
             var data = Options.WritableFile(parsed.GetValue(json), "--json");
+            var markdown = Options.WritableFile(parsed.GetValue(table), "--table");
+            InvalidInputException.Require(parsed.GetValue(archive) is null || File.Exists(sweep.ManifestPath), "--archive", "", "the folder of a sweep", $"{from}, that of a run");
+            var kept = parsed.GetValue(archive) is { } keep ? new SweepFolder(Options.Writable(keep, "--archive")) : null;
             var assets = ReportAssets.Load(Assets);
             var (number, line) = (parsed.GetValue(seed), $"mimicd report {from} --out {page} --seed {parsed.GetValue(seed)}");
             var report = File.Exists(sweep.ManifestPath) ? await OfSweepAsync(sweep, line, number) : RunFolder.Build(from, line, number);
@@ -48,6 +54,18 @@ internal static class ReportVerb
             {
                 AtomicFile.WriteText(data, StrictJson.Format(report) + "\n");
                 Terminal.Line($"wrote {data}");
+            }
+
+            if (markdown is not null)
+            {
+                AtomicFile.WriteText(markdown, ReportTable.Markdown(report));
+                Terminal.Line($"wrote {markdown}");
+            }
+
+            if (kept is not null)
+            {
+                SweepArchive.Write(sweep, kept);
+                Terminal.Line($"wrote {kept.Root}");
             }
 
             return 0;

@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.IO.Compression;
 using System.Text;
 using MimicD.Contracts;
 using MimicD.Numerics;
@@ -16,9 +17,12 @@ public static class OutcomesFile
     private const string Obstacle = "obstacleDistance";
 
     /// <summary>Writes outcomes as text.</summary>
-    public static string Format(Outcomes outcomes)
+    /// <param name="outcomes">The outcomes.</param>
+    /// <param name="digits">Significant digits, 1 to 17; null for as many as read back to the same bits.</param>
+    public static string Format(Outcomes outcomes, int? digits = null)
     {
         ArgumentNullException.ThrowIfNull(outcomes);
+        var format = digits is { } n ? string.Create(CultureInfo.InvariantCulture, $"G{n}") : "R";
         var columns = Columns(outcomes);
         var text = new StringBuilder();
         text.Append("episode,agents");
@@ -37,7 +41,7 @@ public static class OutcomesFile
                 var number = value(e);
                 if (double.IsFinite(number))
                 {
-                    text.Append(CultureInfo.InvariantCulture, $"{number:R}");
+                    text.Append(number.ToString(format, CultureInfo.InvariantCulture));
                 }
             }
 
@@ -50,9 +54,13 @@ public static class OutcomesFile
     /// <summary>Writes them to a file, aside and renamed.</summary>
     public static void Save(string path, Outcomes outcomes) => AtomicFile.WriteText(path, Format(outcomes));
 
-    /// <summary>Reads such a file.</summary>
+    /// <summary>Reads such a file, packed where its name ends in .gz.</summary>
     /// <exception cref="InvalidInputException">It cannot be read, a column is missing, or a field is no number.</exception>
-    public static Outcomes Load(string path) => Parse(StrictJson.ReadText(path), path);
+    public static Outcomes Load(string path)
+    {
+        ArgumentNullException.ThrowIfNull(path);
+        return Parse(path.EndsWith(".gz", StringComparison.Ordinal) ? Unpacked(path) : StrictJson.ReadText(path), path);
+    }
 
     /// <summary>Reads such text.</summary>
     /// <param name="text">A line of names and at least one line of numbers.</param>
@@ -108,6 +116,19 @@ public static class OutcomesFile
             Commitment = columns.ContainsKey("commitment") ? Column("commitment", gaps: true) : null,
             ModeSwitches = Whole("modeSwitches"),
         };
+    }
+
+    private static string Unpacked(string path)
+    {
+        try
+        {
+            using var reader = new StreamReader(new GZipStream(File.OpenRead(path), CompressionMode.Decompress));
+            return reader.ReadToEnd();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        {
+            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+        }
     }
 
     private static int WholeNumber(double value, string where, string field)

@@ -171,6 +171,46 @@ public sealed class ReportTests : IDisposable
     }
 
     [Fact]
+    public void An_archive_gives_the_same_report_but_for_trajectories()
+    {
+        var archive = new SweepFolder(Path.Combine(_scratch.FullName, "archive"));
+        SweepArchive.Write(_folder, archive);
+        var (kept, report) = (ReportBuilder.Build(archive, archive.ReadManifest(), archive.ReadCells(), "mimicd report", seed: 1), Build());
+
+        Assert.Equal(StrictJson.Format(report.Groups), StrictJson.Format(kept.Groups));
+        Assert.NotEmpty(report.Comparisons);
+        Assert.Equal(StrictJson.Format(report.Comparisons), StrictJson.Format(kept.Comparisons));
+        Assert.All(kept.Cells, c => Assert.Null(c.Trajectories));
+        Assert.Contains(kept.Notes, n => n.StartsWith("This is an archive", StringComparison.Ordinal));
+        Assert.Equal(ReportTable.Markdown(report), ReportTable.Markdown(kept));
+        Assert.Empty(Directory.EnumerateFiles(archive.Root, RolloutFile.Name, SearchOption.AllDirectories));
+    }
+
+    [Fact]
+    public void An_archive_of_what_is_gone_or_onto_itself_is_refused()
+    {
+        var archive = new SweepFolder(Path.Combine(_scratch.FullName, "archive"));
+        Assert.StartsWith($"{_folder.Root}: expected another folder", Assert.Throws<InvalidInputException>(() => SweepArchive.Write(_folder, _folder)).Message, StringComparison.Ordinal);
+        var path = _folder.Resolve(SweepFolder.CellFile(SyntheticSweep.Id(0, 0, 1), RolloutFile.Name));
+        File.Delete(path);
+        Assert.StartsWith($"{path}: expected the rollouts of cell", Assert.Throws<InvalidInputException>(() => SweepArchive.Write(_folder, archive)).Message, StringComparison.Ordinal);
+        Assert.False(File.Exists(archive.CellsPath));
+    }
+
+    [Fact]
+    public void A_table_has_a_line_for_each_row_with_headlines_and_intervals()
+    {
+        var report = Untouched.Value;
+        var lines = ReportTable.Markdown(report).Split('\n', StringSplitOptions.RemoveEmptyEntries);
+
+        Assert.Equal(2 + report.Groups.Length, lines.Length);
+        Assert.StartsWith("| method | noise | seeds | episodes | strict success |", lines[0], StringComparison.Ordinal);
+        var value = report.Groups[0].Values["strictSuccess"];
+        Assert.StartsWith(FormattableString.Invariant($"| alpha | 0 | 2 | 48 | {100 * value[0]!.Value:0.0} % ({100 * value[1]!.Value:0.0} to {100 * value[2]!.Value:0.0}) |"), lines[2], StringComparison.Ordinal);
+        Assert.Single(lines.Select(l => l.Replace("\\|", "", StringComparison.Ordinal).Count(c => c == '|')).Distinct());
+    }
+
+    [Fact]
     public void Rollouts_of_another_run_are_refused()
     {
         var path = _folder.Resolve(SweepFolder.CellFile(SyntheticSweep.Id(0, 0, 1), RolloutFile.Name));
@@ -178,7 +218,7 @@ public sealed class ReportTests : IDisposable
         Array.Clear(positions);
         new NpzWriter().Add<float>("positions", positions, SyntheticSweep.Episodes, 2, SyntheticSweep.Times, 2).Add<double>("goals", goals, SyntheticSweep.Episodes, 2, 2).Save(path);
 
-        Assert.StartsWith($"{path}: positions: expected {SyntheticSweep.Episodes} episodes with strict success", Assert.Throws<InvalidInputException>(Build).Message, StringComparison.Ordinal);
+        Assert.StartsWith($"{path}: episodes: expected {SyntheticSweep.Episodes} with strict success", Assert.Throws<InvalidInputException>(Build).Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -37,28 +37,27 @@ internal sealed record CellEvidence
     public static CellEvidence Read(SweepFolder folder, SweepCellResult cell, Scenario? given, int cells)
     {
         var scenario = given ?? Scenario.Load(folder.Resolve(cell.ScenarioFile));
-        if (cell.Rollouts is null || folder.Resolve(cell.Rollouts) is var path && !File.Exists(path))
+        if (cell.Rollouts is not null && folder.Resolve(cell.Rollouts) is var path && File.Exists(path))
         {
-            return new CellEvidence { Cell = cell, Scenario = scenario };
+            var (paths, goals, world) = RolloutFile.Load(path, scenario);
+            var outcomes = Outcomes.Compute(world, paths, goals);
+            return Of(cell, world, outcomes, path) with { StartsHash = HashOf(paths, goals), Trajectories = TrajectorySample.Of(world, paths, goals, outcomes, cells) };
         }
 
-        var (paths, goals, world) = RolloutFile.Load(path, scenario);
-        var outcomes = Outcomes.Compute(world, paths, goals);
-        var contact = outcomes.Collided(world.Collision.ContactLimit);
-        bool[] success = [.. contact.Zip(outcomes.FinalToGoal, (hit, distance) => !hit && distance <= world.GoalTolerance)];
+        // What happened in each episode is enough for everything but trajectories.
+        return cell.Outcomes is not null && cell.StartsHash is not null && folder.Resolve(cell.Outcomes) is var file && File.Exists(file)
+            ? Of(cell, scenario, OutcomesFile.Load(file), file) with { StartsHash = cell.StartsHash }
+            : new CellEvidence { Cell = cell, Scenario = scenario };
+    }
+
+    private static CellEvidence Of(SweepCellResult cell, Scenario scenario, Outcomes outcomes, string file)
+    {
+        var contact = outcomes.Collided(scenario.Collision.ContactLimit);
+        bool[] success = [.. contact.Zip(outcomes.FinalToGoal, (hit, distance) => !hit && distance <= scenario.GoalTolerance)];
         var found = (double)success.Count(s => s) / success.Length;
-        InvalidInputException.Require(paths.Episodes == cell.Figures!.Episodes && Math.Abs(found - cell.Figures.StrictSuccess.Value) < SameRate, path, "positions",
-            $"{cell.Figures.Episodes} episodes with strict success {cell.Figures.StrictSuccess.Value} as in the figures of cell {cell.Id}", $"{paths.Episodes} with {found}");
-        return new CellEvidence
-        {
-            Cell = cell,
-            Scenario = world,
-            Outcomes = outcomes,
-            Success = success,
-            Contact = contact,
-            StartsHash = HashOf(paths, goals),
-            Trajectories = TrajectorySample.Of(world, paths, goals, outcomes, cells),
-        };
+        InvalidInputException.Require(outcomes.Episodes == cell.Figures!.Episodes && Math.Abs(found - cell.Figures.StrictSuccess.Value) < SameRate, file, "episodes",
+            $"{cell.Figures.Episodes} with strict success {cell.Figures.StrictSuccess.Value} as in the figures of cell {cell.Id}", $"{outcomes.Episodes} with {found}");
+        return new CellEvidence { Cell = cell, Scenario = scenario, Outcomes = outcomes, Success = success, Contact = contact };
     }
 
     private static string HashOf(PathSet paths, double[] goals)

@@ -304,7 +304,11 @@ public static class ReportBuilder
         }
 
         var missing = evidence.Where(e => e is { Outcomes: null }).Select(e => e!.Cell.Id).ToArray();
-        if (missing.Length > 0)
+        if (missing.Length == 0 && evidence.Any(e => e is { Trajectories: null }))
+        {
+            yield return "This is an archive: what happened in each episode is there, the trajectories are not. A cell's command makes them again, and its trajectory hash tells that they are the same.";
+        }
+        else if (missing.Length > 0)
         {
             yield return $"Rollouts of {missing.Length} cells are not in the folder: no trajectories and no comparison of {string.Join(", ", missing.Take(5))}{(missing.Length > 5 ? ", ..." : "")}.";
         }

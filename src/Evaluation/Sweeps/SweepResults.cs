@@ -137,6 +137,10 @@ public sealed record SweepCellResult
     /// <summary>What happened in each episode (<see cref="OutcomesFile"/>), in the order of the rollouts; null where it failed.</summary>
     public string? Outcomes { get; init; }
 
+    /// <summary>Hash of all starts and goals, in an archive (<see cref="SweepArchive"/>): cells are compared where they have the same. Null beside rollouts, which tell.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public string? StartsHash { get; init; }
+
     /// <summary>What the world and the agents counted; null where it failed.</summary>
     public SweepCounts? Counts { get; init; }
 
