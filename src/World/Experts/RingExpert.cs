@@ -6,7 +6,7 @@ namespace MimicD.World.Experts;
 public sealed class RingExpert : IExpertTask
 {
     /// <summary>Most agents: a Newton step costs the third power of their number.</summary>
-    public const int MaxAgents = 16;
+    public const int MaxAgents = 8;
 
     // Guesses: the straight way at the reference's pace, pushed aside by a cosine-squared bump as high as a roundabout of so many agents needs, over Widen times as much way on either side.
     // Later guesses vary height and width.
