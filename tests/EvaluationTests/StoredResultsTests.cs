@@ -1,0 +1,68 @@
+using System.Diagnostics;
+
+namespace MimicD.EvaluationTests;
+
+/// <summary>What is kept under <c>docs/results</c> must follow from the episodes kept beside it, by a computation that shares no code with the one that made it.</summary>
+public sealed class StoredResultsTests : IDisposable
+{
+    private static readonly string Results = FindResults();
+    private readonly DirectoryInfo _scratch = Directory.CreateTempSubdirectory("mimicd-");
+
+    public static TheoryData<string> Archives => [.. Directory.EnumerateDirectories(Results).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)];
+
+    public void Dispose() => _scratch.Delete(recursive: true);
+
+    [Theory]
+    [MemberData(nameof(Archives))]
+    public void Every_stored_figure_is_had_again_from_the_stored_episodes(string archive)
+    {
+        var (code, output) = Recompute(Path.Combine(Results, archive));
+        Assert.True(code == 0, output);
+        Assert.DoesNotContain("stored ", output.Replace("all as stored", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.Equal(File.ReadLines(Path.Combine(Results, archive, "cells.jsonl")).Count(), output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Fact]
+    public void A_figure_that_does_not_follow_is_told()
+    {
+        // A copy of the smallest archive whose first cell claims one success more.
+        var from = Path.Combine(Results, "partners");
+        foreach (var file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories))
+        {
+            var copy = Path.Combine(_scratch.FullName, Path.GetRelativePath(from, file));
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        var cells = Path.Combine(_scratch.FullName, "cells.jsonl");
+        var text = File.ReadAllText(cells);
+        Assert.Contains("\"strictSuccess\":{\"value\":0.949,", text, StringComparison.Ordinal);
+        File.WriteAllText(cells, text.Replace("\"strictSuccess\":{\"value\":0.949,", "\"strictSuccess\":{\"value\":0.95,", StringComparison.Ordinal));
+        var (code, output) = Recompute(_scratch.FullName);
+        Assert.Equal(1, code);
+        Assert.Contains("strictSuccess, value: stored 0.95, found 0.949", output, StringComparison.Ordinal);
+    }
+
+    private static (int Code, string Output) Recompute(string folder)
+    {
+        var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(Results, "recompute.py"), folder]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        using var process = Process.Start(start)!;
+        var errors = process.StandardError.ReadToEndAsync();
+        var output = process.StandardOutput.ReadToEnd();
+        process.WaitForExit();
+        return (process.ExitCode, output + errors.Result);
+    }
+
+    private static string FindResults()
+    {
+        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
+        {
+            if (File.Exists(Path.Combine(folder.FullName, "MimicD.sln")))
+            {
+                return Path.Combine(folder.FullName, "docs", "results");
+            }
+        }
+
+        throw new InvalidOperationException("no MimicD.sln above the tests");
+    }
+}
