@@ -79,7 +79,7 @@ internal sealed class RunContinuation
 
         if (every == 0)
         {
-            return new RunKeeping(null, Branch?.Summary, Branch?.Reached, every, keep, log, logGoesOn: false);
+            return new RunKeeping(null, null, null, every, keep, log, logGoesOn: false);
         }
 
         var description = new RunDescription
@@ -125,8 +125,9 @@ internal sealed class RunContinuation
         string[] sampling = [.. RunVerb.SamplingOptions.Select(o => o.Name)];
         OnlyOptions(parsed, Fork.Name, [.. Anew, .. sampling, Fork.Name, At.Name, "--set", "--out", Log.Name]);
         InvalidInputException.Require(parsed.GetValue(At) is not null, Fork.Name, "", $"{At.Name} beside it", null);
-        var changes = Given(parsed, o => o.Name == "--set" || sampling.Contains(o.Name, StringComparer.Ordinal));
-        foreach (var change in parsed.CommandResult.Children.OfType<OptionResult>().Where(o => o.Option.Name == "--set").SelectMany(o => o.Tokens))
+        var changes = parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit && (o.Option.Name == "--set" || sampling.Contains(o.Option.Name, StringComparer.Ordinal)))
+            .SelectMany(o => o.Tokens.Select(t => (Option: o.Option.Name, t.Value))).ToArray();
+        foreach (var change in changes.Where(c => c.Option == "--set"))
         {
             var key = RunVerb.ScenarioChange(change.Value).Key;
             InvalidInputException.Require(Changeable.Any(c => c == key || (c[^1] == '*' && key.StartsWith(c[..^1], StringComparison.Ordinal))), $"--set {change.Value}", "",
@@ -137,6 +138,7 @@ internal sealed class RunContinuation
         InvalidInputException.Require(output is not null, Fork.Name, "", "--out beside it, another folder", null);
         (run, output) = (Path.GetFullPath(run), Path.GetFullPath(output!));
         InvalidInputException.Require(run.TrimEnd('/') != output.TrimEnd('/'), "--out", "", "another folder than that of the run that is branched from", output);
+        SnapshotFolder.RequireFree(output);
         using var folder = SnapshotFolder.Open(run);
         var description = RunDescription.Parse(folder);
         var at = parsed.GetValue(At)!.Value;
@@ -146,7 +148,7 @@ internal sealed class RunContinuation
         var from = folder.Read(ticks.Last(t => t <= at));
         var before = Again(parsed, description, output, folder.DescriptionFile, ["--model", "--threads"], ["--json"]);
         var after = Again(parsed, description, output, folder.DescriptionFile, [.. Anew, .. sampling, "--set", Log.Name], ["--json"]);
-        return new RunContinuation(after, branch: new RunBranch(before, description, folder.DescriptionFile, from, run, at, changes));
+        return new RunContinuation(after, branch: new RunBranch(before, description, folder.DescriptionFile, from, run, at, [.. changes.Select(c => $"{c.Option} {c.Value}")]));
     }
 
     /// <summary>The arguments that a run began with, and what the command at hand says instead.</summary>

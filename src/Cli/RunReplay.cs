@@ -32,7 +32,8 @@ internal static class RunReplay
         if (output is not null)
         {
             var path = Path.Combine(output, RolloutFile.Name);
-            replay.Rollouts.Save(path);
+            var paths = PathSet.Create<float>(replay.Rollouts.Positions.Data, replay.Rollouts.Positions.Shape, replay.Scenario.Name);
+            (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null).Modes?.Labels }).Save(path);
             Terminal.Line($"wrote {path}");
         }
 

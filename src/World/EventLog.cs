@@ -58,22 +58,22 @@ public sealed class EventLog : IDisposable
         {
             file.Write(Magic);
             var log = new EventLog(file, world, 0);
-            using var payload = new MemoryStream();
             var header = Encoding.UTF8.GetBytes(Header(world));
-            Span<byte> length = stackalloc byte[sizeof(int)];
-            BinaryPrimitives.WriteInt32LittleEndian(length, header.Length);
-            payload.Write(length);
-            payload.Write(header);
-            var arrays = world.Capture().AddTo(new NpzWriter());
+            var writer = world.Capture().AddTo(new NpzWriter());
             foreach (var replay in world.Replays)
             {
-                arrays.Add<double>(LogHeader.PathsOf(replay.Agent), replay.Recorded.Data, replay.Recorded.Shape);
+                writer.Add<double>(LogHeader.PathsOf(replay.Agent), replay.Recorded.Data, replay.Recorded.Shape);
             }
 
-            arrays.Write(payload);
-            var record = new byte[FrameSize + payload.Length];
-            payload.GetBuffer().AsSpan(0, (int)payload.Length).CopyTo(record.AsSpan(1 + sizeof(int)));
-            log.Append(Begun, record, (int)payload.Length);
+            using var arrays = new MemoryStream();
+            writer.Write(arrays);
+            var payload = checked(sizeof(int) + header.Length + (int)arrays.Length);
+            var record = new byte[FrameSize + payload];
+            var rest = record.AsSpan(1 + sizeof(int), payload);
+            BinaryPrimitives.WriteInt32LittleEndian(rest, header.Length);
+            header.CopyTo(rest[sizeof(int)..]);
+            arrays.GetBuffer().AsSpan(0, (int)arrays.Length).CopyTo(rest[(sizeof(int) + header.Length)..]);
+            log.Append(Begun, record, payload);
             return log;
         }
         catch

@@ -51,8 +51,7 @@ public sealed partial class SnapshotFolder : IDisposable
     public static SnapshotFolder Create(string run, string description)
     {
         var folder = new SnapshotFolder(run, description);
-        InvalidInputException.Require(!File.Exists(folder.DescriptionFile) || folder.IsFinished, folder._folder, "",
-            "no snapshots of a run that is not finished (--resume goes on with it; remove them to begin anew)", "some");
+        RequireFree(run);
         Directory.CreateDirectory(folder._folder);
         folder.Hold();
         foreach (var file in Directory.EnumerateFiles(folder._folder).Where(f => Path.GetFileName(f) != LockName))
@@ -62,6 +61,16 @@ public sealed partial class SnapshotFolder : IDisposable
 
         AtomicFile.WriteText(folder.DescriptionFile, description);
         return folder;
+    }
+
+    /// <summary>Throws where a new run would lose one that can be gone on with.</summary>
+    /// <param name="run">Folder of the run's results.</param>
+    /// <exception cref="InvalidInputException">There are snapshots of a run that is not finished.</exception>
+    public static void RequireFree(string run)
+    {
+        var folder = FolderOf(run);
+        InvalidInputException.Require(!File.Exists(Path.Combine(folder, DescriptionName)) || File.Exists(Path.Combine(folder, FinishedName)), folder, "",
+            "no snapshots of a run that is not finished (--resume goes on with it; remove them to begin anew)", "some");
     }
 
     /// <summary>Opens the snapshots of a run to read them.</summary>
