@@ -61,7 +61,7 @@ internal sealed class RunContinuation
         return resume is not null ? Resumed(parsed, resume) : fork is not null ? Forked(parsed, fork) : new RunContinuation(parsed);
     }
 
-    /// <summary>Begins to keep the run, where that was asked for; from here on files are written.</summary>
+    /// <summary>Makes ready to keep the run, where that was asked for.</summary>
     /// <param name="output">Folder of its results.</param>
     /// <param name="identity">What its arguments came to.</param>
     /// <exception cref="InvalidInputException">They do not come to what they came to, or the folder holds another run that is not finished.</exception>
@@ -70,18 +70,19 @@ internal sealed class RunContinuation
         var log = Parsed.GetValue(Log) ? Path.Combine(output, EventLog.Name) : null;
         var every = Parsed.GetValue(Every) ?? 0;
         var keep = Parsed.GetValue(Keep) ?? DefaultKeep;
-        if (_parent is not null && Branch is null)
+        if (_parent is not null)
         {
             _description!.Identity.Require(identity, _parent.DescriptionFile);
             Console.Error.WriteLine($"mimicd: going on with {output} from tick {_from!.Tick}");
-            return new RunKeeping(_parent, _description.BranchedFrom, _from, every, keep, log, logGoesOn: true);
+            return new RunKeeping(_parent, null, _description.BranchedFrom, _from, every, keep, log);
         }
 
         if (every == 0)
         {
-            return new RunKeeping(null, null, null, every, keep, log, logGoesOn: false);
+            return new RunKeeping(null, null, null, null, every, keep, log);
         }
 
+        SnapshotFolder.RequireFree(output);
         var description = new RunDescription
         {
             Arguments = Arguments(Parsed, o => o.Name is not "--out" and not "--full"),
@@ -89,13 +90,7 @@ internal sealed class RunContinuation
             Identity = identity,
             BranchedFrom = Branch?.Summary,
         };
-        var folder = SnapshotFolder.Create(output, StrictJson.Format(description) + "\n");
-        if (Branch is not null)
-        {
-            folder.Write(Branch.Reached!);
-        }
-
-        return new RunKeeping(folder, Branch?.Summary, Branch?.Reached, every, keep, log, logGoesOn: false);
+        return new RunKeeping(null, () => SnapshotFolder.Create(output, StrictJson.Format(description) + "\n"), Branch?.Summary, Branch?.Reached, every, keep, log);
     }
 
     private static RunContinuation Resumed(ParseResult parsed, string run)
@@ -111,7 +106,9 @@ internal sealed class RunContinuation
             var ticks = folder.Ticks;
             InvalidInputException.Require(ticks.Count > 0, run, "", "a run with a snapshot", "none");
             var from = folder.Read(ticks[^1]);
-            return new RunContinuation(Again(parsed, description, run, folder.DescriptionFile, Anew, []), folder, description, from);
+            var again = Again(parsed, description, run, folder.DescriptionFile, Anew, []);
+            GoTo(description);
+            return new RunContinuation(again, folder, description, from);
         }
         catch
         {
@@ -148,6 +145,7 @@ internal sealed class RunContinuation
         var from = folder.Read(ticks.Last(t => t <= at));
         var before = Again(parsed, description, output, folder.DescriptionFile, ["--model", "--threads"], ["--json"]);
         var after = Again(parsed, description, output, folder.DescriptionFile, [.. Anew, .. sampling, "--set", Log.Name], ["--json"]);
+        GoTo(description);
         return new RunContinuation(after, branch: new RunBranch(before, description, folder.DescriptionFile, from, run, at, [.. changes.Select(c => $"{c.Option} {c.Value}")]));
     }
 
@@ -176,12 +174,16 @@ internal sealed class RunContinuation
             throw InvalidInputException.Create(where, "arguments", "those of this program's run", error.Message.TrimEnd('.'));
         }
 
+        return again;
+    }
+
+    /// <summary>From here on paths are relative to the folder that the run's own are relative to. Where it is gone they are refused by name.</summary>
+    private static void GoTo(RunDescription description)
+    {
         if (Directory.Exists(description.Folder))
         {
             Environment.CurrentDirectory = description.Folder;
         }
-
-        return again;
     }
 
     private static void OnlyOptions(ParseResult parsed, string option, string[] allowed)
@@ -243,31 +245,45 @@ internal sealed class RunBranch(ParseResult parsed, RunDescription description, 
 }
 
 /// <summary>What is kept of a run while it goes on: its snapshots, its log, both or neither.</summary>
-internal sealed class RunKeeping(SnapshotFolder? folder, BranchSummary? branched, RunSnapshot? from, int every, int keep, string? log, bool logGoesOn) : IDisposable
+/// <param name="resumed">The snapshots that the run is resumed from, or null.</param>
+/// <param name="create">Creates those of a new run, or null.</param>
+/// <param name="branched">What it branched from, or null.</param>
+/// <param name="from">Where it begins, or null for tick 0.</param>
+/// <param name="every">Ticks between snapshots.</param>
+/// <param name="keep">How many stay.</param>
+/// <param name="log">The log's file, or null.</param>
+internal sealed class RunKeeping(SnapshotFolder? resumed, Func<SnapshotFolder>? create, BranchSummary? branched, RunSnapshot? from, int every, int keep, string? log) : IDisposable
 {
+    private SnapshotFolder? _folder = resumed;
+
     /// <summary>What it branched from, or null.</summary>
     public BranchSummary? Branched => branched;
 
     /// <summary>What to say to somebody who stopped it.</summary>
-    public string Hint => folder is null ? "" : "; mimicd run --resume with this folder goes on";
+    public string Hint => _folder is null ? "" : "; mimicd run --resume with this folder goes on";
 
     public SimulationOptions Into(SimulationOptions options) => options with
     {
         From = from,
-        Snapshot = folder is null ? null : Take,
+        Snapshot = _folder is null && create is null ? null : Take,
         SnapshotEvery = every,
         Log = log,
-        LogGoesOn = logGoesOn,
+        LogGoesOn = resumed is not null,
     };
 
     /// <summary>Says that the results are written.</summary>
-    public void Finish(string trajectoryHash) => folder?.Finish(trajectoryHash);
+    public void Finish(string trajectoryHash) => _folder?.Finish(trajectoryHash);
 
-    public void Dispose() => folder?.Dispose();
+    public void Dispose() => _folder?.Dispose();
 
     private void Take(RunSnapshot snapshot)
     {
-        folder!.Write(snapshot);
-        folder.Prune(keep);
+        // Of a new run nothing is written before its first snapshot, so what is refused until then leaves no trace.
+        _folder ??= create!();
+        if (resumed is null || snapshot.Tick != from!.Tick)
+        {
+            _folder.Write(snapshot);
+            _folder.Prune(keep);
+        }
     }
 }

@@ -39,7 +39,7 @@ public sealed record SimulationOptions
     /// <summary>Takes the run's snapshots; null: none are made. The world waits while it is called.</summary>
     public Action<RunSnapshot>? Snapshot { get; init; }
 
-    /// <summary>A snapshot is made at each tick that this divides, at <see cref="From"/> and at the end excepted; 0: at <see cref="Until"/> alone. Default: 0.</summary>
+    /// <summary>A snapshot is made where the run begins and at each tick that this divides, the last excepted; 0: at <see cref="Until"/> alone. Default: 0.</summary>
     public int SnapshotEvery { get; init; }
 
     /// <summary>The file of the run's event log, or null.</summary>
@@ -152,9 +152,9 @@ public static class Simulation
             progress?.Report(new SimulationProgress(done, scenario.Steps - 1, (long)done * world.Bodies, options.Time.GetElapsedTime(started)));
         }
 
-        if (options.Snapshot is not null && options.SnapshotEvery > 0 && options.From is null)
+        if (options.Snapshot is not null && options.SnapshotEvery > 0)
         {
-            options.Snapshot(Take(world, actor, host, windows!, 0));
+            options.Snapshot(Take(world, actor, host, windows!, Seconds()));
         }
 
         var completed = await actor.RunAsync(options.Until, Closed, cancellationToken).ConfigureAwait(false);

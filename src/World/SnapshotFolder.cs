@@ -41,8 +41,7 @@ public sealed partial class SnapshotFolder : IDisposable
     public bool IsFinished => File.Exists(Path.Combine(_folder, FinishedName));
 
     /// <summary>Ticks of the snapshots there are, ascending.</summary>
-    public IReadOnlyList<int> Ticks => [.. Directory.EnumerateFiles(_folder).Select(f => SnapshotName().Match(Path.GetFileName(f))).Where(m => m.Success)
-        .Select(m => int.Parse(m.Groups["tick"].Value, NumberStyles.None, CultureInfo.InvariantCulture)).Order()];
+    public IReadOnlyList<int> Ticks => TicksIn(_folder);
 
     /// <summary>Begins the snapshots of a new run; those of one that is finished are removed. Held until disposed.</summary>
     /// <param name="run">Folder of the run's results.</param>
@@ -69,7 +68,7 @@ public sealed partial class SnapshotFolder : IDisposable
     public static void RequireFree(string run)
     {
         var folder = FolderOf(run);
-        InvalidInputException.Require(!File.Exists(Path.Combine(folder, DescriptionName)) || File.Exists(Path.Combine(folder, FinishedName)), folder, "",
+        InvalidInputException.Require(!Directory.Exists(folder) || File.Exists(Path.Combine(folder, FinishedName)) || TicksIn(folder).Count == 0, folder, "",
             "no snapshots of a run that is not finished (--resume goes on with it; remove them to begin anew)", "some");
     }
 
@@ -193,6 +192,9 @@ public sealed partial class SnapshotFolder : IDisposable
         _lock?.Dispose();
         _lock = null;
     }
+
+    private static IReadOnlyList<int> TicksIn(string folder) => [.. Directory.EnumerateFiles(folder).Select(f => SnapshotName().Match(Path.GetFileName(f))).Where(m => m.Success)
+        .Select(m => int.Parse(m.Groups["tick"].Value, NumberStyles.None, CultureInfo.InvariantCulture)).Order()];
 
     private static string FolderOf(string run) => Path.Combine(run, Name);
 

@@ -14,7 +14,7 @@ public sealed class SnapshotTests : IDisposable
     private static readonly string Swap = Path.Combine(EntryPoint.Root, "scenarios", "swap.json");
 
     // Long enough that a kill arrives well before the end, and mid-plan as often as not.
-    private const int Steps = 1500;
+    private const int Steps = 800;
     private readonly Scratch _scratch = new();
     private readonly string[] _run;
 
@@ -33,12 +33,13 @@ public sealed class SnapshotTests : IDisposable
         (await EntryPoint.RunAsync([.. _run, "--log", "--out", _scratch["whole"]])).Success.ToString();
 
         var every = 1 + random.NextInt32(4);
-        var tick = every * (1 + random.NextInt32(200 / every));
+        var tick = every * (1 + random.NextInt32(120 / every));
         await KilledAsync(tick, [.. _run, "--log", "--snapshot-every", $"{every}", "--out", _scratch["killed"]]);
-        tick += every * (1 + random.NextInt32(200 / every));
+        // It may have come further before it was gone.
+        tick = Latest("killed") + every * (1 + random.NextInt32(120 / every));
         await KilledAsync(tick, "run", "--resume", _scratch["killed"]);
         Assert.False(File.Exists(_scratch["killed/result.json"]));
-        var last = SnapshotFolder.Open(_scratch["killed"]).Ticks[^1];
+        var last = Latest("killed");
 
         var resumed = await EntryPoint.RunAsync("run", "--resume", _scratch["killed"], "--threads", "1");
         resumed.Success.ToString();
@@ -156,8 +157,7 @@ public sealed class SnapshotTests : IDisposable
         await Refused("run.json: model: expected what the run began with, ", fork);
         await File.WriteAllBytesAsync(Model(), model);
 
-        var snapshots = SnapshotFolder.Open(_scratch["run"]);
-        var latest = string.Create(CultureInfo.InvariantCulture, $"run/snapshots/tick-{snapshots.Ticks[^1]:d8}");
+        var latest = string.Create(CultureInfo.InvariantCulture, $"run/snapshots/tick-{Latest("run"):d8}");
         foreach (var name in new[] { $"{latest}.npz", $"{latest}.json", "run/snapshots/run.json" })
         {
             var bytes = await File.ReadAllBytesAsync(_scratch[name]);
@@ -231,6 +231,12 @@ public sealed class SnapshotTests : IDisposable
         }
 
         Assert.Equal(Result(one).ToJsonString(), Result(other).ToJsonString());
+    }
+
+    private int Latest(string folder)
+    {
+        using var snapshots = SnapshotFolder.Open(_scratch[folder]);
+        return snapshots.Ticks[^1];
     }
 
     private string Hash(string folder)
