@@ -254,6 +254,7 @@ internal sealed class RunBranch(ParseResult parsed, RunDescription description, 
 /// <param name="log">The log's file, or null.</param>
 internal sealed class RunKeeping(SnapshotFolder? resumed, Func<SnapshotFolder>? create, BranchSummary? branched, RunSnapshot? from, int every, int keep, string? log) : IDisposable
 {
+    private readonly bool _resumed = resumed is not null;
     private SnapshotFolder? _folder = resumed;
 
     /// <summary>What it branched from, or null.</summary>
@@ -268,7 +269,7 @@ internal sealed class RunKeeping(SnapshotFolder? resumed, Func<SnapshotFolder>? 
         Snapshot = _folder is null && create is null ? null : Take,
         SnapshotEvery = every,
         Log = log,
-        LogGoesOn = resumed is not null,
+        LogGoesOn = _resumed,
     };
 
     /// <summary>Says that the results are written.</summary>
@@ -280,7 +281,7 @@ internal sealed class RunKeeping(SnapshotFolder? resumed, Func<SnapshotFolder>? 
     {
         // Of a new run nothing is written before its first snapshot, so what is refused until then leaves no trace.
         _folder ??= create!();
-        if (resumed is null || snapshot.Tick != from!.Tick)
+        if (!_resumed || snapshot.Tick != from!.Tick)
         {
             _folder.Write(snapshot);
             _folder.Prune(keep);
