@@ -29,7 +29,7 @@ internal sealed class RunContinuation
 
     private readonly SnapshotFolder? _parent;
     private readonly RunDescription? _description;
-    private RunSnapshot? _from;
+    private readonly RunSnapshot? _from;
 
     private RunContinuation(ParseResult parsed, SnapshotFolder? parent = null, RunDescription? description = null, RunSnapshot? from = null, RunBranch? branch = null)
         => (Parsed, _parent, _description, _from, Branch) = (parsed, parent, description, from, branch);

@@ -70,12 +70,12 @@ internal static class RunVerb
         var continuation = RunContinuation.Of(parsed);
         parsed = continuation.Parsed;
         var (scenarioFile, scenario, episodes, threads, crew, partners, cast, baseline, identity, options) = Setup.Load(parsed);
+        var before = continuation.Branch is null ? null : Setup.Load(continuation.Branch.Parsed);
+        continuation.Branch?.Require(before!.Identity, identity);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
-        if (continuation.Branch is { } branch)
+        if (continuation.Branch is { } branch && before is not null)
         {
-            var before = Setup.Load(branch.Parsed);
-            branch.Require(before.Identity, identity);
             await using var until = new LocalHost(before.Cast.Policy, threads);
             await branch.ReachAsync(toTick => Simulation.RunAsync(before.Scenario, before.Cast.Sensor, toTick(before.Options), until, null, cancellation), cancellation);
         }

@@ -175,7 +175,7 @@ public sealed class SnapshotTests : IDisposable
         }
 
         Assert.False(File.Exists(_scratch["run/result.json"]));
-        Assert.False(Directory.Exists(_scratch["fork/snapshots"]));
+        Assert.False(Directory.Exists(_scratch["fork"]));
         (await EntryPoint.RunAsync(["run", .. resume, "--model", _scratch["moved.safetensors"]])).Success.ToString();
     }
 
