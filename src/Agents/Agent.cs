@@ -56,6 +56,9 @@ public sealed class Agent
     /// <summary>The plan that is being executed, [plan actions, action size]; empty before the first.</summary>
     public ReadOnlySpan<float> Plan => _replan < 0 ? [] : _plan;
 
+    /// <summary>The tick at which the plan that is being executed was made; null before the first.</summary>
+    public Tick? PlanTick => _replan < 0 ? null : new Tick(_planTick);
+
     /// <summary>Decides on the action of a tick. Allocates nothing once warm.</summary>
     /// <param name="tick">The tick; later than any before.</param>
     /// <param name="frame">The observation, [frame size].</param>

@@ -95,18 +95,26 @@ public sealed class LocalHost : IAgentHost
     }
 
     /// <inheritdoc/>
+    public void Recall(in Observation observation) => Addressee(observation).Recall(observation);
+
+    /// <inheritdoc/>
     /// <remarks>Copies the features before it returns. Observations of one agent must not be delivered by two threads at a time.</remarks>
     public void Deliver(in Observation observation)
+    {
+        if (!Addressee(observation).TryPost(observation))
+        {
+            Interlocked.Increment(ref _refused);
+        }
+    }
+
+    private Actor Addressee(in Observation observation)
     {
         var run = _run ?? throw new InvalidOperationException("the host is not open");
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Episode.Value, (uint)run.Episodes, nameof(observation));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Agent.Value, (uint)run.Agents, nameof(observation));
         var actor = _actors[observation.Episode.Value * run.Agents + observation.Agent.Value] ?? throw new ArgumentException($"nobody acts as {observation.Agent}", nameof(observation));
         ArgumentOutOfRangeException.ThrowIfNotEqual(observation.Features.Length, actor.FrameSize, nameof(observation));
-        if (!actor.TryPost(observation))
-        {
-            Interlocked.Increment(ref _refused);
-        }
+        return actor;
     }
 
     /// <summary>Does nothing: a mailbox here takes each observation as it comes.</summary>
@@ -140,6 +148,7 @@ public sealed class LocalHost : IAgentHost
         private long _plansBefore;
         private long _callsBefore;
         private int _posted;
+        private bool _recalled;
 
         public long Plans;
         public long NetworkCalls;
@@ -173,6 +182,12 @@ public sealed class LocalHost : IAgentHost
         public Task Completion => _mailbox.Completion;
 
         public void Close() => _mailbox.Complete();
+
+        public void Recall(in Observation observation)
+        {
+            _agent.Window.Push(observation.Tick, observation.Features.Span);
+            _recalled = true;
+        }
 
         public bool TryPost(in Observation observation)
         {
@@ -211,15 +226,37 @@ public sealed class LocalHost : IAgentHost
                 return false;
             }
 
+            var frame = _frames.AsSpan(letter.Slot * _frameSize, _frameSize);
             try
             {
-                _agent.Decide(letter.Tick, _frames.AsSpan(letter.Slot * _frameSize, _frameSize), _action);
+                if (_recalled)
+                {
+                    _recalled = false;
+                    TakeUp(letter.Tick, window, frame);
+                }
+                else
+                {
+                    _agent.Decide(letter.Tick, frame, _action);
+                }
+
                 Count();
                 return true;
             }
             catch (Exception error) when (error is not OutOfMemoryException)
             {
                 return Recover(letter.Tick, window, error);
+            }
+        }
+
+        /// <summary>The first decision after an interruption, by the plan that was in hand then.</summary>
+        private void TakeUp(Tick tick, ObservationWindow window, ReadOnlySpan<float> frame)
+        {
+            window.Push(tick, frame);
+            _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
+            if (_agent.PlanTick != tick)
+            {
+                // That plan was counted when it was made for the first time.
+                (_plansBefore, _callsBefore) = (-_agent.Plans, -_agent.NetworkCalls);
             }
         }
 

@@ -46,35 +46,42 @@ internal static class RunVerb
             Examples: mimicd run
                       mimicd run scenarios/swap.json --model models/swap.safetensors --episodes 1000 --seed 0 --out runs/swap
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
+                      mimicd run --snapshot-every 10 --out runs/swap, and after a crash: mimicd run --resume runs/swap
             """)
         {
             ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
         };
+        RunContinuation.AddTo(command);
         command.SetAction(RunAsync);
         return command;
     }
 
+    /// <summary>Options that say how plans are sampled.</summary>
+    public static Option[] SamplingOptions => [Solver, Steps, Execute, Noise, Temperature, Correlation, SharedNoise];
+
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
-        // Everything that can be refused is refused before the first tick.
-        var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap.json");
-        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
-        if (parsed.GetValue(Agents) is { } agents)
+        if (RunReplay.IsAsked(parsed))
         {
-            scenario = scenario.WithAgents(agents);
+            return RunReplay.Run(parsed);
         }
 
-        var episodes = Options.Between(parsed.GetValue(Episodes), 1, MaxEpisodes, "--episodes");
-        var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
-        var crew = Crew.Load(parsed, scenario);
-        Partner[] partners = [.. parsed.GetValue(Partners)!.Select(p => Partner.Parse(p, scenario, "--partner"))];
-        var cast = new Cast(scenario, crew.Player, partners);
-        var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario, last: false);
-        var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario, last: true);
-        var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
+        // Everything that can be refused is refused before the first tick.
+        var continuation = RunContinuation.Of(parsed);
+        parsed = continuation.Parsed;
+        var (scenarioFile, scenario, episodes, threads, crew, partners, cast, baseline, identity, options) = Setup.Load(parsed);
+        var before = continuation.Branch is null ? null : Setup.Load(continuation.Branch.Parsed);
+        continuation.Branch?.Require(before!.Identity, identity);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
-        var options = cast.Into(new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Starts = starts, Goals = goals, Threads = threads });
+        if (continuation.Branch is { } branch && before is not null)
+        {
+            await using var until = new LocalHost(before.Cast.Policy, threads);
+            await branch.ReachAsync(toTick => Simulation.RunAsync(before.Scenario, before.Cast.Sensor, toTick(before.Options), until, null, cancellation), cancellation);
+        }
+
+        using var kept = continuation.Open(output, identity);
+        options = kept.Into(options);
 
         Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
         await using var host = new LocalHost(cast.Policy, threads);
@@ -90,18 +97,48 @@ internal static class RunVerb
         Print(result, figures, baseline, parsed.GetValue(Full), speed, messages);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
-            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals));
+            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals), kept.Branched);
         Save(output, json, scenario, result, paths, figures, summary);
         if (!result.Completed)
         {
-            Console.Error.WriteLine($"mimicd: stopped after tick {result.StepsDone} of {scenario.Steps - 1}; the figures are of what was done until then");
+            Console.Error.WriteLine($"mimicd: stopped after tick {result.StepsDone} of {scenario.Steps - 1}; the figures are of what was done until then{kept.Hint}");
             return CommandLine.Interrupted;
         }
 
+        kept.Finish(result.TrajectoryHash);
         return 0;
     }
 
-    private static JsonChange ScenarioChange(string text)
+    /// <summary>What the options of a run amount to.</summary>
+    private sealed record Setup(string ScenarioFile, Scenario Scenario, int Episodes, int Threads, Crew Crew, Partner[] Partners, Cast Cast, Baseline? Baseline, RunIdentity Identity, SimulationOptions Options)
+    {
+        public static Setup Load(ParseResult parsed)
+        {
+            var scenarioFile = parsed.GetValue(RunVerb.ScenarioFile) ?? Repository.File("scenarios", "swap.json");
+            var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
+            if (parsed.GetValue(Agents) is { } agents)
+            {
+                scenario = scenario.WithAgents(agents);
+            }
+
+            var episodes = Cli.Options.Between(parsed.GetValue(RunVerb.Episodes), 1, MaxEpisodes, "--episodes");
+            var threads = Cli.Options.Between(parsed.GetValue(RunVerb.Threads), 1, 1024, "--threads");
+            var crew = Crew.Load(parsed, scenario);
+            Partner[] partners = [.. parsed.GetValue(RunVerb.Partners)!.Select(p => Partner.Parse(p, scenario, "--partner"))];
+            var cast = new Cast(scenario, crew.Player, partners);
+            var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario, last: false);
+            var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario, last: true);
+            var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);
+            var options = cast.Into(new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Starts = starts, Goals = goals, Threads = threads });
+            var identity = new RunIdentity(
+                scenario, crew.Model?.Sha256, crew.Policy, [.. partners.Select(p => new PartnerIdentity(p.Agent + 1, p.Identity))], options.Seed, episodes, options.Sampling,
+                RunIdentity.HashOf(starts), RunIdentity.HashOf(goals), RunIdentity.HashOf(baseline));
+            return new Setup(scenarioFile, scenario, episodes, threads, crew, partners, cast, baseline, identity, options);
+        }
+    }
+
+    /// <summary>Reads <c>scenario.KEY=VALUE</c>; the key is then the scenario's own.</summary>
+    public static JsonChange ScenarioChange(string text)
     {
         const string Prefix = "scenario.";
         var change = JsonChange.Parse(text, "--set");
@@ -281,5 +318,5 @@ internal static class RunVerb
         string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, PartnerSummary[] Partners, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
         string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
-        [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals);
+        [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals, BranchSummary? BranchedFrom);
 }

@@ -49,6 +49,13 @@ public interface IAgentHost : IAsyncDisposable
     /// <param name="cancellationToken">Gives up opening.</param>
     ValueTask OpenAsync(RunSpec run, IActionSink world, CancellationToken cancellationToken);
 
+    /// <summary>
+    /// Tells an agent what it observed before a run was interrupted, so that it is again as it was then. Called between <see cref="OpenAsync"/> and the first
+    /// <see cref="Deliver"/>, oldest tick first. The agent does not answer, and what it does to be as it was is not counted in <see cref="Report"/>.
+    /// </summary>
+    /// <exception cref="NotSupportedException">This host cannot go on with a run.</exception>
+    void Recall(in Observation observation) => throw new NotSupportedException($"{GetType().Name} cannot go on with a run that was interrupted");
+
     /// <summary>Posts an observation to the mailbox of the agent that it names. Never blocks.</summary>
     void Deliver(in Observation observation);
 

@@ -215,15 +215,25 @@ public static class Npy
 public sealed class NpzReader : IDisposable
 {
     private readonly string _path;
-    private readonly FileStream _stream;
+    private readonly Stream _stream;
     private readonly ZipArchive _zip;
 
     /// <summary>Opens a file.</summary>
     /// <exception cref="InvalidDataException">The file is missing or not a zip archive.</exception>
     public NpzReader(string path)
+        : this(Npy.OpenRead(path), path)
     {
-        _path = path;
-        _stream = Npy.OpenRead(path);
+    }
+
+    /// <summary>Reads such a file from a stream, which is then this reader's.</summary>
+    /// <param name="stream">Seekable.</param>
+    /// <param name="where">Named in messages.</param>
+    /// <exception cref="InvalidDataException">It is not a zip archive.</exception>
+    public NpzReader(Stream stream, string where)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        _path = where;
+        _stream = stream;
         try
         {
             _zip = new ZipArchive(_stream, ZipArchiveMode.Read);
@@ -231,7 +241,7 @@ public sealed class NpzReader : IDisposable
         catch (InvalidDataException e)
         {
             _stream.Dispose();
-            throw new InvalidDataException($"{path}: not an .npz file, or truncated: {e.Message}", e);
+            throw new InvalidDataException($"{where}: not an .npz file, or truncated: {e.Message}", e);
         }
     }
 
@@ -280,9 +290,13 @@ public sealed class NpzWriter
         return this;
     }
 
-    /// <summary>Writes all arrays that were added, compressed. The bytes depend on the arrays alone.</summary>
-    public void Save(string path) => AtomicFile.Write(path, stream =>
+    /// <summary>Writes all arrays that were added to a file, compressed. The bytes depend on the arrays alone.</summary>
+    public void Save(string path) => AtomicFile.Write(path, Write);
+
+    /// <summary>Writes all arrays that were added to a stream, as <see cref="Save"/> does.</summary>
+    public void Write(Stream stream)
     {
+        ArgumentNullException.ThrowIfNull(stream);
         using var zip = new ZipArchive(stream, ZipArchiveMode.Create, leaveOpen: true);
         foreach (var (name, write) in _members)
         {
@@ -291,5 +305,5 @@ public sealed class NpzWriter
             using var member = entry.Open();
             write(member);
         }
-    });
+    }
 }

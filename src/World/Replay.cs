@@ -24,7 +24,7 @@ public sealed record Replay
         InvalidInputException.Require(paths.Shape is [>= 1, >= 1, 2 or 3], where, "paths", "shape (paths, times, 2 or 3)", paths.ShapeText);
         var at = Array.FindIndex(paths.Data, x => !(Math.Abs(x) <= Dynamics.MaxCoordinate));
         InvalidInputException.Require(at < 0, where, "paths", $"numbers within {Dynamics.MaxCoordinate} m", at < 0 ? null : $"{paths.Data[at]} in path {at / (paths.Shape[1] * paths.Shape[2])}");
-        (Agent, Where, Paths) = (agent, where, paths.Shape[0]);
+        (Agent, Where, Paths, Recorded) = (agent, where, paths.Shape[0], paths);
         (_paths, _times, _dimensions) = (paths.Data, paths.Shape[1], paths.Shape[2]);
     }
 
@@ -36,6 +36,9 @@ public sealed record Replay
 
     /// <summary>Number of paths (M).</summary>
     public int Paths { get; }
+
+    /// <summary>The paths [M,T,D] [m].</summary>
+    public NdArray<double> Recorded { get; }
 
     /// <summary>Position at a tick [D] [m].</summary>
     public ReadOnlySpan<double> At(int episode, int tick)

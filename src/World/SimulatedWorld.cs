@@ -75,6 +75,7 @@ public sealed class SimulatedWorld
         ArgumentNullException.ThrowIfNull(replays);
         InvalidInputException.Require(episodes >= 1, scenario.Name, "episodes", "at least 1", episodes);
         Scenario = scenario;
+        Seed = seed;
         Episodes = episodes;
         if (sensors.Count != 1 && sensors.Count != scenario.Agents)
         {
@@ -135,6 +136,9 @@ public sealed class SimulatedWorld
     /// <summary>What is simulated.</summary>
     public Scenario Scenario { get; }
 
+    /// <summary>The run's seed.</summary>
+    public ulong Seed { get; }
+
     /// <summary>Episodes (E).</summary>
     public int Episodes { get; }
 
@@ -149,6 +153,12 @@ public sealed class SimulatedWorld
 
     /// <summary>Numbers in one observation of an agent.</summary>
     public int FrameSizeOf(int agent) => _sensors[agent].FrameSize;
+
+    /// <summary>The layout of an agent's observations.</summary>
+    public SensorSpec SensorOf(int agent) => _sensors[agent].Spec;
+
+    /// <summary>Bodies that the world moves itself, in the order of agents.</summary>
+    public IEnumerable<Replay> Replays => _replays.OfType<Replay>();
 
     /// <summary>Whether the world moves an agent's body itself.</summary>
     public bool IsReplayed(int agent) => _replays[agent] is not null;
@@ -255,6 +265,66 @@ public sealed class SimulatedWorld
     /// <summary>Actions so far, [E,N,Tick,A]; where the fallback stood in, what it amounted to.</summary>
     public NdArray<float> Actions() => Cut(_actions, Scenario.Steps - 1, Tick, ActionSize);
 
+    /// <summary>Copies all that the world is.</summary>
+    public WorldState Capture()
+    {
+        int[] bodies = [Episodes, Scenario.Agents, Scenario.Dimensions];
+        var known = Math.Min(Tick + 1, _past.Length);
+        return new WorldState
+        {
+            Tick = Tick,
+            Velocities = new NdArray<double>(bodies, [.. _state.Velocities]),
+            Headings = new NdArray<double>(bodies[..2], [.. _state.Headings]),
+            Past = new NdArray<double>([known, .. bodies], [.. Enumerable.Range(0, known).SelectMany(age => Past(Tick - age))]),
+            // A record that is complete is handed out as it is, and nothing is written to it any more.
+            Positions = Positions(),
+            Actions = Actions(),
+            Starts = new NdArray<double>(bodies, [.. Starts]),
+            Goals = new NdArray<double>(bodies, [.. Goals]),
+        };
+    }
+
+    /// <summary>Makes a world at tick 0 what another was. The two may differ in how others are sensed and in how bodies may move from here on.</summary>
+    /// <param name="state">What that was.</param>
+    /// <param name="where">The file it came from, for messages.</param>
+    /// <exception cref="InvalidInputException">It is not a state of such a world, or had other starts or goals.</exception>
+    public void Restore(WorldState state, string where)
+    {
+        ArgumentNullException.ThrowIfNull(state);
+        if (Tick != 0)
+        {
+            throw new InvalidOperationException("only a world at tick 0 can be restored");
+        }
+
+        state.Require(Scenario, Episodes, ActionSize, where);
+        InvalidInputException.Require(state.Starts.Data.AsSpan().SequenceEqual(Starts), where, "starts", "those of the run that is gone on with", "others");
+        InvalidInputException.Require(state.Goals.Data.AsSpan().SequenceEqual(Goals), where, "goals", "those of the run that is gone on with", "others");
+        Tick = state.Tick;
+        Join(state.Positions, _positions, Scenario.Steps);
+        Join(state.Actions, _actions, Scenario.Steps - 1);
+        state.Velocities.Data.CopyTo(_state.Velocities, 0);
+        state.Headings.Data.CopyTo(_state.Headings, 0);
+        var size = _state.Positions.Length;
+        for (var age = 0; age < _past.Length && age <= Tick; age++)
+        {
+            var past = Past(Tick - age);
+            if (age < state.Past.Shape[0])
+            {
+                state.Past.Data.AsSpan(age * size, size).CopyTo(past);
+                continue;
+            }
+
+            // Others are to be sensed later than they were: what was not kept in full is taken from the record, which is in float32.
+            var d = Scenario.Dimensions;
+            for (var i = 0; i < size; i++)
+            {
+                past[i] = _positions[(i / d * Scenario.Steps + Tick - age) * d + i % d];
+            }
+        }
+
+        Past(Tick).CopyTo(_state.Positions, 0);
+    }
+
     /// <summary>Moves a replayed body to where its path is at the next tick; what it did is recorded where actions are positions, and otherwise as zeros.</summary>
     private void Follow(Replay replay, int body, Span<float> record)
     {
@@ -318,6 +388,15 @@ public sealed class SimulatedWorld
         }
 
         return new NdArray<float>(shape, data);
+    }
+
+    private void Join(NdArray<float> part, float[] all, int steps)
+    {
+        var (kept, width) = (part.Shape[2], part.Shape[3]);
+        for (var body = 0; body < Bodies; body++)
+        {
+            part.Data.AsSpan(body * kept * width, kept * width).CopyTo(all.AsSpan(body * steps * width));
+        }
     }
 
     private double[] Checked(NdArray<double> array, string name)

@@ -30,6 +30,24 @@ public sealed record SimulationOptions
     /// <summary>Threads that build observations. Results do not depend on it. Default: all.</summary>
     public int Threads { get; init; } = Environment.ProcessorCount;
 
+    /// <summary>Where the run goes on from, or null for its beginning. All other options are those it began with, but for what <see cref="SimulatedWorld.Restore"/> allows.</summary>
+    public RunSnapshot? From { get; init; }
+
+    /// <summary>The tick at which to stop, or null for the last.</summary>
+    public int? Until { get; init; }
+
+    /// <summary>Takes the run's snapshots; null: none are made. The world waits while it is called.</summary>
+    public Action<RunSnapshot>? Snapshot { get; init; }
+
+    /// <summary>A snapshot is made where the run begins and at each tick that this divides, the last excepted; 0: at <see cref="Until"/> alone. Default: 0.</summary>
+    public int SnapshotEvery { get; init; }
+
+    /// <summary>The file of the run's event log, or null.</summary>
+    public string? Log { get; init; }
+
+    /// <summary>Whether that file is there and gone on with, because the run is. Default: false.</summary>
+    public bool LogGoesOn { get; init; }
+
     /// <summary>The clock of real-time pacing and of the measured duration. Default: the system's.</summary>
     public TimeProvider Time { get; init; } = TimeProvider.System;
 }
@@ -97,7 +115,12 @@ public static class Simulation
         InvalidInputException.Require(options.Slots is null || options.Slots.Count == scenario.Agents, scenario.Name, "slots", $"{scenario.Agents}, one an agent", options.Slots?.Count);
         var sensors = options.Slots is null ? [sensor] : options.Slots.Select(s => s.Sensor).ToArray();
         var world = new SimulatedWorld(scenario, sensors, options.Seed, options.Episodes, options.Starts, options.Goals, options.Replays);
-        var actor = new WorldActor(world, host, options.Time, options.Threads);
+        if (options.From is { } from)
+        {
+            world.Restore(from.World, from.Where);
+            host = new ResumedHost(host, from.Host);
+        }
+
         var run = new RunSpec(options.Seed, options.Episodes, scenario.Agents, world.FrameSize, world.ActionSize, options.Sampling);
         if (options.Slots is not null || options.Replays.Count > 0)
         {
@@ -107,15 +130,77 @@ public static class Simulation
             };
         }
 
+        using var log = options.Log is null ? null : options.LogGoesOn ? EventLog.GoOn(options.Log, world) : EventLog.Create(options.Log, world);
+        var windows = options.Snapshot is null && options.From is null ? null : new ObservationWindows(world.Bodies, world.FrameSize, WindowTicks(world, run));
+        var actor = new WorldActor(world, host, options.Time, options.Threads, options.From?.Counts, windows, log);
         await host.OpenAsync(run, actor, cancellationToken).ConfigureAwait(false);
+        if (options.From is { } past)
+        {
+            Recall(past, world, host, windows!);
+        }
+
         var started = options.Time.GetTimestamp();
-        var completed = await actor.RunAsync(
-            progress is null ? null : done => progress.Report(new SimulationProgress(done, scenario.Steps - 1, (long)done * world.Bodies, options.Time.GetElapsedTime(started))),
-            cancellationToken).ConfigureAwait(false);
-        var seconds = options.Time.GetElapsedTime(started).TotalSeconds;
+        double Seconds() => (options.From?.WallSeconds ?? 0) + options.Time.GetElapsedTime(started).TotalSeconds;
+        void Closed(int done)
+        {
+            if (options.Snapshot is not null && (done == options.Until || (options.SnapshotEvery > 0 && done % options.SnapshotEvery == 0)) && !world.IsDone)
+            {
+                log?.Flush();
+                options.Snapshot(Take(world, actor, host, windows!, Seconds()));
+            }
+
+            progress?.Report(new SimulationProgress(done, scenario.Steps - 1, (long)done * world.Bodies, options.Time.GetElapsedTime(started)));
+        }
+
+        if (options.Snapshot is not null && options.SnapshotEvery > 0)
+        {
+            options.Snapshot(Take(world, actor, host, windows!, Seconds()));
+        }
+
+        var completed = await actor.RunAsync(options.Until, Closed, cancellationToken).ConfigureAwait(false);
+        var seconds = Seconds();
+        if (completed)
+        {
+            log?.End(Rollouts.Hash(world.Positions()));
+        }
+
         int[] shape = [options.Episodes, scenario.Agents, scenario.Dimensions];
         return new SimulationResult(
             world.Positions(), world.Actions(), new NdArray<double>(shape, world.Starts), new NdArray<double>(shape, world.Goals),
             world.Tick, completed, actor.Counts, host.Report, seconds);
+    }
+
+    /// <summary>As many ticks as the agent with the longest memory needs to be built again.</summary>
+    private static int WindowTicks(SimulatedWorld world, RunSpec run)
+        => Enumerable.Range(0, world.Scenario.Agents).Max(a => run.Slot(new AgentId(a)) is { } slot ? world.SensorOf(a).History + slot.Sampling.Execute - 1 : 1);
+
+    /// <summary>Tells agents what they observed before, and keeps it for the next snapshot.</summary>
+    private static void Recall(RunSnapshot from, SimulatedWorld world, IAgentHost host, ObservationWindows windows)
+    {
+        var (agents, size) = (world.Scenario.Agents, world.Bodies * world.FrameSize);
+        int[] shape = [from.WindowTicks.Length, world.Bodies, world.FrameSize];
+        InvalidInputException.Require(from.Window.Shape.AsSpan().SequenceEqual(shape), from.Where, "window", $"shape ({string.Join(", ", shape)})", from.Window.ShapeText);
+        foreach (var (i, tick) in from.WindowTicks.Index())
+        {
+            windows.Record(new Tick(tick), from.Window.Data.AsSpan(i * size, size));
+        }
+
+        for (var i = 0; i < windows.Count; i++)
+        {
+            for (var body = 0; body < world.Bodies; body++)
+            {
+                var agent = body % agents;
+                if (!world.IsReplayed(agent))
+                {
+                    host.Recall(new Observation(new EpisodeId(body / agents), new AgentId(agent), windows.Tick(i), windows.Frame(i, body, world.FrameSizeOf(agent))));
+                }
+            }
+        }
+    }
+
+    private static RunSnapshot Take(SimulatedWorld world, WorldActor actor, IAgentHost host, ObservationWindows windows, double seconds)
+    {
+        var (ticks, frames) = windows.Copy();
+        return new RunSnapshot(world.Capture(), actor.Counts, host.Report, ticks, frames, seconds);
     }
 }

@@ -27,6 +27,19 @@ public sealed record WorldCounts(long Missed, long Stopped, long WrongSize, long
 
     /// <summary>Dropped actions for any reason.</summary>
     public long Dropped => DroppedLate + DroppedDuplicate + DroppedUnknown;
+
+    /// <summary>The counts of a run's part and of the part after it.</summary>
+    public WorldCounts Plus(WorldCounts after)
+    {
+        ArgumentNullException.ThrowIfNull(after);
+        return new WorldCounts(
+            Missed + after.Missed, Stopped + after.Stopped, WrongSize + after.WrongSize, Refused + after.Refused,
+            DroppedLate + after.DroppedLate, DroppedDuplicate + after.DroppedDuplicate, DroppedUnknown + after.DroppedUnknown, Overruns + after.Overruns)
+        {
+            Applied = Applied + after.Applied,
+            Observations = Observations + after.Observations,
+        };
+    }
 }
 
 /// <summary>
@@ -58,6 +71,9 @@ public sealed class WorldActor : IActionSink
     private readonly float[] _actions;
     private readonly Outcome[] _outcomes;
     private readonly long[] _slots;
+    private readonly WorldCounts? _before;
+    private readonly ObservationWindows? _windows;
+    private readonly EventLog? _log;
     private readonly long[] _outcomeCounts = new long[Enum.GetValues<Outcome>().Length];
     private Barrier _barrier = new(0);
     private long _late;
@@ -71,9 +87,13 @@ public sealed class WorldActor : IActionSink
     /// <param name="host">Where the agents live; opened by the caller with this actor as the sink of their actions.</param>
     /// <param name="time">The clock of real-time pacing.</param>
     /// <param name="threads">Threads that build observations, at least 1. Results do not depend on it.</param>
-    public WorldActor(SimulatedWorld world, IAgentHost host, TimeProvider time, int threads)
+    /// <param name="before">What was counted before this actor, where it goes on with a run.</param>
+    /// <param name="windows">Receives what is sent to agents, or null.</param>
+    /// <param name="log">Receives what crosses the world's boundary, or null.</param>
+    public WorldActor(SimulatedWorld world, IAgentHost host, TimeProvider time, int threads, WorldCounts? before = null, ObservationWindows? windows = null, EventLog? log = null)
     {
         ArgumentNullException.ThrowIfNull(world);
+        (_before, _windows, _log) = (before, windows, log);
         _world = world;
         _host = host;
         _time = time;
@@ -89,7 +109,9 @@ public sealed class WorldActor : IActionSink
     }
 
     /// <summary>The counts so far.</summary>
-    public WorldCounts Counts => new(
+    public WorldCounts Counts => _before is null ? Counted : _before.Plus(Counted);
+
+    private WorldCounts Counted => new(
         _outcomeCounts[(int)Outcome.Missed], _outcomeCounts[(int)Outcome.Stopped], _outcomeCounts[(int)Outcome.WrongSize], _outcomeCounts[(int)Outcome.Refused],
         Interlocked.Read(ref _late), Interlocked.Read(ref _duplicate), Interlocked.Read(ref _unknown), _overruns)
     {
@@ -134,14 +156,21 @@ public sealed class WorldActor : IActionSink
     /// <param name="tickClosed">Called after each tick with the number of ticks done.</param>
     /// <param name="cancellationToken">Stops at a tick boundary.</param>
     /// <returns>Whether the run came to its end.</returns>
-    public async Task<bool> RunAsync(Action<int>? tickClosed, CancellationToken cancellationToken)
+    public Task<bool> RunAsync(Action<int>? tickClosed, CancellationToken cancellationToken) => RunAsync(null, tickClosed, cancellationToken);
+
+    /// <summary>Runs to a tick, or until cancelled: then the tick that is open is abandoned and everything before it kept.</summary>
+    /// <param name="until">The number of ticks done at which to stop, or null for all.</param>
+    /// <param name="tickClosed">Called after each tick with the number of ticks done.</param>
+    /// <param name="cancellationToken">Stops at a tick boundary.</param>
+    /// <returns>Whether the run came to its end.</returns>
+    public async Task<bool> RunAsync(int? until, Action<int>? tickClosed, CancellationToken cancellationToken)
     {
         var pacing = _world.Scenario.Pacing;
         var realTime = pacing.Kind == PacingKind.RealTime;
         var period = TimeSpan.FromSeconds(pacing.Period(_world.Scenario.TimeStep));
         var deadline = pacing.Deadline is { } seconds ? TimeSpan.FromSeconds(seconds) : period;
         var started = _time.GetTimestamp();
-        for (var due = TimeSpan.Zero; !_world.IsDone; due += period)
+        for (var due = TimeSpan.Zero; !_world.IsDone && _world.Tick != until; due += period)
         {
             if (cancellationToken.IsCancellationRequested)
             {
@@ -191,10 +220,11 @@ public sealed class WorldActor : IActionSink
                 _outcomeCounts[(int)outcome]++;
             }
 
+            _log?.Closed(_actions, _outcomes);
             tickClosed?.Invoke(_world.Tick);
         }
 
-        return true;
+        return _world.IsDone;
     }
 
     private Outcome Take(in AgentAction action, int body)
@@ -251,6 +281,9 @@ public sealed class WorldActor : IActionSink
                 Observe(body);
             }
         }
+
+        _windows?.Record(tick, _features);
+        _log?.Opened(_features);
 
         // One more than there are agents: the barrier cannot close before everything is delivered.
         Volatile.Write(ref _barrier, new Barrier(_actors + 1));

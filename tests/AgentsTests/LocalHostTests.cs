@@ -32,6 +32,69 @@ public class LocalHostTests
         Assert.Single(runs.Distinct());
     }
 
+    [Theory]
+    [InlineData(NoiseMode.Fresh)]
+    [InlineData(NoiseMode.Autoregressive)]
+    public async Task Agents_that_recall_their_windows_go_on_as_if_nothing_had_happened(NoiseMode noise)
+    {
+        const int Ticks = 12;
+        const int Execute = 3;
+        var model = RandomModel.Load(RandomModel.Spec(width: 16, agents: 3));
+        var run = new RunSpec(5, 2, 3, model.Spec.Sensor.FrameSize, 2, model.Spec.Sampling with { Noise = noise, Execute = Execute });
+        static float Feature(int tick, int episode, int agent, int d) => MathF.Sin(tick + 10 * episode + 3 * agent + d);
+        async Task<(World World, AgentHostReport Report)> FromAsync(int first)
+        {
+            var world = new World(run);
+            await using var host = new LocalHost(model.Policies(run.Sampling), 2);
+            await world.OpenAsync(host);
+            for (var t = Math.Max(0, first - (model.Spec.Sensor.History + Execute - 1)); t < first; t++)
+            {
+                for (var body = 0; body < 6; body++)
+                {
+                    host.Recall(new Observation(new EpisodeId(body / 3), new AgentId(body % 3), new Tick(t), Enumerable.Range(0, run.FrameSize).Select(d => Feature(t, body / 3, body % 3, d)).ToArray()));
+                }
+            }
+
+            for (var t = first; t < Ticks; t++)
+            {
+                await world.TickAsync(host, t, (e, i, d) => Feature(t, e, i, d));
+            }
+
+            return (world, host.Report);
+        }
+
+        var whole = (await FromAsync(0)).World.Lines;
+        for (var first = 1; first < Ticks; first++)
+        {
+            var (world, report) = await FromAsync(first);
+            Assert.Equal(whole.Where(l => int.Parse(l.Split(' ')[0], System.Globalization.CultureInfo.InvariantCulture) >= first).Order(StringComparer.Ordinal), world.Lines.Order(StringComparer.Ordinal));
+            // A plan that was in hand is made again, and not counted again.
+            var plans = 6 * Enumerable.Range(first, Ticks - first).Count(t => t % Execute == 0);
+            Assert.Equal((plans, 4 * plans, 0), (report.Plans, report.NetworkCalls, report.Restarts));
+        }
+    }
+
+    [Fact]
+    public async Task An_agent_that_fails_where_it_is_taken_up_is_rebuilt()
+    {
+        var fail = true;
+        var world = new World(new RunSpec(1, 1, 1, 1, 1, new SamplingSpec()));
+        await using var host = new LocalHost(
+            _ => new FunctionPolicy(v =>
+            {
+                var failing = fail;
+                fail = false;
+                return failing ? throw new InvalidOperationException("not today") : v + 1;
+            }),
+            threads: 1);
+        await world.OpenAsync(host);
+        host.Recall(new Observation(new EpisodeId(0), new AgentId(0), new Tick(6), new float[] { 6 }));
+        await world.TickAsync(host, 7, (_, _, _) => 7);
+        await world.TickAsync(host, 8, (_, _, _) => 8);
+        Assert.Equal(["7 0 0 Decided 8", "8 0 0 Decided 9"], world.Lines);
+        Assert.Equal((2, 1), (host.Report.Plans, host.Report.Restarts));
+    }
+
     [Fact]
     public async Task An_agent_is_shown_only_what_was_delivered_to_it()
     {

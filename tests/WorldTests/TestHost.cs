@@ -30,6 +30,11 @@ internal sealed class TestHost(Func<Observation, float[]?> policy) : IAgentHost
         return ValueTask.CompletedTask;
     }
 
+    /// <summary>Nothing to remember: its agents act on what they observe now.</summary>
+    public void Recall(in Observation observation)
+    {
+    }
+
     public void Deliver(in Observation observation) => _gathered.Add(observation);
 
     public void EndTick(Tick tick)

@@ -1,0 +1,50 @@
+using System.CommandLine;
+using System.CommandLine.Parsing;
+using MimicD.Contracts;
+using MimicD.Evaluation;
+using MimicD.Numerics;
+using MimicD.World;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd run --replay LOG</c>: a run's trajectories again from its event log.</summary>
+internal static class RunReplay
+{
+    public static bool IsAsked(ParseResult parsed) => parsed.GetValue(RunContinuation.Replay) is not null;
+
+    public static int Run(ParseResult parsed)
+    {
+        var given = parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit).ToDictionary(o => o.Option.Name, o => o.Tokens.Count > 0 ? o.Tokens[0].Value : "", StringComparer.Ordinal);
+        var other = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Concat(given.Keys.Except(["--replay", "--out", "--json"], StringComparer.Ordinal)).FirstOrDefault();
+        InvalidInputException.Require(other is null, "--replay", "", "nothing but --out and --json beside it (the rest is in the log)", other);
+        var output = given.TryGetValue("--out", out var folder) ? Options.Writable(folder, "--out") : null;
+        var json = Options.WritableFile(given.GetValueOrDefault("--json"), "--json");
+        var file = parsed.GetValue(RunContinuation.Replay)!;
+        var replay = EventReplay.Of(file);
+        var ticks = replay.Scenario.Steps - 1;
+        Terminal.Line($"replayed {replay.StepsDone} of {ticks} ticks: every observation and every state is what the log says");
+        if (!replay.Completed)
+        {
+            Terminal.Line($"the log ends before the run does{(replay.TornBytes > 0 ? $", within a record; its last {replay.TornBytes} bytes are left out" : "")}");
+        }
+
+        Terminal.Line($"trajectory hash {replay.TrajectoryHash}");
+        if (output is not null)
+        {
+            var path = Path.Combine(output, RolloutFile.Name);
+            var paths = PathSet.Create<float>(replay.Rollouts.Positions.Data, replay.Rollouts.Positions.Shape, replay.Scenario.Name);
+            (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null).Modes?.Labels }).Save(path);
+            Terminal.Line($"wrote {path}");
+        }
+
+        if (json is not null)
+        {
+            AtomicFile.WriteText(json, StrictJson.Format(new ReplayResult(Path.GetFullPath(file), replay.Scenario.Name, replay.StepsDone, ticks, replay.Completed, replay.TornBytes, replay.TrajectoryHash)) + "\n");
+            Terminal.Line($"wrote {json}");
+        }
+
+        return 0;
+    }
+
+    private sealed record ReplayResult(string Log, string Scenario, int StepsDone, int Steps, bool Completed, long TornBytes, string TrajectoryHash);
+}
