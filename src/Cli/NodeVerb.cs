@@ -45,7 +45,7 @@ internal static class NodeVerb
             Console.Error.WriteLine($"node {name} of cluster {options.Name} at {options.Broker.Uri}");
             try
             {
-                await Task.Delay(Timeout.InfiniteTimeSpan, cancellation);
+                await node.Completion.WaitAsync(cancellation);
             }
             catch (OperationCanceledException)
             {

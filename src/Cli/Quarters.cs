@@ -12,6 +12,8 @@ internal sealed class Quarters : IAsyncDisposable
     /// <summary>Nodes that one machine is asked for at most.</summary>
     public const int MaxNodes = 256;
 
+    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(20);
+
     private readonly CancellationTokenSource _closing = new();
     private readonly CancellationTokenSource _failed = new();
     private readonly List<Task> _children = [];
@@ -91,7 +93,15 @@ internal sealed class Quarters : IAsyncDisposable
         // The run is closed before its nodes are, and the broker is the last to go.
         await Host.DisposeAsync();
         await _closing.CancelAsync();
-        await Task.WhenAll(_children);
+        try
+        {
+            await Task.WhenAll(_children).WaitAsync(Farewell);
+        }
+        catch (TimeoutException)
+        {
+            // One that stands still ends, by the end of its input, when it goes on.
+        }
+
         if (Broker is not null)
         {
             await Broker.DisposeAsync();

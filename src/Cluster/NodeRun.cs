@@ -112,7 +112,7 @@ public sealed class NodeRun
         {
             done.Shard.Plans += (uint)done.Plans;
             done.Shard.NetworkCalls += (uint)done.NetworkCalls;
-            done.Shard.Messages += done.Way == Way.Repeat ? 0u : 1;
+            done.Shard.Messages += (uint)done.Messages;
         }
 
         return (actions.Shards.Count > 0 ? actions : null, replay.Shards.Count > 0 ? replay : null);
@@ -184,34 +184,34 @@ public sealed class NodeRun
         public long Plans { get; set; }
 
         public long NetworkCalls { get; set; }
+
+        public long Messages { get; set; }
     }
 
-    /// <summary>An agent that lives here, and what it answered last.</summary>
+    /// <summary>An agent that lives here, what it answered last, and what that took: a repeated answer is the same in all, for the first may not have been heard.</summary>
     private sealed class Resident(SupervisedAgent agent)
     {
         private readonly float[] _frame = new float[agent.FrameSize];
         private bool _decided;
+        private long _plans;
+        private long _networkCalls;
+        private long _messages;
 
         public int Tick { get; private set; } = -1;
 
         public void Answer(Work work, Tick tick)
         {
-            var (plans, calls) = (agent.Plans, agent.NetworkCalls);
             var observation = work.Observation;
-            switch (work.Way)
+            if (work.Way != Way.Repeat)
             {
-                case Way.Decide:
-                    observation.Features.CopyTo(_frame, 0);
-                    _decided = agent.Decide(tick, _frame);
-                    break;
-                case Way.Rebuild:
-                    _decided = Rebuild(observation, tick);
-                    break;
-                default:
-                    break;
+                var (plans, calls) = (agent.Plans, agent.NetworkCalls);
+                _messages = 1;
+                observation.Features.CopyTo(_frame, 0);
+                _decided = work.Way == Way.Decide ? agent.Decide(tick, _frame) : Rebuild(observation, tick);
+                (_plans, _networkCalls) = (agent.Plans - plans, agent.NetworkCalls - calls);
+                Tick = tick.Value;
             }
 
-            Tick = tick.Value;
             var answer = work.Answer;
             (answer.Episode, answer.Agent, answer.Restarts) = (observation.Episode, observation.Agent, (uint)agent.Restarts);
             if (_decided)
@@ -228,7 +228,7 @@ public sealed class NodeRun
                 answer.Stopped = new Stopped { Tick = (uint)stopped.Tick.Value, Error = WireLimits.Cut(stopped.Error) };
             }
 
-            (work.Plans, work.NetworkCalls) = (agent.Plans - plans, agent.NetworkCalls - calls);
+            (work.Plans, work.NetworkCalls, work.Messages) = (_plans, _networkCalls, _messages);
         }
 
         private bool Rebuild(AgentObservation observation, Tick tick)

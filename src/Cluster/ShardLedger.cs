@@ -13,7 +13,7 @@ public readonly record struct ShardTicket(int Shard, string Node, uint Fence);
 /// <remarks>A node that joins in mid-tick gets its share when the next tick opens, unless there are shards that nobody has. Not thread-safe.</remarks>
 public sealed class ShardLedger
 {
-    /// <summary>Deadlines that a node may miss without an answer that counts in between; then it is out for the rest of the run.</summary>
+    /// <summary>Deadlines that a node may miss without an answer that counts in between; then it is out, as long as there is another.</summary>
     public const int MaxStrikes = 3;
 
     private readonly Shard[] _shards;
@@ -72,7 +72,7 @@ public sealed class ShardLedger
             Evict(node);
         }
 
-        _nodes[node] = new Node { LastHeard = now, Strikes = strikes, Suspended = strikes >= MaxStrikes };
+        _nodes[node] = new Node { LastHeard = now, Strikes = strikes, Suspended = strikes >= MaxStrikes && Live.Any(n => n != node) };
         return Settle(now);
     }
 
@@ -92,7 +92,7 @@ public sealed class ShardLedger
     public IReadOnlyList<string> Overdue(TimeSpan now, TimeSpan deadline)
         => [.. Awaited.Where(node => _shards.Any(s => s.Waiting && s.Owner == node && now - s.Sent > deadline) && now - _nodes[node].LastHeard > deadline)];
 
-    /// <summary>Takes all shards from a node that missed its deadline. It can have some again when it is <see cref="Heard"/>, but for the third time in a row.</summary>
+    /// <summary>Takes all shards from a node that missed its deadline. It can have some again when it is <see cref="Heard"/>; after the third time in a row only when there is no other.</summary>
     public IReadOnlyList<ShardTicket> Suspend(string node, TimeSpan now)
     {
         if (!_nodes.TryGetValue(node, out var state) || state.Suspended)
@@ -100,7 +100,7 @@ public sealed class ShardLedger
             return [];
         }
 
-        state.Suspended = true;
+        (state.Suspended, state.Answers) = (true, false);
         state.Strikes++;
         Suspensions++;
         Evict(node);
@@ -116,7 +116,8 @@ public sealed class ShardLedger
         }
 
         state.LastHeard = now;
-        if (!state.Suspended || state.Strikes >= MaxStrikes)
+        state.Answers = true;
+        if (!state.Suspended || (state.Strikes >= MaxStrikes && Live.Any()))
         {
             return [];
         }
@@ -170,6 +171,15 @@ public sealed class ShardLedger
     private List<ShardTicket> Settle(TimeSpan now)
     {
         _changed = true;
+        if (!Live.Any())
+        {
+            // A slow node is better than none.
+            foreach (var node in _nodes.Values.Where(n => n.Answers))
+            {
+                node.Suspended = false;
+            }
+        }
+
         if (Tick < 0 || !Array.Exists(_shards, s => s.Owner is null))
         {
             return [];
@@ -232,6 +242,9 @@ public sealed class ShardLedger
         public TimeSpan LastHeard { get; set; }
 
         public bool Suspended { get; set; }
+
+        /// <summary>Whether it has said something since it missed its deadline.</summary>
+        public bool Answers { get; set; } = true;
 
         public int Strikes { get; set; }
     }

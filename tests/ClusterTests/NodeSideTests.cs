@@ -107,13 +107,31 @@ public sealed class NodeSideTests : IDisposable
     }
 
     [Fact]
-    public void An_agent_asked_again_repeats_its_answer_and_is_put_no_message()
+    public void A_shard_asked_again_repeats_its_answer_and_what_it_took()
     {
         Prepare("run");
         var first = Assert.Single(Observe(tick: 0)).Actions;
         var second = Assert.Single(Observe(tick: 0)).Actions;
-        Assert.Equal(first.Shards[0].Agents, second.Shards[0].Agents);
-        Assert.Equal((5u, 5u, 0u, 0u), (first.Shards[0].Plans, first.Shards[0].Messages, second.Shards[0].Plans, second.Shards[0].Messages));
+        Assert.Equal(first, second);
+        Assert.Equal((5u, 20u, 5u), (first.Shards[0].Plans, first.Shards[0].NetworkCalls, first.Shards[0].Messages));
+    }
+
+    [Fact]
+    public void What_an_agent_does_follows_from_its_own_entry_alone()
+    {
+        Prepare("run");
+        var answers = Assert.Single(Observe(tick: 0)).Actions.Shards[0].Agents;
+
+        using var other = new NodeSideTests();
+        other.Prepare("run");
+        var message = other.Observation(0, 1);
+        foreach (var entry in message.Observations.Shards[0].Agents.Where(a => a.Agent != 2))
+        {
+            entry.Features[0] += 5;
+        }
+
+        var changed = Assert.Single(other.Send(message)).Actions.Shards[0].Agents;
+        Assert.Equal([2], Enumerable.Range(0, 5).Where(i => answers[i].Equals(changed[i])));
     }
 
     [Fact]
@@ -122,14 +140,13 @@ public sealed class NodeSideTests : IDisposable
         Prepare("run");
         var steady = Enumerable.Range(0, 8).Select(t => Assert.Single(Observe(t)).Actions).ToArray();
 
-        var other = new NodeSideTests();
+        using var other = new NodeSideTests();
         other.Prepare("run");
         Assert.Single(other.Observe(0));
         var replay = Assert.Single(other.Observe(7, fence: 3)).Replay;
         Assert.Equal((7u, 0u, 3u), (replay.Tick, replay.Shards[0].Shard, replay.Shards[0].Fence));
         var rebuilt = Assert.Single(other.Observe(7, fence: 3, past: 4)).Actions;
         Assert.Equal(steady[7].Shards[0].Agents, rebuilt.Shards[0].Agents);
-        other.Dispose();
     }
 
     [Fact]

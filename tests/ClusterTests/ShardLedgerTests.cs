@@ -125,7 +125,7 @@ public class ShardLedgerTests
     }
 
     [Fact]
-    public void A_node_that_misses_three_deadlines_in_a_row_is_out()
+    public void A_node_that_misses_three_deadlines_in_a_row_is_out_as_long_as_there_is_another()
     {
         var ledger = Ledger(shards: 2, "a", "b");
         for (var tick = 0; tick < ShardLedger.MaxStrikes; tick++)
@@ -148,6 +148,10 @@ public class ShardLedgerTests
         ledger.Join("b", At(100));
         Assert.Equal(["a"], ledger.Live);
         Assert.Equal(3, ledger.Suspensions);
+
+        // But better than none.
+        ledger.Leave("a", At(101));
+        Assert.Equal(["b"], ledger.Live);
     }
 
     private static ShardLedger Ledger(int shards, params string[] nodes)

@@ -11,7 +11,8 @@ namespace MimicD.ClusterTests;
 /// </summary>
 internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulong seed) : IAgentHost
 {
-    private static readonly WorldPatience Patience = new(TimeSpan.FromSeconds(10), TimeSpan.FromSeconds(60));
+    // A run of bad luck is not to end a run: nodes that all stand still may do so for long.
+    private static readonly WorldPatience Patience = new(TimeSpan.FromSeconds(10), TimeSpan.FromDays(1));
 
     private readonly SortedDictionary<string, Node> _nodes = new(StringComparer.Ordinal);
     private readonly List<(string? To, byte[] Bytes)> _underWay = [];
@@ -43,6 +44,9 @@ internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulo
 
     public IReadOnlyCollection<string> Nodes => _nodes.Keys;
 
+    /// <summary>Whether the first tick is open.</summary>
+    public bool IsRunning { get; private set; }
+
     public WorldSide World => _world!;
 
     public AgentHostReport Report => _world!.AgentReport;
@@ -66,6 +70,7 @@ internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulo
 
     public void EndTick(Tick tick)
     {
+        IsRunning = true;
         Send(_world!.EndTick(tick, _now));
         Run(() => _world.IsClosed);
     }
@@ -96,14 +101,25 @@ internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulo
     /// <summary>Anything on the way to anyone; the empty name is the world's.</summary>
     public void Inject(string to, byte[] bytes) => _underWay.Add((to, bytes));
 
+    /// <summary>Lets all that is under way arrive.</summary>
+    public void Drain()
+    {
+        while (_underWay.Count > 0)
+        {
+            Take(0);
+        }
+    }
+
     private void Run(Func<bool> done)
     {
         for (var steps = 0; !done(); steps++)
         {
             Assert.True(steps < 1_000_000, $"seed {seed}: not done after {steps} steps at {_now}");
             Mischief?.Invoke(this);
-            int[] deliverable = [.. Enumerable.Range(0, _underWay.Count).Where(i => _underWay[i].To is not { Length: > 0 } to || !_nodes[to].Frozen)];
-            if (deliverable.Length == 0)
+            var frozen = _nodes.Values.Any(n => n.Frozen);
+            int[] deliverable = frozen ? [.. Enumerable.Range(0, _underWay.Count).Where(i => _underWay[i].To is not { Length: > 0 } to || !_nodes[to].Frozen)] : [];
+            var count = frozen ? deliverable.Length : _underWay.Count;
+            if (count == 0)
             {
                 _now += TimeSpan.FromSeconds(1);
                 Send(_world!.Poll(_now, out var failure));
@@ -111,15 +127,21 @@ internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulo
                 continue;
             }
 
-            var at = deliverable[Reorder ? _random.NextInt32(deliverable.Length) : 0];
-            var (to, bytes) = _underWay[at];
-            if (_random.NextDouble() >= Duplicates)
-            {
-                _underWay.RemoveAt(at);
-            }
-
-            Arrive(to!, bytes);
+            var at = Reorder ? _random.NextInt32(count) : 0;
+            Take(frozen ? deliverable[at] : at);
         }
+    }
+
+    /// <summary>One message arrives; now and then it stays under way as well.</summary>
+    private void Take(int at)
+    {
+        var (to, bytes) = _underWay[at];
+        if (_random.NextDouble() >= Duplicates)
+        {
+            _underWay.RemoveAt(at);
+        }
+
+        Arrive(to!, bytes);
     }
 
     private void Arrive(string to, byte[] bytes)

@@ -90,13 +90,14 @@ public sealed class SimulatedClusterTests : IDisposable
             StartNodes = 2, Reorder = true, Duplicates = 0.1,
             Mischief = c =>
             {
-                for (var i = 0; i < 40 && left > 0; i++, left--)
+                for (var i = 0; c.IsRunning && i < 40 && left > 0; i++, left--)
                 {
                     c.Inject(c.Random.NextInt32(2) == 0 ? "" : c.Nodes.First(), Bad(ref c.Random));
                 }
             },
         };
         var result = await _case.RunAsync(cluster);
+        cluster.Drain();
 
         Assert.Equal(0, left);
         Assert.Equal(local.TrajectoryHash, result.TrajectoryHash);
@@ -112,7 +113,7 @@ public sealed class SimulatedClusterTests : IDisposable
     /// <summary>A message that must not be heeded by whoever gets it.</summary>
     private static byte[] Bad(ref MimicD.Numerics.CounterRandom random)
     {
-        var node = $"node-{random.NextInt32(3)}";
+        var (node, shard) = ($"node-{random.NextInt32(3)}", (uint)random.NextInt32(8));
         Envelope About(Action<Envelope> fill)
         {
             var envelope = new Envelope { Version = 1, Run = "run", Node = node };
@@ -142,7 +143,7 @@ public sealed class SimulatedClusterTests : IDisposable
             case 5:
                 return About(e => e.Observations = new Observations { Tick = 3, Shards = { new ShardObservations { Shard = 2, Agents = { new AgentObservation { Agent = 77 } } } } }).ToByteArray();
             case 6:
-                return About(e => e.Actions = new Actions { Shards = { new ShardActions { Shard = (uint)random.NextInt32(8) } } }).ToByteArray();
+                return About(e => e.Actions = new Actions { Shards = { new ShardActions { Shard = shard } } }).ToByteArray();
             default:
                 var whole = About(e => e.Replay = new Cluster.Wire.Replay { Tick = 99, Shards = { new ShardReference { Shard = 3, Fence = 9 } } }).ToByteArray();
                 return whole[..^random.NextInt32(4)];

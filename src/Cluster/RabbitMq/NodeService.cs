@@ -37,6 +37,9 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     /// <summary>What it has done so far.</summary>
     public NodeReport Report => new(_name, _side.Answers, _side.Replays, _side.Fetched, _refusals.Counts);
 
+    /// <summary>Ends with the node; faulted when something went wrong that the wire did not cause.</summary>
+    public Task Completion => _pump;
+
     /// <summary>Connects, and says that it is there.</summary>
     /// <param name="options">Where the broker is.</param>
     /// <param name="name">Its name, like no other node's (<see cref="WireLimits.IsName"/>).</param>

@@ -163,17 +163,26 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
             return;
         }
 
-        lock (_gate)
+        try
         {
-            Post(_world!.Handle(envelope, Now));
-            if (_world.ReadyNodes >= _nodes)
+            lock (_gate)
             {
-                _prepared.TrySetResult();
+                Post(_world!.Handle(envelope, Now));
+                if (_world.ReadyNodes >= _nodes)
+                {
+                    _prepared.TrySetResult();
+                }
+                else if (_world.Declined is { } why)
+                {
+                    _prepared.TrySetException(new InvalidInputException(why));
+                }
             }
-            else if (_world.Declined is { } reasonGiven)
-            {
-                _prepared.TrySetException(new InvalidInputException(reasonGiven));
-            }
+        }
+        catch (Exception e)
+        {
+            // The client library would swallow it, and the run would wait for ever.
+            await FailAsync($"{e.GetType().Name}: {e.Message}").ConfigureAwait(false);
+            throw;
         }
 
         await _link!.AcknowledgeAsync(tag).ConfigureAwait(false);
@@ -214,6 +223,12 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         }
     }
 
+    private Task FailAsync(string why)
+    {
+        Failure ??= why;
+        return _failed.CancelAsync();
+    }
+
     private async Task PublishAsync()
     {
         await foreach (var message in _outgoing.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
@@ -230,15 +245,15 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         {
             while (await timer.WaitForNextTickAsync(_closing.Token).ConfigureAwait(false))
             {
+                string? failure;
                 lock (_gate)
                 {
-                    Post(_world!.Poll(Now, out var failure));
-                    Failure ??= failure;
+                    Post(_world!.Poll(Now, out failure));
                 }
 
-                if (Failure is not null)
+                if (failure is not null)
                 {
-                    await _failed.CancelAsync().ConfigureAwait(false);
+                    await FailAsync(failure).ConfigureAwait(false);
                     return;
                 }
             }
