@@ -17,7 +17,6 @@ internal sealed class Quarters : IAsyncDisposable
     private readonly CancellationTokenSource _closing = new();
     private readonly CancellationTokenSource _failed = new();
     private readonly List<Task> _children = [];
-    private volatile bool _opened;
 
     private Quarters()
     {
@@ -50,7 +49,12 @@ internal sealed class Quarters : IAsyncDisposable
         var options = file is null ? new ClusterOptions() : ClusterOptions.Load(file);
         InvalidInputException.Require(options.Broker.Uri is not null || nodes is not null, file ?? "", "broker.uri", "the broker's address, or --nodes", null);
         PrivateBroker? broker = null;
-        if (options.Broker.Uri is null)
+        if (options.Broker.Uri is not null)
+        {
+            // Refused now rather than in the middle of opening.
+            options.Broker.Password();
+        }
+        else
         {
             broker = await PrivateBroker.StartAsync(options, TimeProvider.System, cancellation);
             (options, file) = (broker.Options, broker.File);
@@ -81,10 +85,6 @@ internal sealed class Quarters : IAsyncDisposable
         catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested && Failure is not null)
         {
             throw new InvalidInputException(Failure, e);
-        }
-        finally
-        {
-            _opened = true;
         }
     }
 
@@ -124,7 +124,7 @@ internal sealed class Quarters : IAsyncDisposable
         }
         catch (Exception e) when (e is InvalidInputException or InvalidOperationException)
         {
-            if (_opened)
+            if (Host is RabbitMqHost { IsPrepared: true })
             {
                 Console.Error.WriteLine($"mimicd: node {node} is gone: {e.Message}");
                 return;

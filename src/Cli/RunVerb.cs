@@ -81,8 +81,8 @@ internal static class RunVerb
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
         var options = cast.Into(new SimulationOptions { Seed = parsed.GetValue(Seed), Episodes = episodes, Starts = starts, Goals = goals, Threads = threads });
 
-        Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
         await using var quarters = await Quarters.PrepareAsync(parsed.GetValue(ClusterFile), nodes, cast, threads, cancellation);
+        Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
         var result = await quarters.KeepAsync(
             running => Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1, progress => Simulation.RunAsync(scenario, cast.Sensor, options, quarters.Host, new Ticks(progress), running)), cancellation);
 

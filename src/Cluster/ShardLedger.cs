@@ -37,6 +37,9 @@ public sealed class ShardLedger
     /// <summary>Nodes that are waited for.</summary>
     public IEnumerable<string> Awaited => _shards.Where(s => s.Waiting).Select(s => s.Owner).OfType<string>().Distinct(StringComparer.Ordinal);
 
+    /// <summary>Shards of the open tick that are not answered.</summary>
+    public IEnumerable<int> Waiting => Enumerable.Range(0, _shards.Length).Where(s => _shards[s].Waiting);
+
     /// <summary>Whether all of the open tick is answered.</summary>
     public bool IsClosed => !Array.Exists(_shards, s => s.Waiting);
 

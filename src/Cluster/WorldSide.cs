@@ -27,6 +27,7 @@ public sealed class WorldSide
 {
     // What an entry takes on the wire besides its numbers.
     private const int EntryBytes = 48;
+    private const int LetterBytes = 3;
 
     private readonly string _run;
     private readonly RunShape _shape;
@@ -110,8 +111,8 @@ public sealed class WorldSide
     /// <summary>The counts so far.</summary>
     public ClusterReport Report => new(_everReady.Count, _shape.Shards, _ledger.Moves, _replays, _ledger.Suspensions, _refusals.Counts);
 
-    /// <summary>The counts of agents so far.</summary>
-    public AgentHostReport AgentReport => new(_plans, _networkCalls, _restarts.Sum(r => (long)r), [.. _stopped.OfType<StoppedAgent>()], _messages);
+    /// <summary>The counts of agents so far. What nodes have been sent and have not answered, because the run was stopped, counts as put to the agents.</summary>
+    public AgentHostReport AgentReport => new(_plans, _networkCalls, _restarts.Sum(r => (long)r), [.. _stopped.OfType<StoppedAgent>()], _messages + _ledger.Waiting.Sum(s => (long)_shape.Members(s).Length));
 
     /// <summary>What it says to all nodes when it comes, and when the broker is back.</summary>
     public Outgoing Call() => new(null, About(e => e.Call = new Call()).ToByteArray());
@@ -310,7 +311,7 @@ public sealed class WorldSide
             foreach (var (ticket, shard) in node)
             {
                 shard.Fence = ticket.Fence;
-                var more = shard.Agents.Sum(a => Bytes(a.Features.Count, 1 + (a.Past?.Frames.Count ?? 0)));
+                var more = shard.Agents.Sum(a => Bytes(a.Features.Count, 1 + (a.Past?.Frames.Count ?? 0)) + LetterBytes * (a.Past?.Stopped?.Error.Length ?? 0));
                 if (bytes + more > WireLimits.MessageBytes)
                 {
                     Flush();

@@ -28,7 +28,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
 
     [Fact]
     public async Task A_crowd_of_scripted_agents_with_a_partner_crosses_alike_on_three_nodes()
-        => await AlikeAsync([Ring, "--policy", "reciprocal", "--agents", "24", "--partner", "3=straight"], 3);
+        => await AlikeAsync([Ring, "--policy", "reciprocal", "--agents", "24", "--episodes", "1", "--partner", "3=straight"], 3);
 
     [Fact]
     public async Task A_node_that_is_killed_changes_nothing()
@@ -91,6 +91,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
 
         Assert.True(run.ExitCode == 130, $"expected exit code 130, found {run.ExitCode}\n{output}\n{string.Join('\n', errors)}");
         Assert.Contains("trajectory hash", output, StringComparison.Ordinal);
+        Assert.Matches("(?m)messages: between agents +0 *$", output);
         Assert.Equal(2, nodes.Length);
         await GoneAsync(nodes);
     }
@@ -116,7 +117,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
         Assert.False(Directory.Exists(folder), $"{folder} is still there");
     }
 
-    private static string[] Crowd => [Ring, "--policy", "reciprocal", "--agents", "12"];
+    private static string[] Crowd => [Ring, "--policy", "reciprocal", "--agents", "12", "--episodes", "2"];
 
     private async Task AlikeAsync(string[] run, int nodes)
     {

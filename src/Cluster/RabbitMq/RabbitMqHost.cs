@@ -47,6 +47,9 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     /// <summary>The run's name on the broker.</summary>
     public string Name => _name;
 
+    /// <summary>Whether enough nodes have come to begin.</summary>
+    public bool IsPrepared => _prepared.Task.IsCompletedSuccessfully;
+
     /// <summary>Cancelled when the run cannot go on.</summary>
     public CancellationToken Failed => _failed.Token;
 
