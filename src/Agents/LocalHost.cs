@@ -8,15 +8,11 @@ namespace MimicD.Agents;
 /// read-only policies, nothing else, and none has a reference to another.
 /// </summary>
 /// <remarks>
-/// Supervision: an agent that throws, or plans numbers that are not finite, is built again from its window with a policy from the
-/// factory, and tries the observation again. After <see cref="MaxRestarts"/> restarts it is stopped and answers every observation with
+/// An agent that fails is restarted, and one that keeps failing is stopped (<see cref="SupervisedAgent"/>); a stopped one answers every observation with
 /// <see cref="ActionStatus.Fallback"/>. What the agents do does not depend on the number of threads.
 /// </remarks>
 public sealed class LocalHost : IAgentHost
 {
-    /// <summary>Restarts of one agent in one run; at the failure after the last it is stopped.</summary>
-    public const int MaxRestarts = 3;
-
     /// <summary>Observations that may wait in one mailbox, the one being handled included, unless told otherwise.</summary>
     public const int DefaultMailbox = 4;
 
@@ -52,11 +48,11 @@ public sealed class LocalHost : IAgentHost
             var stopped = new List<StoppedAgent>();
             foreach (var actor in _actors.OfType<Actor>())
             {
-                plans += Volatile.Read(ref actor.Plans);
-                calls += Volatile.Read(ref actor.NetworkCalls);
-                restarts += Volatile.Read(ref actor.Restarts);
+                plans += actor.Agent.Plans;
+                calls += actor.Agent.NetworkCalls;
+                restarts += actor.Agent.Restarts;
                 messages += Volatile.Read(ref actor.Messages);
-                if (Volatile.Read(ref actor.Stopped) is { } why)
+                if (actor.Agent.Stopped is { } why)
                 {
                     stopped.Add(why);
                 }
@@ -95,7 +91,7 @@ public sealed class LocalHost : IAgentHost
     }
 
     /// <inheritdoc/>
-    public void Recall(in Observation observation) => Addressee(observation).Recall(observation);
+    public void Recall(in Observation observation) => Addressee(observation).Agent.Recall(observation.Tick, observation.Features.Span);
 
     /// <inheritdoc/>
     /// <remarks>Copies the features before it returns. Observations of one agent must not be delivered by two threads at a time.</remarks>
@@ -113,7 +109,7 @@ public sealed class LocalHost : IAgentHost
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Episode.Value, (uint)run.Episodes, nameof(observation));
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)observation.Agent.Value, (uint)run.Agents, nameof(observation));
         var actor = _actors[observation.Episode.Value * run.Agents + observation.Agent.Value] ?? throw new ArgumentException($"nobody acts as {observation.Agent}", nameof(observation));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(observation.Features.Length, actor.FrameSize, nameof(observation));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(observation.Features.Length, actor.Agent.FrameSize, nameof(observation));
         return actor;
     }
 
@@ -133,42 +129,27 @@ public sealed class LocalHost : IAgentHost
         await Task.WhenAll(_actors.OfType<Actor>().Select(a => a.Completion)).ConfigureAwait(false);
     }
 
-    /// <summary>One agent's mailbox and supervisor.</summary>
+    /// <summary>One agent's mailbox.</summary>
     private sealed class Actor
     {
         private readonly AgentSpec _spec;
-        private readonly Func<AgentId, IPolicy> _policies;
         private readonly IActionSink _world;
         private readonly ActionBlock<Letter> _mailbox;
         private readonly float[] _frames;
-        private readonly int _frameSize;
         private readonly int _slots;
-        private readonly float[] _action;
-        private Agent _agent;
-        private long _plansBefore;
-        private long _callsBefore;
         private int _posted;
-        private bool _recalled;
 
-        public long Plans;
-        public long NetworkCalls;
-        public long Restarts;
+        public readonly SupervisedAgent Agent;
         public long Messages;
-        public StoppedAgent? Stopped;
 
         public Actor(AgentSpec spec, int frameSize, int actionSize, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox)
         {
-            (_spec, _policies, _world) = (spec, policies, world);
-            var policy = policies(spec.Id);
-            InvalidInputException.Require(policy.FrameSize == frameSize, "policy", "observation", $"{policy.FrameSize} numbers", frameSize);
-            InvalidInputException.Require(policy.ActionSize == actionSize, "policy", "action", $"{policy.ActionSize} numbers", actionSize);
-            _agent = new Agent(spec, policy);
-            _action = new float[actionSize];
+            (_spec, _world) = (spec, world);
+            Agent = new SupervisedAgent(spec, frameSize, actionSize, policies);
 
             // One slot more than the mailbox holds: a slot is written before the post that may be refused.
-            _frameSize = frameSize;
             _slots = mailbox + 1;
-            _frames = new float[_slots * _frameSize];
+            _frames = new float[_slots * frameSize];
             _mailbox = new ActionBlock<Letter>(Handle, new ExecutionDataflowBlockOptions
             {
                 BoundedCapacity = mailbox,
@@ -177,23 +158,15 @@ public sealed class LocalHost : IAgentHost
             });
         }
 
-        public int FrameSize => _frameSize;
-
         public Task Completion => _mailbox.Completion;
 
         public void Close() => _mailbox.Complete();
-
-        public void Recall(in Observation observation)
-        {
-            _agent.Window.Push(observation.Tick, observation.Features.Span);
-            _recalled = true;
-        }
 
         public bool TryPost(in Observation observation)
         {
             Volatile.Write(ref Messages, Messages + 1);
             var slot = _posted % _slots;
-            observation.Features.Span.CopyTo(_frames.AsSpan(slot * _frameSize, _frameSize));
+            observation.Features.Span.CopyTo(Frame(slot));
             if (_mailbox.Post(new Letter(observation.Tick, slot)))
             {
                 _posted = slot + 1;
@@ -206,9 +179,9 @@ public sealed class LocalHost : IAgentHost
 
         private void Handle(Letter letter)
         {
-            if (Stopped is null && Decide(letter))
+            if (Agent.Decide(letter.Tick, Frame(letter.Slot)))
             {
-                Answer(letter.Tick, _action, ActionStatus.Decided);
+                Answer(letter.Tick, Agent.Action, ActionStatus.Decided);
             }
             else
             {
@@ -216,77 +189,7 @@ public sealed class LocalHost : IAgentHost
             }
         }
 
-        private bool Decide(Letter letter)
-        {
-            var window = _agent.Window;
-            var seen = window.Count > 0 ? window.Tick(0).Value : -1;
-            if (letter.Tick.Value <= seen)
-            {
-                // A tick that has been answered; the world drops what is not for its open tick, so the agent's state need not be risked on it.
-                return false;
-            }
-
-            var frame = _frames.AsSpan(letter.Slot * _frameSize, _frameSize);
-            try
-            {
-                if (_recalled)
-                {
-                    _recalled = false;
-                    TakeUp(letter.Tick, window, frame);
-                }
-                else
-                {
-                    _agent.Decide(letter.Tick, frame, _action);
-                }
-
-                Count();
-                return true;
-            }
-            catch (Exception error) when (error is not OutOfMemoryException)
-            {
-                return Recover(letter.Tick, window, error);
-            }
-        }
-
-        /// <summary>The first decision after an interruption, by the plan that was in hand then.</summary>
-        private void TakeUp(Tick tick, ObservationWindow window, ReadOnlySpan<float> frame)
-        {
-            window.Push(tick, frame);
-            _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
-            if (_agent.PlanTick != tick)
-            {
-                // That plan was counted when it was made for the first time.
-                (_plansBefore, _callsBefore) = (-_agent.Plans, -_agent.NetworkCalls);
-            }
-        }
-
-        private bool Recover(Tick tick, ObservationWindow window, Exception error)
-        {
-            while (Restarts < MaxRestarts)
-            {
-                Volatile.Write(ref Restarts, Restarts + 1);
-                (_plansBefore, _callsBefore) = (Plans, NetworkCalls);
-                try
-                {
-                    _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
-                    Count();
-                    return true;
-                }
-                catch (Exception next) when (next is not OutOfMemoryException)
-                {
-                    error = next;
-                }
-            }
-
-            Volatile.Write(ref Stopped, new StoppedAgent(_spec.Episode, _spec.Id, tick, error.Message));
-            return false;
-        }
-
-        private void Count()
-        {
-            Volatile.Write(ref Plans, _plansBefore + _agent.Plans);
-            Volatile.Write(ref NetworkCalls, _callsBefore + _agent.NetworkCalls);
-        }
+        private Span<float> Frame(int slot) => _frames.AsSpan(slot * Agent.FrameSize, Agent.FrameSize);
 
         private void Answer(Tick tick, ReadOnlyMemory<float> values, ActionStatus status)
             => _world.Act(new AgentAction(_spec.Episode, _spec.Id, tick, values, status));

@@ -35,6 +35,7 @@ internal static class CommandLine
             EvaluateVerb.Create(),
             SweepVerb.Create(),
             ReportVerb.Create(),
+            NodeVerb.Create(),
             DoctorVerb.Create(),
         };
         if (args.Length == 0)

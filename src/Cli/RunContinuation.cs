@@ -22,7 +22,7 @@ internal sealed class RunContinuation
     private static readonly Option<int?> At = new("--at") { Description = "The tick from which on a fork differs.", HelpName = "TICK" };
 
     // What a run may be told anew when it is gone on with: nothing that its trajectories follow from. A model may lie elsewhere, but must be the same.
-    private static readonly string[] Anew = ["--model", "--threads", "--json", "--full", Every.Name, Keep.Name];
+    private static readonly string[] Anew = ["--model", "--threads", "--nodes", "--cluster", "--json", "--full", Every.Name, Keep.Name];
 
     // What another tick of the same run may have differently. Anything else either has no meaning in mid-run (starts, agents) or would measure the past by another rule (obstacles, collision).
     private static readonly string[] Changeable = ["sensing", "sensing.*", "dynamics.maxSpeed", "dynamics.maxTurnRate", "dynamics.maxAcceleration", "pacing", "pacing.*", "steps"];
@@ -162,7 +162,7 @@ internal sealed class RunContinuation
         var now = Given(parsed, o => instead.Contains(o.Name, StringComparer.Ordinal));
         for (var i = 1; i < now.Length; i++)
         {
-            now[i] = now[i - 1] is "--model" or "--json" ? Path.GetFullPath(now[i]) : now[i];
+            now[i] = now[i - 1] is "--model" or "--json" or "--cluster" ? Path.GetFullPath(now[i]) : now[i];
         }
 
         var command = parsed.CommandResult.Command;

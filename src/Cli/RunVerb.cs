@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Serialization;
 using MimicD.Agents;
+using MimicD.Cluster;
 using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.Numerics;
@@ -32,6 +33,8 @@ internal static class RunVerb
     private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
     private static readonly Option<bool?> SharedNoise = new("--shared-noise") { Description = "true or false: whether all agents of an episode plan from the same noise. [default: the model's]", HelpName = "BOOL" };
+    private static readonly Option<string?> ClusterFile = new("--cluster") { Description = "The agents live on the nodes of this cluster instead of in this process; the result is the same.", HelpName = "FILE" };
+    private static readonly Option<int?> Nodes = new("--nodes") { Description = "Starts so many nodes on this machine, and a private broker where no cluster names one.", HelpName = "N" };
     private static readonly Option<bool> Full = FiguresTable.Full();
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<int> Threads = Options.Threads();
@@ -47,9 +50,10 @@ internal static class RunVerb
                       mimicd run scenarios/swap.json --model models/swap.safetensors --episodes 1000 --seed 0 --out runs/swap
                       mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
                       mimicd run --snapshot-every 10 --out runs/swap, and after a crash: mimicd run --resume runs/swap
+                      mimicd run --nodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, Full,
+            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ClusterFile, Nodes, Full,
         };
         RunContinuation.AddTo(command);
         command.SetAction(RunAsync);
@@ -70,6 +74,7 @@ internal static class RunVerb
         var continuation = RunContinuation.Of(parsed);
         parsed = continuation.Parsed;
         var (scenarioFile, scenario, episodes, threads, crew, partners, cast, baseline, identity, options) = Setup.Load(parsed);
+        int? nodes = parsed.GetValue(Nodes) is { } count ? Options.Between(count, 1, Quarters.MaxNodes, "--nodes") : null;
         var before = continuation.Branch is null ? null : Setup.Load(continuation.Branch.Parsed);
         continuation.Branch?.Require(before!.Identity, identity);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
@@ -83,10 +88,10 @@ internal static class RunVerb
         using var kept = continuation.Open(output, identity);
         options = kept.Into(options);
 
+        await using var quarters = await Quarters.PrepareAsync(parsed.GetValue(ClusterFile), nodes, cast, threads, cancellation);
         Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
-        await using var host = new LocalHost(cast.Policy, threads);
-        var result = await Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1,
-            progress => Simulation.RunAsync(scenario, cast.Sensor, options, host, new Ticks(progress), cancellation));
+        var result = await quarters.KeepAsync(
+            running => Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1, progress => Simulation.RunAsync(scenario, cast.Sensor, options, quarters.Host, new Ticks(progress), running)), cancellation);
 
         var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
         var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
@@ -94,15 +99,16 @@ internal static class RunVerb
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        Print(result, figures, baseline, parsed.GetValue(Full), speed, messages);
+        Print(result, figures, baseline, parsed.GetValue(Full), speed, messages, quarters.Report);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
-            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, Nested(result.Starts), Nested(result.Goals), kept.Branched);
+            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched);
         Save(output, json, scenario, result, paths, figures, summary);
         if (!result.Completed)
         {
-            Console.Error.WriteLine($"mimicd: stopped after tick {result.StepsDone} of {scenario.Steps - 1}; the figures are of what was done until then{kept.Hint}");
-            return CommandLine.Interrupted;
+            var why = quarters.Failure is { } failure ? $"{failure}; " : "";
+            Console.Error.WriteLine($"mimicd: {why}stopped after tick {result.StepsDone} of {scenario.Steps - 1}; the figures are of what was done until then{kept.Hint}");
+            return quarters.Failure is null ? CommandLine.Interrupted : CommandLine.Failure;
         }
 
         kept.Finish(result.TrajectoryHash);
@@ -146,7 +152,7 @@ internal static class RunVerb
         return change with { Key = change.Key[Prefix.Length..] };
     }
 
-    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages)
+    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages, ClusterReport? cluster)
     {
         var table = FiguresTable.Create(figures, baseline, full);
         void Row(string name, string value) => table.Row(name, value, "", "");
@@ -158,6 +164,16 @@ internal static class RunVerb
         Row("messages: world to agents", Whole(messages.WorldToAgents));
         Row("messages: agents to world", Whole(messages.AgentsToWorld));
         Row("messages: between agents", Whole(messages.BetweenAgents));
+        if (cluster is not null)
+        {
+            Row("nodes", Whole(cluster.Nodes));
+            Row("shards", Whole(cluster.Shards));
+            Row("shards moved, times", Whole(cluster.Moves));
+            Row("shards replayed, times", Whole(cluster.Replays));
+            Row("nodes past the deadline, times", Whole(cluster.Suspensions));
+            Row("messages refused", Whole(cluster.Refusals.Values.Sum()));
+        }
+
         Terminal.Out.Write(table);
         foreach (var stopped in result.Host.Stopped.Take(5))
         {
@@ -316,7 +332,7 @@ internal static class RunVerb
 
     private sealed record RunResult(
         string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, PartnerSummary[] Partners, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
-        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures,
+        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures, ClusterReport? Cluster,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals, BranchSummary? BranchedFrom);
 }

@@ -41,6 +41,9 @@ public sealed class Cast
     public IPolicy Policy(Contracts.AgentId agent)
         => (_players[agent.Value] ?? throw new ArgumentException($"nobody acts as {agent}", nameof(agent))).Policies(agent);
 
+    /// <summary>What the policy of each place is made of, [agents]; null where the world moves the body itself.</summary>
+    public IReadOnlyList<PolicySource?> Sources => [.. _players.Select(p => p?.Source)];
+
     /// <summary>Puts the cast into the options of a simulation.</summary>
     public SimulationOptions Into(SimulationOptions options)
     {

@@ -42,7 +42,7 @@ public static class ScriptedPolicies
         var speed = Speed(scenario);
         if (name == Straight)
         {
-            return Of(name, scenario.DefaultSensor, new ConstantVelocityPolicy(scenario.DefaultSensor, speed, scenario.TimeStep));
+            return Player.Of(name, new ScriptedPolicy { Sensor = scenario.DefaultSensor, TimeStep = scenario.TimeStep, Straight = new StraightOptions { Speed = speed } });
         }
 
         InvalidInputException.Require(scenario.Dimensions == 2, where, "dimensions", "2, for a policy that avoids others in the plane", scenario.Dimensions);
@@ -58,10 +58,8 @@ public static class ScriptedPolicies
             Horizon = Foresight * separation / speed,
             ObstacleHorizon = separation / speed,
         };
-        return Of(name, sensor, new ReciprocalPolicy(sensor, options, scenario.TimeStep));
+        return Player.Of(name, new ScriptedPolicy { Sensor = sensor, TimeStep = scenario.TimeStep, Reciprocal = options });
     }
-
-    private static Player Of(string name, SensorSpec sensor, IPolicy policy) => new(name, sensor, new SamplingSpec(), _ => policy);
 
     /// <summary>The speed [m/s] that covers the longest way in four fifths of an episode, within the scenario's limit.</summary>
     private static double Speed(Scenario scenario)

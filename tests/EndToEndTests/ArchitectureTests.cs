@@ -11,7 +11,7 @@ public class ArchitectureTests
 {
     private static readonly string[] Base = ["MimicD.Contracts", "MimicD.Numerics"];
 
-    // Who may know whom: Contracts, Numerics < Agents, World < Training, Cluster, Bridges < Evaluation < the command.
+    // Who may know whom: Contracts, Numerics < Agents, World < Training, Cluster, Bridges < Evaluation < the command. A cluster carries observations and actions, and needs no world for it.
     private static readonly Dictionary<string, string[]> MayReference = new(StringComparer.Ordinal)
     {
         ["MimicD.Contracts"] = [],
@@ -19,7 +19,7 @@ public class ArchitectureTests
         ["MimicD.Agents"] = Base,
         ["MimicD.World"] = Base,
         ["MimicD.Training"] = [.. Base, "MimicD.Agents", "MimicD.World"],
-        ["MimicD.Cluster"] = [.. Base, "MimicD.Agents", "MimicD.World"],
+        ["MimicD.Cluster"] = [.. Base, "MimicD.Agents"],
         ["MimicD.Bridges"] = [.. Base, "MimicD.Agents", "MimicD.World"],
         ["MimicD.Evaluation"] = [.. Base, "MimicD.Agents", "MimicD.World", "MimicD.Training", "MimicD.Cluster", "MimicD.Bridges"],
         ["mimicd"] = [.. Base, "MimicD.Agents", "MimicD.World", "MimicD.Training", "MimicD.Cluster", "MimicD.Bridges", "MimicD.Evaluation"],
@@ -54,6 +54,16 @@ public class ArchitectureTests
         {
             Assert.DoesNotContain(NativeImports(Path.Combine(Here, room + ".dll")), IsTorch);
             Assert.DoesNotContain("System.Runtime.InteropServices.NativeLibrary", TypesUsed(Path.Combine(Here, room + ".dll")));
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Rooms))]
+    public void Only_the_cluster_reaches_the_broker_and_the_wire_format(string room)
+    {
+        if (room != "MimicD.Cluster")
+        {
+            Assert.DoesNotContain(References(Path.Combine(Here, room + ".dll")), r => r.StartsWith("RabbitMQ", StringComparison.Ordinal) || r.StartsWith("Google.Protobuf", StringComparison.Ordinal));
         }
     }
 

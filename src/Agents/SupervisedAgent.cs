@@ -1,0 +1,169 @@
+using MimicD.Contracts;
+
+namespace MimicD.Agents;
+
+/// <summary>
+/// An agent and what happens when it fails: an agent that throws, or plans numbers that are not finite, is built again from its window with a policy from the factory, and tries the
+/// observation again. After <see cref="MaxRestarts"/> restarts it is stopped and decides nothing any more. Every host holds its agents by this, so that they fail alike everywhere.
+/// Not thread-safe but for the counts, which any thread may read.
+/// </summary>
+public sealed class SupervisedAgent
+{
+    /// <summary>Restarts of one agent in one run; at the failure after the last it is stopped.</summary>
+    public const int MaxRestarts = 3;
+
+    private readonly AgentSpec _spec;
+    private readonly Func<AgentId, IPolicy> _policies;
+    private readonly float[] _action;
+    private Agent _agent;
+    private long _plansBefore;
+    private long _callsBefore;
+    private long _plans;
+    private long _networkCalls;
+    private int _restarts;
+    private StoppedAgent? _stopped;
+    private bool _recalled;
+
+    /// <summary>Makes an agent that has seen nothing.</summary>
+    /// <param name="spec">Who it is.</param>
+    /// <param name="frameSize">Numbers in one of its observations.</param>
+    /// <param name="actionSize">Numbers in one of its actions.</param>
+    /// <param name="policies">Its policy; asked now and at every restart.</param>
+    /// <exception cref="InvalidInputException">The policy does not fit the observations or the actions.</exception>
+    public SupervisedAgent(AgentSpec spec, int frameSize, int actionSize, Func<AgentId, IPolicy> policies)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(policies);
+        (_spec, _policies, FrameSize) = (spec, policies, frameSize);
+        var policy = policies(spec.Id);
+        InvalidInputException.Require(policy.FrameSize == frameSize, "policy", "observation", $"{policy.FrameSize} numbers", frameSize);
+        InvalidInputException.Require(policy.ActionSize == actionSize, "policy", "action", $"{policy.ActionSize} numbers", actionSize);
+        _agent = new Agent(spec, policy);
+        History = policy.History;
+        _action = new float[actionSize];
+    }
+
+    /// <summary>Numbers in one of its observations.</summary>
+    public int FrameSize { get; }
+
+    /// <summary>Observations that its policy looks at (m).</summary>
+    public int History { get; }
+
+    /// <summary>The action decided last, [action size]; overwritten by the next.</summary>
+    public ReadOnlyMemory<float> Action => _action;
+
+    /// <summary>Plans made, those of its former selves included.</summary>
+    public long Plans => Volatile.Read(ref _plans);
+
+    /// <summary>Evaluations of a network, those of its former selves included.</summary>
+    public long NetworkCalls => Volatile.Read(ref _networkCalls);
+
+    /// <summary>Times it was built again because it had failed.</summary>
+    public int Restarts => Volatile.Read(ref _restarts);
+
+    /// <summary>Why it is stopped, or null.</summary>
+    public StoppedAgent? Stopped => Volatile.Read(ref _stopped);
+
+    /// <summary>Tells it what it observed before an interruption; at its next decision it is built again from that. It must not have decided on anything yet.</summary>
+    /// <param name="tick">Later than any before.</param>
+    /// <param name="frame">The observation, [frame size].</param>
+    public void Recall(Tick tick, ReadOnlySpan<float> frame)
+    {
+        _agent.Window.Push(tick, frame);
+        _recalled = true;
+    }
+
+    /// <summary>Decides on the action of a tick.</summary>
+    /// <param name="tick">The tick.</param>
+    /// <param name="frame">The observation, [frame size].</param>
+    /// <returns>Whether <see cref="Action"/> holds the decision: not when the agent is stopped, nor for a tick that it has decided on before, for its state need not be risked on that.</returns>
+    public bool Decide(Tick tick, ReadOnlySpan<float> frame)
+    {
+        var window = _agent.Window;
+        if (Stopped is not null || (window.Count > 0 && tick.Value <= window.Tick(0).Value))
+        {
+            return false;
+        }
+
+        if (_recalled)
+        {
+            _recalled = false;
+            window.Push(tick, frame);
+            return TakeOver(window, Restarts);
+        }
+
+        try
+        {
+            _agent.Decide(tick, frame, _action);
+            Count();
+            return true;
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return Recover(tick, window, error);
+        }
+    }
+
+    /// <summary>Takes the place of an agent that lived elsewhere: builds it from what it has seen and decides on the newest observation of it.</summary>
+    /// <param name="window">What it has seen, at least one observation.</param>
+    /// <param name="restarts">Restarts that it had there, which count here too.</param>
+    /// <returns>As for <see cref="Decide"/>.</returns>
+    public bool TakeOver(ObservationWindow window, int restarts)
+    {
+        ArgumentNullException.ThrowIfNull(window);
+        if (Stopped is not null)
+        {
+            return false;
+        }
+
+        Volatile.Write(ref _restarts, restarts);
+        (_plansBefore, _callsBefore) = (Plans, NetworkCalls);
+        try
+        {
+            _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
+            if (_agent.PlanTick != window.Tick(0))
+            {
+                // The plan in hand was counted when it was made for the first time.
+                (_plansBefore, _callsBefore) = (Plans - _agent.Plans, NetworkCalls - _agent.NetworkCalls);
+            }
+
+            Count();
+            return true;
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return Recover(window.Tick(0), window, error);
+        }
+    }
+
+    /// <summary>Takes the place of an agent that was stopped elsewhere.</summary>
+    public void Stop(StoppedAgent stopped) => Volatile.Write(ref _stopped, stopped);
+
+    private bool Recover(Tick tick, ObservationWindow window, Exception error)
+    {
+        while (Restarts < MaxRestarts)
+        {
+            Volatile.Write(ref _restarts, _restarts + 1);
+            (_plansBefore, _callsBefore) = (Plans, NetworkCalls);
+            try
+            {
+                _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
+                Count();
+                return true;
+            }
+            catch (Exception next) when (next is not OutOfMemoryException)
+            {
+                error = next;
+            }
+        }
+
+        Stop(new StoppedAgent(_spec.Episode, _spec.Id, tick, error.Message));
+        return false;
+    }
+
+    private void Count()
+    {
+        Volatile.Write(ref _plans, _plansBefore + _agent.Plans);
+        Volatile.Write(ref _networkCalls, _callsBefore + _agent.NetworkCalls);
+    }
+}

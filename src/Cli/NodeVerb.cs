@@ -1,0 +1,66 @@
+using System.CommandLine;
+using MimicD.Cluster;
+using MimicD.Cluster.RabbitMq;
+using MimicD.Contracts;
+using MimicD.Numerics;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd node</c>: lets agents of other machines' runs live here.</summary>
+internal static class NodeVerb
+{
+    private const int MachineLetters = 32;
+
+    private static readonly Option<string?> ClusterFile = new("--cluster") { Description = "Where the broker is. [default: cluster.hocon in the repository]", HelpName = "FILE" };
+    private static readonly Option<int> Threads = Options.Threads();
+    private static readonly Option<ulong> Seed = Options.Seed();
+    private static readonly Option<string?> Json = Options.Json();
+
+    public static Command Create()
+    {
+        Seed.Description = "Accepted as everywhere; a run brings its own.";
+        var command = new Command("node", """
+            Takes part in the runs of a cluster: agents live here, and models are fetched from the run that needs them.
+            A node may be started before or after a run, and may go at any time. Ctrl-C ends it.
+
+            Example: mimicd node --cluster cluster.hocon
+            """)
+        {
+            ClusterFile, Threads, Seed, Json,
+        };
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        var options = ClusterOptions.Load(parsed.GetValue(ClusterFile) ?? Repository.File(ClusterOptions.FileName));
+        var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
+        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var machine = string.Concat(Environment.MachineName.ToLowerInvariant().Where(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)).Take(MachineLetters));
+        var name = $"{machine}-{Guid.NewGuid().ToString("N")[..8]}";
+        NodeReport report;
+        await using (var node = await NodeService.StartAsync(options, name, threads, TimeProvider.System, cancellation))
+        {
+            Console.Error.WriteLine($"node {name} of cluster {options.Name} at {options.Broker.Uri}");
+            try
+            {
+                await node.Completion.WaitAsync(cancellation);
+            }
+            catch (OperationCanceledException)
+            {
+                // That is how a node ends.
+            }
+
+            report = node.Report;
+        }
+
+        Console.Error.WriteLine($"node {name}: {report.Answers} shards answered, {report.Replays} asked the past of, {report.ModelsFetched} models fetched, {report.Refusals.Values.Sum()} messages refused");
+        if (json is not null)
+        {
+            AtomicFile.WriteText(json, StrictJson.Format(report) + "\n");
+        }
+
+        return CommandLine.Interrupted;
+    }
+}
