@@ -61,9 +61,11 @@ public sealed class NodeRun
         var replay = new Wire.Replay { Tick = message.Tick };
         var tick = new Tick((int)message.Tick);
         var work = new List<Work>();
+        var seen = new HashSet<uint>();
         foreach (var shard in message.Shards)
         {
-            if (_shape.Check(shard, message.Tick) is { } wrong)
+            // A shard twice in one message would put its agents to work twice at one time.
+            if ((seen.Add(shard.Shard) ? _shape.Check(shard, message.Tick) : Refusal.Duplicate) is { } wrong)
             {
                 refusals.Add(wrong);
                 continue;

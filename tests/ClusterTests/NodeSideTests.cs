@@ -196,6 +196,16 @@ public sealed class NodeSideTests : IDisposable
     }
 
     [Fact]
+    public void A_shard_twice_in_one_message_is_answered_once()
+    {
+        Prepare("run");
+        var message = Observation(0, 1);
+        message.Observations.Shards.Add(message.Observations.Shards[0].Clone());
+        Assert.Single(Assert.Single(Send(message)).Actions.Shards);
+        Assert.Equal(1, _refusals[Refusal.Duplicate]);
+    }
+
+    [Fact]
     public void A_run_that_is_not_known_and_what_a_node_is_never_sent_are_refused()
     {
         Assert.Empty(Send(Observation(0, 1)));
