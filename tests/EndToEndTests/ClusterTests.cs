@@ -76,6 +76,32 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
     }
 
     [Fact]
+    public async Task A_world_that_is_killed_goes_on_from_its_snapshot_on_other_nodes()
+    {
+        // Snapshots in mid-plan: agents are built again on nodes that have never met them.
+        string[] swap = ["--episodes", "2", "--seed", "3", "--execute", "4"];
+        var alone = await HashAsync(swap);
+        using (var run = Start([.. swap, "--snapshot-every", "3"], 2, fixture.Broker.File))
+        {
+            await FollowAsync(run, lines =>
+            {
+                if (lines == 5)
+                {
+                    Signal("KILL", run.Id);
+                }
+            });
+        }
+
+        Assert.False(File.Exists(Path.Combine(_scratch["nodes"], "result.json")));
+        var resumed = await EntryPoint.RunAsync("run", "--resume", _scratch["nodes"], "--nodes", "3");
+        resumed.Success.ToString();
+        var (hash, cluster) = Result(_scratch["nodes"]);
+        Assert.Equal(alone, hash);
+        Assert.Equal(3, cluster.GetProperty("nodes").GetInt32());
+        Assert.True(cluster.GetProperty("replays").GetInt64() > 0);
+    }
+
+    [Fact]
     public async Task Ctrl_C_ends_the_run_and_its_nodes_and_keeps_what_is_done()
     {
         int[] nodes = [];
