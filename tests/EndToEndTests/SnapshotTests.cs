@@ -130,7 +130,7 @@ public sealed class SnapshotTests : IDisposable
         string[] fork = ["--fork", _scratch["run"], "--at", "10", "--out", _scratch["fork"]];
         await Refused("expected the folder of a run with snapshots (snapshots/run.json), found no such folder", "--resume", _scratch["none"]);
         await Refused("expected the folder of a run with snapshots (snapshots/run.json), found a folder without", "--resume", _scratch.Folder);
-        await Refused("--resume: expected nothing but --model, --threads, --json, --full, --snapshot-every, --keep beside it (the rest is the run's), found --seed", [.. resume, "--seed", "7"]);
+        await Refused("--resume: expected nothing but --model, --threads, --nodes, --cluster, --json, --full, --snapshot-every, --keep beside it (the rest is the run's), found --seed", [.. resume, "--seed", "7"]);
         await Refused("(the rest is the run's), found somewhere.json", [.. resume, "somewhere.json"]);
         await Refused("--fork: expected either --fork or --resume, found both", [.. resume, .. fork]);
         await Refused("--fork: expected --out beside it", fork[..4]);
