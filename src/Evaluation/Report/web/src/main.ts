@@ -65,7 +65,7 @@ function results(): HTMLElement {
         axes.length > 0 ? g.labels.map((l, i) => i === 0 ? h("th", { scope: "row" }, l) : h("td", {}, l)) : h("th", { scope: "row" }, g.scenario),
         many && h("td", { class: "n" }, g.agents), h("td", { class: "n" }, g.seeds), h("td", { class: "n" }, g.episodes.toLocaleString("en")),
         of.map(c => figureCell(c, g)),
-        h("td", {}, g.cells.map((c, i) => [i > 0 && " ", h("a", { href: `#cell=${cells[c]!.id}`, title: cells[c]!.label }, g.cells.length > 1 ? `cell ${i + 1}` : "look closer")])))))));
+        h("td", { class: "links" }, g.cells.map((c, i) => [i > 0 && " ", h("a", { href: `#cell=${cells[c]!.id}`, title: cells[c]!.label }, g.cells.length > 1 ? `${i > 0 ? "" : "cells "}${i + 1}` : "look closer")])))))));
   };
   draw();
   return section("results", "Results",
