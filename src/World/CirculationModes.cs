@@ -56,10 +56,5 @@ public static class CirculationModes
     /// <summary>The angle [rad] that one step sweeps as seen from the centre, counter-clockwise above 0.</summary>
     /// <param name="step">Two positions [2,2] [m].</param>
     /// <param name="centre">[2] [m].</param>
-    internal static double Step(ReadOnlySpan<double> step, ReadOnlySpan<double> centre)
-    {
-        var (x, y) = (step[0] - centre[0], step[1] - centre[1]);
-        var (nextX, nextY) = (step[2] - centre[0], step[3] - centre[1]);
-        return Math.Atan2(x * nextY - y * nextX, x * nextX + y * nextY);
-    }
+    internal static double Step(ReadOnlySpan<double> step, ReadOnlySpan<double> centre) => WindingModes.Angle([centre[0], centre[1], centre[0], centre[1]], step);
 }
