@@ -171,6 +171,7 @@ internal static class RunVerb
             Row("shards moved, times", Whole(cluster.Moves));
             Row("shards replayed, times", Whole(cluster.Replays));
             Row("nodes past the deadline, times", Whole(cluster.Suspensions));
+            Row("broker lost, times", Whole(cluster.Outages));
             Row("messages refused", Whole(cluster.Refusals.Values.Sum()));
         }
 

@@ -11,8 +11,9 @@ namespace MimicD.Cluster;
 /// <param name="Moves">Times that a shard went from one node to another.</param>
 /// <param name="Replays">Times that a node asked for the past of a shard's agents.</param>
 /// <param name="Suspensions">Times that a node missed the deadline.</param>
+/// <param name="Outages">Times that the broker was lost.</param>
 /// <param name="Refusals">What was refused, by reason.</param>
-public sealed record ClusterReport(int Nodes, int Shards, long Moves, long Replays, long Suspensions, IReadOnlyDictionary<Refusal, long> Refusals);
+public sealed record ClusterReport(int Nodes, int Shards, long Moves, long Replays, long Suspensions, long Outages, IReadOnlyDictionary<Refusal, long> Refusals);
 
 /// <summary>How long the world's side waits for whom.</summary>
 /// <param name="Answer">For a node that owes an answer; after that its shards go to others.</param>
@@ -49,6 +50,7 @@ public sealed class WorldSide
     private long _networkCalls;
     private long _messages;
     private long _replays;
+    private long _outages;
 
     /// <summary>Opens a run that no node knows of.</summary>
     /// <param name="run">Its name.</param>
@@ -109,7 +111,7 @@ public sealed class WorldSide
     public string? Declined { get; private set; }
 
     /// <summary>The counts so far.</summary>
-    public ClusterReport Report => new(_everReady.Count, _shape.Shards, _ledger.Moves, _replays, _ledger.Suspensions, _refusals.Counts);
+    public ClusterReport Report => new(_everReady.Count, _shape.Shards, _ledger.Moves, _replays, _ledger.Suspensions, _outages, _refusals.Counts);
 
     /// <summary>The counts of agents so far. What nodes have been sent and have not answered, because the run was stopped, counts as put to the agents.</summary>
     public AgentHostReport AgentReport => new(_plans, _networkCalls, _restarts.Sum(r => (long)r), [.. _stopped.OfType<StoppedAgent>()], _messages + _ledger.Waiting.Sum(s => (long)_shape.Members(s).Length));
@@ -140,6 +142,7 @@ public sealed class WorldSide
     /// <summary>The broker is gone, and all queues with it.</summary>
     public void LoseAll(TimeSpan now)
     {
+        _outages++;
         foreach (var node in _nodes.Keys.ToArray())
         {
             // There is nobody to send to until the broker is back.

@@ -3,7 +3,6 @@ using MimicD.Cluster;
 using MimicD.Cluster.RabbitMq;
 using MimicD.Cluster.Wire;
 using MimicD.Contracts;
-using MimicD.World;
 using RabbitMQ.Client;
 
 namespace MimicD.ClusterTests;
@@ -140,49 +139,4 @@ public sealed class RabbitMqTests(BrokerFixture broker) : IClassFixture<BrokerFi
 
     /// <summary>Each test is a cluster of its own on the shared broker.</summary>
     private ClusterOptions Options(string name) => broker.Options with { Name = name, Shards = 8 };
-
-    /// <summary>Does something when a tick has closed, before the next opens.</summary>
-    private sealed class AtTick(Dictionary<int, Action> actions) : IProgress<SimulationProgress>
-    {
-        public void Report(SimulationProgress value)
-        {
-            if (actions.TryGetValue(value.TicksDone, out var action))
-            {
-                action();
-            }
-        }
-    }
-
-    /// <summary>Nodes of one cluster in this process.</summary>
-    private sealed class Crew(ClusterOptions options) : IAsyncDisposable
-    {
-        public List<NodeService> Nodes { get; } = [];
-
-        public static async Task<Crew> StartAsync(ClusterOptions options, int nodes)
-        {
-            var crew = new Crew(options);
-            for (var i = 0; i < nodes; i++)
-            {
-                await crew.JoinAsync();
-            }
-
-            return crew;
-        }
-
-        public async Task JoinAsync() => Nodes.Add(await NodeService.StartAsync(options, $"node-{Nodes.Count}", 2, TimeProvider.System, CancellationToken.None));
-
-        public async Task LeaveAsync(int index)
-        {
-            await Nodes[index].DisposeAsync();
-            Nodes.RemoveAt(index);
-        }
-
-        public async ValueTask DisposeAsync()
-        {
-            foreach (var node in Nodes)
-            {
-                await node.DisposeAsync();
-            }
-        }
-    }
 }

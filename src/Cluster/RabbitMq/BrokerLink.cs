@@ -21,6 +21,9 @@ internal interface ILinkEvents
 
     /// <summary>The connection is back, with a new and empty queue.</summary>
     void Restored();
+
+    /// <summary>The broker refuses what this peer does, and will go on to: it can take no part.</summary>
+    void Refused(string why);
 }
 
 /// <summary>
@@ -84,6 +87,18 @@ internal sealed class BrokerLink : IAsyncDisposable
             var link = new BrokerLink(options, connection, incoming, outgoing);
             connection.ConnectionShutdownAsync += (_, _) => Told(events.Lost);
             connection.RecoverySucceededAsync += (_, _) => Told(events.Restored);
+            foreach (var channel in new[] { incoming, outgoing })
+            {
+                // A channel that the broker alone closes is a matter of rights or of what is declared otherwise; the library does not open it again, and nothing would be heard or said any more.
+                channel.ChannelShutdownAsync += (_, reason) => Told(() =>
+                {
+                    if (reason.Initiator == ShutdownInitiator.Peer && connection.IsOpen)
+                    {
+                        events.Refused($"broker {options.Broker.Uri}: refused: {reason.ReplyText}");
+                    }
+                });
+            }
+
             outgoing.BasicReturnAsync += (_, returned) => Told(() => events.Returned(returned.RoutingKey));
             await link.DeclareAsync(queue, exchange, cancellationToken).ConfigureAwait(false);
             return link;
@@ -91,7 +106,7 @@ internal sealed class BrokerLink : IAsyncDisposable
         catch (Exception e)
         {
             await connection.DisposeAsync().ConfigureAwait(false);
-            throw e is OperationInterruptedException ? new InvalidInputException($"broker {options.Broker.Uri}: refused: {e.Message}", e) : e;
+            throw e is OperationInterruptedException refused ? new InvalidInputException($"broker {options.Broker.Uri}: refused: {refused.ShutdownReason?.ReplyText ?? e.Message}", e) : e;
         }
 
         static Task Told(Action tell)
@@ -188,7 +203,13 @@ internal sealed class BrokerLink : IAsyncDisposable
             }
             catch (BrokerUnreachableException e)
             {
-                var cause = e.InnerException ?? e;
+                // The library wraps what the system said, several times over.
+                var cause = e.GetBaseException();
+                if (cause is InvalidInputException)
+                {
+                    throw cause;
+                }
+
                 InvalidInputException.Require(cause is not AuthenticationFailureException, $"broker {options.Broker.Uri}", "broker.user", "a user whose password is right", options.Broker.User);
                 if (time.GetElapsedTime(started).TotalSeconds >= options.Deadlines.Broker)
                 {
@@ -226,24 +247,27 @@ internal sealed class BrokerLink : IAsyncDisposable
             factory.Ssl.Certs = broker.Tls.Own();
             if (broker.Tls.Authorities() is { } authorities)
             {
-                factory.Ssl.CertificateValidationCallback = (_, certificate, _, errors) => Comes(certificate, authorities, errors);
+                factory.Ssl.CertificateValidationCallback = (_, certificate, _, errors) => Comes(certificate, authorities, errors, options);
             }
         }
 
         return factory;
     }
 
-    private static bool Comes(X509Certificate? certificate, X509Certificate2Collection authorities, SslPolicyErrors errors)
+    private static bool Comes(X509Certificate? certificate, X509Certificate2Collection authorities, SslPolicyErrors errors, ClusterOptions options)
     {
-        if (certificate is null || (errors & ~SslPolicyErrors.RemoteCertificateChainErrors) != SslPolicyErrors.None)
+        if (certificate is null)
         {
             return false;
         }
 
+        var where = $"broker {options.Broker.Uri}";
+        using var leaf = new X509Certificate2(certificate);
+        InvalidInputException.Require(!errors.HasFlag(SslPolicyErrors.RemoteCertificateNameMismatch), where, "certificate", $"one for {options.Broker.Tls.ServerName ?? new Uri(options.Broker.Uri!).Host} (broker.tls.serverName)", leaf.Subject);
         using var chain = new X509Chain { ChainPolicy = { TrustMode = X509ChainTrustMode.CustomRootTrust, RevocationMode = X509RevocationMode.NoCheck } };
         chain.ChainPolicy.CustomTrustStore.AddRange(authorities);
-        using var leaf = new X509Certificate2(certificate);
-        return chain.Build(leaf);
+        InvalidInputException.Require(chain.Build(leaf), where, "certificate", $"one that comes from {options.Broker.Tls.Authority} (broker.tls.authority)", leaf.Issuer);
+        return true;
     }
 
     private static bool IsLost(Exception e) => e is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException or OperationCanceledException;

@@ -1,4 +1,5 @@
 using System.Threading.Channels;
+using MimicD.Contracts;
 
 namespace MimicD.Cluster.RabbitMq;
 
@@ -46,7 +47,7 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     /// <param name="threads">Threads that may work for agents at one time; at least 1.</param>
     /// <param name="time">The clock of deadlines.</param>
     /// <param name="cancellationToken">Gives up.</param>
-    /// <exception cref="Contracts.InvalidInputException">The broker cannot be reached.</exception>
+    /// <exception cref="InvalidInputException">The broker cannot be reached.</exception>
     public static async Task<NodeService> StartAsync(ClusterOptions options, string name, int threads, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
@@ -65,7 +66,9 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     {
         _mailbox.Writer.TryComplete();
         await _closing.CancelAsync().ConfigureAwait(false);
-        await Task.WhenAll(_pump, _watch).ConfigureAwait(false);
+
+        // What became of it has been told by Completion.
+        await Task.WhenAll(_pump, _watch).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default).ConfigureAwait(false);
         if (_link is not null)
         {
             await _link.DisposeAsync().ConfigureAwait(false);
@@ -98,6 +101,8 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     }
 
     void ILinkEvents.Restored() => Post(() => [_side.Renew()]);
+
+    void ILinkEvents.Refused(string why) => _mailbox.Writer.TryComplete(new InvalidInputException(why));
 
     private void Post(Func<IReadOnlyList<Outgoing>> handle) => _mailbox.Writer.TryWrite((handle, 0));
 

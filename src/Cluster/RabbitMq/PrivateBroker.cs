@@ -7,6 +7,22 @@ using MimicD.Numerics;
 
 namespace MimicD.Cluster.RabbitMq;
 
+/// <summary>Where a private broker listens, where not on loopback, and how.</summary>
+public sealed record PrivateBrokerSettings
+{
+    /// <summary>The address that it listens on.</summary>
+    public string Address { get; init; } = "127.0.0.1";
+
+    /// <summary>A command that starts a command, such as one that enters a network namespace; empty for none. Where there is one, the broker cannot be expected to be reached from here, and is not waited for.</summary>
+    public IReadOnlyList<string> Launcher { get; init; } = [];
+
+    /// <summary>Whether it takes TLS connections, and no others.</summary>
+    public bool IsSecure { get; init; }
+
+    /// <summary>More lines of rabbitmq.conf.</summary>
+    public IReadOnlyList<string> Configuration { get; init; } = [];
+}
+
 /// <summary>
 /// A RabbitMQ of one's own for as long as it is needed: on loopback alone, with its own node name, data folder, random ports and password, so that it meets no other. It ends with its owner, however that one
 /// ends, and leaves nothing behind.
@@ -18,15 +34,26 @@ public sealed class PrivateBroker : IAsyncDisposable
 
     // Debian's command of that name changes to another user; this is the server itself.
     private const string Server = "/usr/lib/rabbitmq/bin/rabbitmq-server";
+    private const string Control = "/usr/lib/rabbitmq/bin/rabbitmqctl";
     private const string User = "mimicd";
 
     // The broker, and the registry of names that Erlang wants, until standard input ends: when the owner closes it, or is no more. Killed, for what a private broker holds is worth nothing afterwards.
+    // A line on standard input is a broker killed and started again on what it had on disk. Whoever ends it says so first and then kills whom the file names, and whoever starts it writes the file first and looks then, so that none is left.
     private const string Script = """
         exec 3<&0
         epmd -port "$ERL_EPMD_PORT" -address 127.0.0.1 </dev/null >/dev/null 2>&1 3<&- & registry=$!
-        "$MIMICD_BROKER_SERVER" </dev/null 3<&- & broker=$!
-        ( while read -r line <&3; do :; done; kill -KILL $broker 2>/dev/null ) & watch=$!
-        wait $broker 2>/dev/null
+        watch=
+        while :; do
+            "$MIMICD_BROKER_SERVER" </dev/null 3<&- & broker=$!
+            echo $broker >"$HOME/pid.new" && mv "$HOME/pid.new" "$HOME/pid"
+            [ ! -e "$HOME/over" ] || kill -KILL $broker
+            if [ -z "$watch" ]; then
+                ( while read -r line <&3; do : >"$HOME/again"; kill -KILL $(cat "$HOME/pid"); done; : >"$HOME/over"; kill -KILL $(cat "$HOME/pid") 2>/dev/null ) & watch=$!
+            fi
+            wait $broker 2>/dev/null
+            [ -e "$HOME/again" ] && [ ! -e "$HOME/over" ] || break
+            rm "$HOME/again"
+        done
         kill $watch $registry 2>/dev/null
         wait
         rm -rf "$HOME"
@@ -37,10 +64,12 @@ public sealed class PrivateBroker : IAsyncDisposable
 
     private readonly Process _process;
     private readonly Task<string> _output;
+    private readonly PrivateBrokerSettings _settings;
+    private readonly int[] _ports;
 
-    private PrivateBroker(Process process, string folder, ClusterOptions options)
+    private PrivateBroker(Process process, string folder, ClusterOptions options, PrivateBrokerSettings settings, int[] ports)
     {
-        (_process, Folder, Options) = (process, folder, options);
+        (_process, Folder, Options, _settings, _ports) = (process, folder, options, settings, ports);
         _output = OutputAsync(process);
     }
 
@@ -60,9 +89,18 @@ public sealed class PrivateBroker : IAsyncDisposable
     /// <param name="time">The clock of waiting.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="InvalidInputException">RabbitMQ is not installed, or does not start.</exception>
-    public static async Task<PrivateBroker> StartAsync(ClusterOptions options, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<PrivateBroker> StartAsync(ClusterOptions options, TimeProvider time, CancellationToken cancellationToken) => StartAsync(options, new PrivateBrokerSettings(), time, cancellationToken);
+
+    /// <summary>Starts one, and waits until it can be connected to.</summary>
+    /// <param name="options">All but the broker is kept of these, and of the broker its heartbeat and TLS.</param>
+    /// <param name="settings">Where it listens, and how.</param>
+    /// <param name="time">The clock of waiting.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="InvalidInputException">RabbitMQ is not installed, or does not start.</exception>
+    public static async Task<PrivateBroker> StartAsync(ClusterOptions options, PrivateBrokerSettings settings, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(settings);
         ArgumentNullException.ThrowIfNull(time);
         InvalidInputException.Require(IsInstalled, "private broker", "", $"{Server} (apt-get update && apt-get install -y --no-install-recommends {Package})", null);
         var folder = Directory.CreateTempSubdirectory("mimicd-broker-").FullName;
@@ -70,16 +108,31 @@ public sealed class PrivateBroker : IAsyncDisposable
         var password = Path.Combine(folder, "password");
         options = options with
         {
-            Broker = new BrokerOptions { Uri = $"amqp://127.0.0.1:{ports[0]}/", User = User, PasswordVariable = null, PasswordFile = password, Heartbeat = options.Broker.Heartbeat },
+            Broker = new BrokerOptions
+            {
+                Uri = $"{(settings.IsSecure ? "amqps" : "amqp")}://{settings.Address}:{ports[0]}/",
+                User = User,
+                PasswordVariable = null,
+                PasswordFile = password,
+                Heartbeat = options.Broker.Heartbeat,
+                Tls = options.Broker.Tls,
+            },
         };
         var secret = RandomNumberGenerator.GetHexString(32, lowercase: true);
         AtomicFile.WriteText(password, secret + "\n");
         AtomicFile.WriteText(Path.Combine(folder, ClusterOptions.FileName), StrictJson.Format(options) + "\n");
-        AtomicFile.WriteText(Path.Combine(folder, "rabbitmq.conf"), $"listeners.tcp.1 = 127.0.0.1:{ports[0]}\ndefault_user = {User}\ndefault_pass = {secret}\n");
-        var broker = new PrivateBroker(Start(folder, ports), folder, options);
+        AtomicFile.WriteText(Path.Combine(folder, "rabbitmq.conf"), string.Join('\n',
+        [
+            .. settings.IsSecure ? new[] { "listeners.tcp = none", $"listeners.ssl.1 = {settings.Address}:{ports[0]}" } : [$"listeners.tcp.1 = {settings.Address}:{ports[0]}"],
+            $"default_user = {User}",
+            $"default_pass = {secret}",
+            .. settings.Configuration,
+            "",
+        ]));
+        var broker = new PrivateBroker(Start(folder, ports, settings.Launcher), folder, options, settings, ports);
         try
         {
-            await broker.ReadyAsync(ports[0], time, cancellationToken).ConfigureAwait(false);
+            await broker.ReadyAsync(time, cancellationToken).ConfigureAwait(false);
             return broker;
         }
         catch
@@ -87,6 +140,35 @@ public sealed class PrivateBroker : IAsyncDisposable
             await broker.DisposeAsync().ConfigureAwait(false);
             throw;
         }
+    }
+
+    /// <summary>Kills it and starts it again on what it had on disk, and waits until it can be connected to.</summary>
+    /// <exception cref="InvalidInputException">It does not start again.</exception>
+    public async Task RestartAsync(TimeProvider time, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(time);
+        var before = ProcessId();
+        await _process.StandardInput.WriteLineAsync("again".AsMemory(), cancellationToken).ConfigureAwait(false);
+        await _process.StandardInput.FlushAsync(cancellationToken).ConfigureAwait(false);
+        while (ProcessId() == before && !_process.HasExited)
+        {
+            await Task.Delay(Look, time, cancellationToken).ConfigureAwait(false);
+        }
+
+        await ReadyAsync(time, cancellationToken).ConfigureAwait(false);
+
+        string ProcessId() => System.IO.File.ReadAllText(Path.Combine(Folder, "pid"));
+    }
+
+    /// <summary>Has RabbitMQ's own tool do something with it, such as <c>set_permissions</c>.</summary>
+    /// <exception cref="InvalidInputException">The tool refuses.</exception>
+    public async Task ControlAsync(params string[] arguments)
+    {
+        using var process = Begin(Folder, _ports, [.. _settings.Launcher, Control, .. arguments]);
+        process.StandardInput.Close();
+        var said = await OutputAsync(process).ConfigureAwait(false);
+        await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
+        InvalidInputException.Require(process.ExitCode == 0, "private broker", string.Join(' ', arguments), "exit code 0", said.ReplaceLineEndings(" "));
     }
 
     /// <summary>Ends it.</summary>
@@ -98,10 +180,13 @@ public sealed class PrivateBroker : IAsyncDisposable
         _process.Dispose();
     }
 
-    private static Process Start(string folder, int[] ports)
-    {
+    private static Process Start(string folder, int[] ports, IReadOnlyList<string> launcher)
         // In a session of its own: Ctrl-C in a terminal must not end it before those who are connected have said goodbye.
-        var start = new ProcessStartInfo("setsid", ["sh", "-c", Script]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        => Begin(folder, ports, ["setsid", .. launcher, "sh", "-c", Script]);
+
+    private static Process Begin(string folder, int[] ports, string[] command)
+    {
+        var start = new ProcessStartInfo(command[0], command[1..]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         foreach (var (name, value) in new Dictionary<string, string>(StringComparer.Ordinal)
         {
             ["MIMICD_BROKER_SERVER"] = Server,
@@ -123,18 +208,23 @@ public sealed class PrivateBroker : IAsyncDisposable
             start.Environment[name] = value;
         }
 
-        return Process.Start(start) ?? throw new InvalidOperationException("setsid could not be started");
+        return Process.Start(start) ?? throw new InvalidOperationException($"{command[0]} could not be started");
     }
 
-    private async Task ReadyAsync(int port, TimeProvider time, CancellationToken cancellationToken)
+    private async Task ReadyAsync(TimeProvider time, CancellationToken cancellationToken)
     {
+        if (_settings.Launcher.Count > 0)
+        {
+            return;
+        }
+
         var started = time.GetTimestamp();
         while (true)
         {
             using var socket = new TcpClient();
             try
             {
-                await socket.ConnectAsync(IPAddress.Loopback, port, cancellationToken).ConfigureAwait(false);
+                await socket.ConnectAsync(IPAddress.Parse(_settings.Address), _ports[0], cancellationToken).ConfigureAwait(false);
                 return;
             }
             catch (SocketException)

@@ -4,6 +4,13 @@ using MimicD.Contracts;
 
 namespace MimicD.Cluster.RabbitMq;
 
+/// <summary>What went between a world and the broker.</summary>
+/// <param name="MessagesSent">Messages to nodes.</param>
+/// <param name="BytesSent">Their bytes.</param>
+/// <param name="MessagesReceived">Messages from nodes.</param>
+/// <param name="BytesReceived">Their bytes.</param>
+public readonly record struct BrokerTraffic(long MessagesSent, long BytesSent, long MessagesReceived, long BytesReceived);
+
 /// <summary>
 /// Runs the agents of a run on other machines, which are reached through RabbitMQ: the shell round a <see cref="WorldSide"/>. Delivery is at least once, its effect exactly once; the trajectories are those that a
 /// <see cref="LocalHost"/> gives, on any number of nodes and whatever nodes come and go.
@@ -26,6 +33,10 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
 
     // The world's thread delivers, the broker's threads answer, a timer looks after deadlines.
     private readonly Lock _gate = new();
+    private long _messagesSent;
+    private long _bytesSent;
+    private long _messagesReceived;
+    private long _bytesReceived;
     private WorldSide? _world;
     private BrokerLink? _link;
     private Task _publisher = Task.CompletedTask;
@@ -79,6 +90,9 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
             }
         }
     }
+
+    /// <summary>What went through the broker so far.</summary>
+    public BrokerTraffic Traffic => new(Interlocked.Read(ref _messagesSent), Interlocked.Read(ref _bytesSent), Interlocked.Read(ref _messagesReceived), Interlocked.Read(ref _bytesReceived));
 
     private TimeSpan Now => _time.GetElapsedTime(_started);
 
@@ -168,6 +182,8 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
 
     async ValueTask ILinkEvents.ReceivedAsync(ReadOnlyMemory<byte> bytes, ulong tag)
     {
+        Interlocked.Increment(ref _messagesReceived);
+        Interlocked.Add(ref _bytesReceived, bytes.Length);
         if (WireDecoder.Decode(bytes.Span, out var reason) is not { } envelope)
         {
             _refusals.Add(reason);
@@ -219,6 +235,13 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
 
     void ILinkEvents.Restored() => Restored();
 
+    void ILinkEvents.Refused(string why)
+    {
+        _prepared.TrySetException(new InvalidInputException(why));
+        Failure ??= why;
+        _failed.Cancel();
+    }
+
     private void Restored()
     {
         lock (_gate)
@@ -247,6 +270,8 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         {
             var (exchange, queue) = message.To is { } node ? ("", BrokerLink.NodeQueue(_options, node)) : (BrokerLink.NodesExchange(_options), "");
             await _link!.SendAsync(exchange, queue, message.Bytes).ConfigureAwait(false);
+            Interlocked.Increment(ref _messagesSent);
+            Interlocked.Add(ref _bytesSent, message.Bytes.Length);
         }
     }
 
