@@ -174,7 +174,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
     private Process Start(string[] run, int nodes, string? file) => EntryPoint.Start(["run", .. run, "--nodes", $"{nodes}", .. file is null ? [] : new[] { "--cluster", file }, "--out", _scratch["nodes"]]);
 
     /// <summary>Reads a run's progress to its end; told how many lines of it there were after each, at a tenth of the ticks each.</summary>
-    private static async Task<(string[] Errors, string Output)> FollowAsync(Process run, Action<int> atLine)
+    internal static async Task<(string[] Errors, string Output)> FollowAsync(Process run, Action<int> atLine)
     {
         var output = run.StandardOutput.ReadToEndAsync();
         var errors = new List<string>();
@@ -192,7 +192,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
         return ([.. errors], await output);
     }
 
-    private static (string Hash, JsonElement Cluster) Result(string folder)
+    internal static (string Hash, JsonElement Cluster) Result(string folder)
     {
         using var json = JsonDocument.Parse(File.ReadAllText(Path.Combine(folder, "result.json")));
         return (json.RootElement.GetProperty("trajectoryHash").GetString()!, json.RootElement.TryGetProperty("cluster", out var cluster) ? cluster.Clone() : default);

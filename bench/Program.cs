@@ -1,0 +1,81 @@
+using System.CommandLine;
+using System.Text.Json;
+using System.Text.Json.Serialization;
+using MimicD.Bench;
+using MimicD.Contracts;
+
+var json = new Option<string?>("--json") { Description = "Also write the figures here.", HelpName = "FILE" };
+var seed = new Option<ulong>("--seed") { Description = "What is drawn follows from it.", HelpName = "N", DefaultValueFactory = _ => 1 };
+var runs = new Option<int>("--runs") { Description = "Runs with a killed node.", HelpName = "N", DefaultValueFactory = _ => 50 };
+var rounds = new Option<int>("--rounds") { Description = "Times that what is compared takes turns.", HelpName = "N", DefaultValueFactory = _ => 3 };
+var root = Environment.GetEnvironmentVariable("MIMICD_ROOT") ?? Directory.GetCurrentDirectory();
+
+var hash = new Command("hash", "The trajectories of a run in process and on 1, 2, 4 and 8 nodes; with all nodes but one killed and three that join late.") { json };
+hash.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => HashBench.RunAsync(root, cancellation)));
+var kills = new Command("kills", "Runs on four nodes, of which one is killed at a random tick: whether they end alike, and how soon they go on.") { runs, seed, json };
+kills.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => KillBench.RunAsync(root, parsed.GetValue(runs), parsed.GetValue(seed), cancellation)));
+var tick = new Command("tick", "One tick of 1,000 agents without a policy on four nodes, beside a bare round trip of the same bytes.") { rounds, json };
+tick.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => TickBench.RunAsync(root, parsed.GetValue(rounds), cancellation)));
+var overhead = new Command("overhead", "Agent-steps a second of the shipped model on four node processes, beside one process.") { rounds, json };
+overhead.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => OverheadBench.RunAsync(root, parsed.GetValue(rounds), cancellation)));
+var echo = new Command("echo", "What 'tick' starts for a bare round trip.") { EchoOptions.Cluster, EchoOptions.Name, EchoOptions.Bytes };
+echo.Hidden = true;
+echo.SetAction((parsed, cancellation) => Echo.RunAsync(parsed.GetValue(EchoOptions.Cluster)!, parsed.GetValue(EchoOptions.Name)!, parsed.GetValue(EchoOptions.Bytes), cancellation));
+
+var command = new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
+{
+    new Command("cluster", "Runs on several nodes: all processes and the broker on this machine.") { hash, kills, tick, overhead, echo },
+};
+var parse = command.Parse(args.Length == 0 ? ["--help"] : args);
+if (parse.Errors.Count > 0)
+{
+    Console.Error.WriteLine($"mimicd: {parse.Errors[0].Message.TrimEnd('.')} (see mimicd bench --help)");
+    return 2;
+}
+
+using var stop = new CancellationTokenSource();
+if (parse.CommandResult.Command == echo)
+{
+    // It ends when its parent does, or wants it to.
+    new Thread(() =>
+    {
+        using var input = Console.OpenStandardInput();
+        input.CopyTo(Stream.Null);
+        stop.Cancel();
+    }) { IsBackground = true }.Start();
+}
+
+Console.CancelKeyPress += (_, pressed) =>
+{
+    pressed.Cancel = !stop.IsCancellationRequested;
+    stop.Cancel();
+};
+try
+{
+    return await parse.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, stop.Token);
+}
+catch (OperationCanceledException) when (stop.IsCancellationRequested)
+{
+    Console.Error.WriteLine("mimicd: stopped");
+    return 130;
+}
+catch (Exception e) when (e is InvalidInputException or InvalidDataException or IOException or UnauthorizedAccessException)
+{
+    Console.Error.WriteLine("mimicd: " + e.Message.ReplaceLineEndings(" "));
+    return 2;
+}
+
+async Task<int> MeasureAsync<T>(ParseResult parsed, Func<Task<T>> measure)
+    where T : IMeasured
+{
+    var machine = Machine.Here();
+    Console.Out.WriteLine(machine);
+    var measured = await measure();
+    if (parsed.GetValue(json) is { } file)
+    {
+        var options = new JsonSerializerOptions { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase, NumberHandling = JsonNumberHandling.AllowNamedFloatingPointLiterals };
+        MimicD.Numerics.AtomicFile.WriteText(file, JsonSerializer.Serialize(new { machine, measured }, options) + "\n");
+    }
+
+    return measured.Holds ? 0 : 1;
+}
