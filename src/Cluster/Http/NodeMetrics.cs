@@ -74,7 +74,7 @@ public sealed class NodeMetrics
     }
 
     /// <summary>Content type of the text.</summary>
-    public static string ContentType => PrometheusConstants.TextContentType;
+    public static string ContentType => PrometheusConstants.TextContentTypeWithVersionAndEncoding;
 
     /// <summary>Writes the figures as they are now.</summary>
     public Task WriteAsync(Stream stream, CancellationToken cancellationToken) => _registry.CollectAndExportAsTextAsync(stream, cancellationToken);
