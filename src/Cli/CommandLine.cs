@@ -36,6 +36,7 @@ internal static class CommandLine
             SweepVerb.Create(),
             ReportVerb.Create(),
             NodeVerb.Create(),
+            ClusterVerb.Create(),
             DoctorVerb.Create(),
         };
         if (args.Length == 0)

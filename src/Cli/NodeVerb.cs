@@ -1,6 +1,8 @@
 using System.CommandLine;
 using MimicD.Cluster;
+using MimicD.Cluster.Http;
 using MimicD.Cluster.RabbitMq;
+using MimicD.Cluster.Status;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -12,6 +14,7 @@ internal static class NodeVerb
     private const int MachineLetters = 32;
 
     private static readonly Option<string?> ClusterFile = new("--cluster") { Description = "Where the broker is. [default: cluster.hocon in the repository]", HelpName = "FILE" };
+    private static readonly Option<string?> Http = new("--http") { Description = "Serve /metrics (Prometheus), /healthz and /readyz here; port 0 for any that is free, 'off' for nowhere. [default: what the cluster's file says; address 127.0.0.1]", HelpName = "[ADDRESS:]PORT" };
     private static readonly Option<int> Threads = Options.Threads();
     private static readonly Option<ulong> Seed = Options.Seed();
     private static readonly Option<string?> Json = Options.Json();
@@ -26,7 +29,7 @@ internal static class NodeVerb
             Example: mimicd node --cluster cluster.hocon
             """)
         {
-            ClusterFile, Threads, Seed, Json,
+            ClusterFile, Http, Threads, Seed, Json,
         };
         command.SetAction(RunAsync);
         return command;
@@ -35,12 +38,22 @@ internal static class NodeVerb
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         var options = ClusterOptions.Load(parsed.GetValue(ClusterFile) ?? Repository.File(ClusterOptions.FileName));
+        var place = (parsed.GetValue(Http) is { } text ? options.Http.With(text, "--http") : options.Http).EndPoint();
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
         var machine = string.Concat(Environment.MachineName.ToLowerInvariant().Where(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)).Take(MachineLetters));
         var name = $"{machine}-{Guid.NewGuid().ToString("N")[..8]}";
+        var watch = new NodeWatch(name, TimeSpan.FromSeconds(options.Deadlines.Answer), TimeProvider.System);
+
+        // Before the broker: whoever looks after this node is told that it is not ready yet.
+        await using var http = place is null ? null : await NodeHttp.StartAsync(place, watch, options.Name, cancellation);
+        if (http is not null)
+        {
+            Console.Error.WriteLine($"node {name}: {http.Address}metrics, healthz, readyz");
+        }
+
         NodeReport report;
-        await using (var node = await NodeService.StartAsync(options, name, threads, TimeProvider.System, cancellation))
+        await using (var node = await NodeService.StartAsync(options, watch, threads, TimeProvider.System, cancellation))
         {
             Console.Error.WriteLine($"node {name} of cluster {options.Name} at {options.Broker.Uri}");
             try

@@ -3,6 +3,7 @@ using MimicD.Cluster;
 using MimicD.Cluster.RabbitMq;
 using MimicD.Contracts;
 using MimicD.Evaluation;
+using MimicD.World;
 
 namespace MimicD.Cli;
 
@@ -37,9 +38,10 @@ internal sealed class Quarters : IAsyncDisposable
     /// <param name="file">The cluster's file, or null.</param>
     /// <param name="nodes">Nodes to start on this machine, or null for none.</param>
     /// <param name="cast">Who acts.</param>
+    /// <param name="scenario">Where.</param>
     /// <param name="threads">Threads for agents on this machine.</param>
     /// <param name="cancellation">Gives up.</param>
-    public static async Task<Quarters> PrepareAsync(string? file, int? nodes, Cast cast, int threads, CancellationToken cancellation)
+    public static async Task<Quarters> PrepareAsync(string? file, int? nodes, Cast cast, Scenario scenario, int threads, CancellationToken cancellation)
     {
         if (file is null && nodes is null)
         {
@@ -60,10 +62,11 @@ internal sealed class Quarters : IAsyncDisposable
             (options, file) = (broker.Options, broker.File);
         }
 
-        var quarters = new Quarters { Host = new RabbitMqHost(options, cast.Sources, nodes ?? options.Nodes, TimeProvider.System), Broker = broker };
+        var quarters = new Quarters { Host = new RabbitMqHost(options, cast.Sources, nodes ?? options.Nodes, TimeProvider.System) { Title = scenario.Name, AllTicks = scenario.Steps - 1 }, Broker = broker };
         for (var node = 1; node <= nodes; node++)
         {
-            quarters._children.Add(quarters.LiveAsync(node, ["node", "--cluster", file!, "--threads", $"{Math.Max(1, threads / nodes.Value)}"]));
+            // Several on one machine cannot listen in the place that the file names.
+            quarters._children.Add(quarters.LiveAsync(node, ["node", "--cluster", file!, "--http", "off", "--threads", $"{Math.Max(1, threads / nodes.Value)}"]));
         }
 
         return quarters;

@@ -88,7 +88,7 @@ internal static class RunVerb
         using var kept = continuation.Open(output, identity);
         options = kept.Into(options);
 
-        await using var quarters = await Quarters.PrepareAsync(parsed.GetValue(ClusterFile), nodes, cast, threads, cancellation);
+        await using var quarters = await Quarters.PrepareAsync(parsed.GetValue(ClusterFile), nodes, cast, scenario, threads, cancellation);
         Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
         var result = await quarters.KeepAsync(
             running => Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1, progress => Simulation.RunAsync(scenario, cast.Sensor, options, quarters.Host, new Ticks(progress), running)), cancellation);

@@ -29,6 +29,9 @@ public sealed record ClusterOptions
     /// <summary>How long to wait.</summary>
     public DeadlineOptions Deadlines { get; init; } = new();
 
+    /// <summary>Where a node serves its metrics.</summary>
+    public HttpOptions Http { get; init; } = new();
+
     /// <summary>Shards of a run that waits for so many nodes.</summary>
     public int ShardsFor(int nodes) => Shards ?? Math.Min(ShardsPerNode * nodes, WireLimits.Shards);
 
@@ -63,6 +66,7 @@ public sealed record ClusterOptions
         InvalidInputException.Require(Prefetch is >= 1 and <= 1000, where, "prefetch", "1 to 1000", Prefetch);
         Broker.Validate(where);
         Deadlines.Validate(where);
+        Http.Validate(where);
     }
 }
 

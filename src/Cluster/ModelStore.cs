@@ -52,6 +52,9 @@ public sealed class ModelStore(int capacity)
 {
     private readonly LinkedList<Model> _recent = [];
 
+    /// <summary>The hashes of those that are kept.</summary>
+    public IEnumerable<string> Kept => _recent.Select(m => m.Sha256);
+
     /// <summary>A model by its hash, or null where it has to be fetched.</summary>
     public Model? Find(string sha256)
     {

@@ -23,6 +23,10 @@ public sealed class NodeRun
     private readonly Resident?[] _residents;
     private readonly uint[] _fences;
     private readonly ParallelOptions _parallel;
+    private readonly int[] _asked;
+    private int _lastTick = -1;
+    private (int Shards, int Agents) _before;
+    private (int Shards, int Agents) _latest;
 
     /// <summary>Opens the run; nobody lives here yet.</summary>
     /// <param name="description">The run.</param>
@@ -37,6 +41,8 @@ public sealed class NodeRun
         _policies = description.Create(models);
         _residents = new Resident?[_shape.Bodies];
         _fences = new uint[_shape.Shards];
+        _asked = new int[_shape.Shards];
+        Array.Fill(_asked, -1);
         _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
 
         // A policy that does not fit is found before the first tick.
@@ -48,6 +54,12 @@ public sealed class NodeRun
             }
         }
     }
+
+    /// <summary>Shards with agents, and their agents, that were answered for in the latest tick; of one whose messages have not all come, in the one before if that is more.</summary>
+    public (int Shards, int Agents) Hosted => _before.Shards > _latest.Shards ? _before : _latest;
+
+    /// <summary>Ticks answered, in part at least.</summary>
+    public long Ticks { get; private set; }
 
     /// <summary>Handles observations.</summary>
     /// <param name="message">Within the limits of the wire; what it says is checked here.</param>
@@ -89,6 +101,7 @@ public sealed class NodeRun
             }
             else
             {
+                Count(shard, tick);
                 var answer = new ShardActions { Shard = shard.Shard, Fence = shard.Fence };
                 actions.Shards.Add(answer);
                 for (var i = 0; i < ways.Length; i++)
@@ -118,6 +131,23 @@ public sealed class NodeRun
         }
 
         return (actions.Shards.Count > 0 ? actions : null, replay.Shards.Count > 0 ? replay : null);
+    }
+
+    private void Count(ShardObservations shard, Tick tick)
+    {
+        if (tick.Value > _lastTick)
+        {
+            (_lastTick, _before, _latest) = (tick.Value, _latest, default);
+            Ticks++;
+        }
+
+        // Not when it is asked again.
+        if (tick.Value == _lastTick && _asked[shard.Shard] < tick.Value)
+        {
+            _latest = (_latest.Shards + 1, _latest.Agents + shard.Agents.Count);
+        }
+
+        _asked[shard.Shard] = tick.Value;
     }
 
     /// <summary>What is to be done with each agent of a shard; decided for all before any acts.</summary>

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using MimicD.Agents;
+using MimicD.Cluster.Status;
 using MimicD.Cluster.Wire;
 using MimicD.Contracts;
 
@@ -26,6 +27,11 @@ public sealed class NodeSide
     private readonly Refusals _refusals;
     private readonly ModelStore _models = new(KeptModels);
     private readonly Dictionary<string, Participation> _runs = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, long> _modelBytes = new(StringComparer.Ordinal);
+    private IReadOnlyList<HeldModel> _held = [];
+    private long _ticks;
+    private long _actions;
+    private long _fetchedBytes;
     private uint _incarnation = 1;
 
     /// <summary>Makes a node that takes part in nothing yet.</summary>
@@ -50,6 +56,13 @@ public sealed class NodeSide
     /// <summary>Models fetched.</summary>
     public long Fetched { get; private set; }
 
+    /// <summary>What it has done and has.</summary>
+    public NodeFigures Figures => new()
+    {
+        Runs = [.. _runs.Select(r => new NodeRunFigures(r.Key, r.Value.Run is not null, r.Value.Run?.Hosted.Shards ?? 0, r.Value.Run?.Hosted.Agents ?? 0))],
+        Ticks = _ticks, Shards = Answers, Actions = _actions, Replays = Replays, Models = _held, ModelsFetched = Fetched, ModelBytesFetched = _fetchedBytes,
+    };
+
     /// <summary>What it says to all worlds when it comes.</summary>
     public Outgoing Greet() => new(null, Greeting("").ToByteArray());
 
@@ -61,7 +74,11 @@ public sealed class NodeSide
     }
 
     /// <summary>A message to a world came back: the world is no more, and neither is its run.</summary>
-    public void Forget(string run) => _runs.Remove(run);
+    public void Forget(string run)
+    {
+        _runs.Remove(run);
+        Hold();
+    }
 
     /// <summary>Messages that come back where a world is gone.</summary>
     public IEnumerable<Outgoing> Probes() => [.. _runs.Keys.Select(run => new Outgoing(run, About(run, e => e.Probe = new Probe()).ToByteArray()))];
@@ -86,7 +103,7 @@ public sealed class NodeSide
             case Envelope.BodyOneofCase.Probe:
                 return [];
             case Envelope.BodyOneofCase.CloseRun:
-                _runs.Remove(run);
+                Forget(run);
                 return [];
             case Envelope.BodyOneofCase.ModelChunk or Envelope.BodyOneofCase.Observations:
                 break;
@@ -113,10 +130,13 @@ public sealed class NodeSide
         }
 
         var outgoing = new List<Outgoing>();
+        var before = part.Run.Ticks;
         var (actions, replay) = part.Run.Handle(observations, _refusals);
+        _ticks += part.Run.Ticks - before;
         if (actions is not null)
         {
             Answers += actions.Shards.Count;
+            _actions += actions.Shards.Sum(s => (long)s.Agents.Count);
             outgoing.Add(new Outgoing(run, About(run, e => e.Actions = actions).ToByteArray()));
         }
 
@@ -179,6 +199,8 @@ public sealed class NodeSide
                 _models.Add(model);
                 part.Models.Add(model.Sha256, model);
                 Fetched++;
+                _fetchedBytes += download.Offset;
+                _modelBytes[model.Sha256] = download.Offset;
             }
 
             return Prepare(run, part);
@@ -199,13 +221,24 @@ public sealed class NodeSide
         }
 
         part.Run = new NodeRun(part.Description, hash => part.Models[hash], _threads);
+        Hold();
         return [new Outgoing(run, About(run, e => e.Ready = new Ready()).ToByteArray())];
     }
 
     private Outgoing[] Decline(string run, Exception why)
     {
-        _runs.Remove(run);
+        Forget(run);
         return [new Outgoing(run, About(run, e => e.Declined = new Declined { Reason = WireLimits.Cut(why.Message) }).ToByteArray())];
+    }
+
+    /// <summary>Looks which models are here: those kept, and those of open runs.</summary>
+    private void Hold()
+    {
+        _held = [.. _models.Kept.Union(_runs.Values.SelectMany(r => r.Models.Keys), StringComparer.Ordinal).Order(StringComparer.Ordinal).Select(m => new HeldModel(m, _modelBytes[m]))];
+        foreach (var gone in _modelBytes.Keys.Except(_held.Select(m => m.Sha256), StringComparer.Ordinal).ToArray())
+        {
+            _modelBytes.Remove(gone);
+        }
     }
 
     private static bool IsInvalid(Exception e) => e is InvalidInputException or InvalidDataException or ArgumentException or OverflowException;

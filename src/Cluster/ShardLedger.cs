@@ -43,6 +43,9 @@ public sealed class ShardLedger
     /// <summary>Whether all of the open tick is answered.</summary>
     public bool IsClosed => !Array.Exists(_shards, s => s.Waiting);
 
+    /// <summary>Shards with agents that each node has; a node that has none is not among them.</summary>
+    public IReadOnlyDictionary<string, int> Owned => _shards.Where(s => s is { Occupied: true, Owner: not null }).CountBy(s => s.Owner!, StringComparer.Ordinal).ToDictionary(StringComparer.Ordinal);
+
     /// <summary>Times that a shard with agents went from one node to another.</summary>
     public long Moves { get; private set; }
 

@@ -1,4 +1,5 @@
 using Google.Protobuf;
+using MimicD.Cluster.Status;
 using MimicD.Cluster.Wire;
 
 namespace MimicD.Cluster;
@@ -107,9 +108,14 @@ public static class WireDecoder
             Envelope.BodyOneofCase.Observations => IsTick(envelope.Observations.Tick) && envelope.Observations.Shards.Count <= WireLimits.Shards && envelope.Observations.Shards.All(WithinLimits),
             Envelope.BodyOneofCase.Replay => IsTick(envelope.Replay.Tick) && envelope.Replay.Shards.Count <= WireLimits.Shards && envelope.Replay.Shards.All(s => s.Shard < WireLimits.Shards),
             Envelope.BodyOneofCase.Actions => IsTick(envelope.Actions.Tick) && envelope.Actions.Shards.Count <= WireLimits.Shards && envelope.Actions.Shards.All(WithinLimits),
+            Envelope.BodyOneofCase.StatusQuestion => StatusWire.IsWithinLimits(envelope.StatusQuestion),
+            Envelope.BodyOneofCase.NodeStatus => StatusWire.IsWithinLimits(envelope.NodeStatus),
+            Envelope.BodyOneofCase.WorldStatus => StatusWire.IsWithinLimits(envelope.WorldStatus),
             _ => true,
         };
     }
+
+    internal static bool IsHash(string text) => text.Length == 64 && text.All(char.IsAsciiHexDigitLower);
 
     private static bool WithinLimits(ShardObservations shard)
     {
@@ -159,6 +165,4 @@ public static class WireDecoder
     private static bool IsStop(Stopped? stopped) => stopped is null || (IsTick(stopped.Tick) && IsText(stopped.Error));
 
     private static bool IsText(string text) => text.Length <= WireLimits.TextLetters;
-
-    private static bool IsHash(string text) => text.Length == 64 && text.All(char.IsAsciiHexDigitLower);
 }

@@ -1,5 +1,6 @@
 using Google.Protobuf;
 using MimicD.Agents;
+using MimicD.Cluster.Status;
 using MimicD.Cluster.Wire;
 using MimicD.Contracts;
 
@@ -112,6 +113,21 @@ public sealed class WorldSide
 
     /// <summary>The counts so far.</summary>
     public ClusterReport Report => new(_everReady.Count, _shape.Shards, _ledger.Moves, _replays, _ledger.Suspensions, _outages, _refusals.Counts);
+
+    /// <summary>How the run is doing.</summary>
+    public WorldFigures Figures
+    {
+        get
+        {
+            var owned = _ledger.Owned;
+            return new WorldFigures
+            {
+                Ticks = _ledger.Tick + 1, Episodes = _shape.Bodies / _shape.Agents, Agents = _shape.Agents, Shards = Enumerable.Range(0, _shape.Shards).Count(_shape.IsOccupied),
+                Nodes = [.. _nodes.Select(n => new WorldNodeFigures(n.Key, n.Value.Ready, owned.GetValueOrDefault(n.Key))).OrderBy(n => n.Node, StringComparer.Ordinal)],
+                Replays = _replays, Moves = _ledger.Moves, Suspensions = _ledger.Suspensions,
+            };
+        }
+    }
 
     /// <summary>The counts of agents so far. What nodes have been sent and have not answered, because the run was stopped, counts as put to the agents.</summary>
     public AgentHostReport AgentReport => new(_plans, _networkCalls, _restarts.Sum(r => (long)r), [.. _stopped.OfType<StoppedAgent>()], _messages + _ledger.Waiting.Sum(s => (long)_shape.Members(s).Length));

@@ -22,6 +22,7 @@ public sealed class BadInputTests : IDisposable
     [InlineData("sweep", "sweep", "somewhere")]
     [InlineData("doctor", "doctor")]
     [InlineData("node", "node")]
+    [InlineData("cluster status", "cluster", "status")]
     public async Task Every_verb_refuses_an_unknown_option(string name, params string[] verb)
         => Assert.Equal($"unknown option '--frobnicate' (see mimicd {name} --help)", (await EntryPoint.RunAsync([.. verb, "--frobnicate", "1"])).Refusal);
 

@@ -44,7 +44,7 @@ public sealed class ClusterFileTests : IDisposable
         // Outside of the options themselves, whose own members (equality, printing) read all of them. A password's place is read by the options on behalf of others.
         var called = new[] { typeof(ClusterOptions).Assembly, Assembly.Load("mimicd") }.SelectMany(a => a.GetTypes())
             .SelectMany(t => t.GetMethods(BindingFlags.DeclaredOnly | BindingFlags.Instance | BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic))
-            .Where(m => !Options.Contains(m.DeclaringType) || m.Name is "Password" or "ShardsFor" or "Authorities" or "Own")
+            .Where(m => !Options.Contains(m.DeclaringType) || m.Name is "Password" or "ShardsFor" or "Authorities" or "Own" or "EndPoint")
             .SelectMany(Called).ToHashSet();
 
         Assert.All(Options.SelectMany(t => t.GetProperties(BindingFlags.Instance | BindingFlags.Public)), p => Assert.True(called.Contains(p.GetMethod!), $"{p.DeclaringType!.Name}.{p.Name} is read by nobody"));
@@ -57,6 +57,8 @@ public sealed class ClusterFileTests : IDisposable
     [InlineData("""{ "prefetch": 0 }""", "prefetch: expected 1 to 1000, found 0")]
     [InlineData("""{ "shards": 100000 }""", "shards: expected 1 to 65536, or null, found 100000")]
     [InlineData("""{ "deadlines": { "answer": 0 } }""", "deadlines.answer: expected above 0, at most 86400 seconds, found 0")]
+    [InlineData("""{ "http": { "port": 70000 } }""", "http.port: expected 0 (any free one) to 65535, or null to serve nothing, found 70000")]
+    [InlineData("""{ "http": { "address": "localhost" } }""", "http.address: expected an IP address, found localhost")]
     [InlineData("""{ "broker": { "heartbeat": 0 } }""", "broker.heartbeat: expected 1 to 600 seconds, found 0")]
     [InlineData("""{ "broker": { "uri": "http://here" } }""", "broker.uri: expected amqp://host:port/virtual-host or amqps://, found http://here")]
     [InlineData("""{ "broker": { "uri": "amqp://me:secret@here/" } }""", "broker.uri: expected an address without user and password (see broker.user and broker.passwordVariable), found one with")]
@@ -88,7 +90,7 @@ public sealed class ClusterFileTests : IDisposable
         Assert.Equal("open sesame", ClusterOptions.Load(_scratch["cluster.hocon"]).Broker.Password());
     }
 
-    private static readonly Type[] Options = [typeof(ClusterOptions), typeof(BrokerOptions), typeof(TlsOptions), typeof(DeadlineOptions)];
+    private static readonly Type[] Options = [typeof(ClusterOptions), typeof(BrokerOptions), typeof(TlsOptions), typeof(DeadlineOptions), typeof(HttpOptions)];
 
     private static IEnumerable<string> Keys(Type type, string prefix = "") => type.GetProperties(BindingFlags.Instance | BindingFlags.Public)
         .SelectMany(p => Keys(p, prefix + char.ToLowerInvariant(p.Name[0]) + p.Name[1..]));

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 
 namespace MimicD.EndToEndTests;
 
@@ -56,6 +57,13 @@ internal static class EntryPoint
         // The tests run this program and not what the entry script would build.
         start.Environment.Remove("MIMICD_ENTRY");
         return Process.Start(start)!;
+    }
+
+    /// <summary>Presses Ctrl-C.</summary>
+    public static void Interrupt(Process process)
+    {
+        using var kill = Process.Start("kill", ["-INT", process.Id.ToString(CultureInfo.InvariantCulture)]);
+        kill.WaitForExit();
     }
 
     private static string FindRoot()

@@ -66,6 +66,9 @@ internal sealed class BrokerLink : IAsyncDisposable
     /// <summary>The queue of a run's world.</summary>
     public static string WorldQueue(ClusterOptions options, string run) => $"{options.Name}.world.{run}";
 
+    /// <summary>The queue of somebody who asks how all are doing.</summary>
+    public static string StatusQueue(ClusterOptions options, string asker) => $"{options.Name}.status.{asker}";
+
     /// <summary>Exchange and queue of what cannot be read.</summary>
     public static string DeadLetters(ClusterOptions options) => $"{options.Name}.dead-letters";
 
@@ -79,7 +82,7 @@ internal sealed class BrokerLink : IAsyncDisposable
     /// <exception cref="InvalidInputException">The broker cannot be reached within the deadline, or refuses.</exception>
     public static async Task<BrokerLink> ConnectAsync(ClusterOptions options, string queue, string exchange, ILinkEvents events, TimeProvider time, CancellationToken cancellationToken)
     {
-        var connection = await ConnectAsync(Factory(options, queue), options, time, cancellationToken).ConfigureAwait(false);
+        var connection = await OpenAsync(options, queue, TimeSpan.FromSeconds(options.Deadlines.Broker), time, cancellationToken).ConfigureAwait(false);
         try
         {
             var incoming = await connection.CreateChannelAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
@@ -142,6 +145,38 @@ internal sealed class BrokerLink : IAsyncDisposable
         }
     }
 
+    /// <summary>Tells somebody who asked how this peer is doing. An asker who has gone meanwhile is not missed.</summary>
+    public async ValueTask ReplyAsync(string asker, ReadOnlyMemory<byte> bytes)
+    {
+        await _publishing.WaitAsync().ConfigureAwait(false);
+        try
+        {
+            await _outgoing.BasicPublishAsync("", StatusQueue(_options, asker), mandatory: false, bytes).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+        }
+        finally
+        {
+            _publishing.Release();
+        }
+    }
+
+    /// <summary>Messages that wait in an own queue; null where the broker does not say.</summary>
+    public async Task<long?> QueuedAsync(string queue, CancellationToken cancellationToken)
+    {
+        try
+        {
+            // A question that fails closes its channel, so it gets one to itself.
+            await using var channel = await _connection.CreateChannelAsync(cancellationToken: cancellationToken).ConfigureAwait(false);
+            return await channel.MessageCountAsync(queue, cancellationToken).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e) || e is TimeoutException)
+        {
+            return null;
+        }
+    }
+
     /// <summary>Acknowledges a message: all that it asked for has been sent.</summary>
     public async ValueTask AcknowledgeAsync(ulong tag)
     {
@@ -192,8 +227,16 @@ internal sealed class BrokerLink : IAsyncDisposable
         await _incoming.BasicQosAsync(0, (ushort)_options.Prefetch, global: false, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<IConnection> ConnectAsync(ConnectionFactory factory, ClusterOptions options, TimeProvider time, CancellationToken cancellationToken)
+    /// <summary>Connects, and nothing else.</summary>
+    /// <param name="options">Where and as whom.</param>
+    /// <param name="name">What the broker is to call the connection.</param>
+    /// <param name="patience">For how long it is tried again; zero for one attempt.</param>
+    /// <param name="time">The clock.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="InvalidInputException">The broker cannot be reached in time, or refuses.</exception>
+    public static async Task<IConnection> OpenAsync(ClusterOptions options, string name, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
     {
+        var factory = Factory(options, name);
         var started = time.GetTimestamp();
         while (true)
         {
@@ -211,7 +254,7 @@ internal sealed class BrokerLink : IAsyncDisposable
                 }
 
                 InvalidInputException.Require(cause is not AuthenticationFailureException, $"broker {options.Broker.Uri}", "broker.user", "a user whose password is right", options.Broker.User);
-                if (time.GetElapsedTime(started).TotalSeconds >= options.Deadlines.Broker)
+                if (time.GetElapsedTime(started) >= patience)
                 {
                     throw new InvalidInputException($"broker {options.Broker.Uri}: cannot be reached: {cause.Message}", e);
                 }

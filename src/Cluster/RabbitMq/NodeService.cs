@@ -1,4 +1,6 @@
 using System.Threading.Channels;
+using MimicD.Cluster.Status;
+using MimicD.Cluster.Wire;
 using MimicD.Contracts;
 
 namespace MimicD.Cluster.RabbitMq;
@@ -14,12 +16,11 @@ public sealed record NodeReport(string Node, long Answers, long Replays, long Mo
 /// <summary>A node: the shell round a <see cref="NodeSide"/>, which it alone touches, one thing after another.</summary>
 public sealed class NodeService : IAsyncDisposable, ILinkEvents
 {
-    private static readonly TimeSpan ProbeWorlds = TimeSpan.FromSeconds(5);
-
     private readonly ClusterOptions _options;
     private readonly string _name;
     private readonly NodeSide _side;
-    private readonly Refusals _refusals = new();
+    private readonly NodeWatch _seen;
+    private readonly Refusals _refusals;
     private readonly TimeProvider _time;
     private readonly CancellationTokenSource _closing = new();
 
@@ -29,10 +30,10 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     private Task _pump = Task.CompletedTask;
     private Task _watch = Task.CompletedTask;
 
-    private NodeService(ClusterOptions options, string name, int threads, TimeProvider time)
+    private NodeService(ClusterOptions options, NodeWatch watch, int threads, TimeProvider time)
     {
-        (_options, _name, _time) = (options, name, time);
-        _side = new NodeSide(name, threads, _refusals);
+        (_options, _name, _seen, _refusals, _time) = (options, watch.Node, watch, watch.Refusals, time);
+        _side = new NodeSide(_name, threads, _refusals);
     }
 
     /// <summary>What it has done so far.</summary>
@@ -48,12 +49,28 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     /// <param name="time">The clock of deadlines.</param>
     /// <param name="cancellationToken">Gives up.</param>
     /// <exception cref="InvalidInputException">The broker cannot be reached.</exception>
-    public static async Task<NodeService> StartAsync(ClusterOptions options, string name, int threads, TimeProvider time, CancellationToken cancellationToken)
+    public static Task<NodeService> StartAsync(ClusterOptions options, string name, int threads, TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(options);
-        var node = new NodeService(options, name, threads, time);
-        var queue = BrokerLink.NodeQueue(options, name);
+        return StartAsync(options, new NodeWatch(name, TimeSpan.FromSeconds(options.Deadlines.Answer), time), threads, time, cancellationToken);
+    }
+
+    /// <summary>The same for a node that is watched from before it is there.</summary>
+    /// <param name="options">Where the broker is.</param>
+    /// <param name="watch">Told how the node is doing; it has the node's name.</param>
+    /// <param name="threads">Threads that may work for agents at one time; at least 1.</param>
+    /// <param name="time">The clock of deadlines.</param>
+    /// <param name="cancellationToken">Gives up.</param>
+    /// <exception cref="InvalidInputException">The broker cannot be reached.</exception>
+    public static async Task<NodeService> StartAsync(ClusterOptions options, NodeWatch watch, int threads, TimeProvider time, CancellationToken cancellationToken)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(watch);
+        var node = new NodeService(options, watch, threads, time);
+        var queue = BrokerLink.NodeQueue(options, watch.Node);
         node._link = await BrokerLink.ConnectAsync(options, queue, BrokerLink.NodesExchange(options), node, time, cancellationToken).ConfigureAwait(false);
+        watch.AskQueue(cancellation => node._link.QueuedAsync(queue, cancellation));
+        watch.Connect();
         await node._link.ConsumeAsync(queue, node, cancellationToken).ConfigureAwait(false);
         node._pump = node.PumpAsync();
         node._watch = node.WatchAsync();
@@ -81,6 +98,15 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     {
         if (WireDecoder.Decode(bytes.Span, out var reason) is { } envelope)
         {
+            if (envelope.BodyCase == Envelope.BodyOneofCase.StatusQuestion)
+            {
+                // From what the loop told last: one that is deep in a tick is not waited for.
+                var process = ProcessReport.Own(_seen.Uptime, await _seen.QueuedAsync().ConfigureAwait(false), _refusals);
+                await _link!.ReplyAsync(envelope.StatusQuestion.Asker, StatusWire.Encode(new NodeStatusReport(_name, process, _seen.TicksPerSecond, _seen.Figures))).ConfigureAwait(false);
+                await _link.AcknowledgeAsync(tag).ConfigureAwait(false);
+                return;
+            }
+
             _mailbox.Writer.TryWrite((() => _side.Handle(envelope), tag));
             return;
         }
@@ -97,10 +123,16 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
 
     void ILinkEvents.Lost()
     {
+        _seen.Disconnect();
+
         // What is in the mailbox is still answered, in vain: the world counts this node as gone.
     }
 
-    void ILinkEvents.Restored() => Post(() => [_side.Renew()]);
+    void ILinkEvents.Restored()
+    {
+        _seen.Connect();
+        Post(() => [_side.Renew()]);
+    }
 
     void ILinkEvents.Refused(string why) => _mailbox.Writer.TryComplete(new InvalidInputException(why));
 
@@ -115,7 +147,10 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
                 return;
             }
 
-            foreach (var message in handle())
+            // Told before it is sent: whoever has heard an answer finds it among the figures.
+            var messages = handle();
+            _seen.Tell(_side.Figures);
+            foreach (var message in messages)
             {
                 var (exchange, queue) = message.To is { } run ? ("", BrokerLink.WorldQueue(_options, run)) : (BrokerLink.WorldsExchange(_options), "");
                 await _link!.SendAsync(exchange, queue, message.Bytes).ConfigureAwait(false);
@@ -130,7 +165,7 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
 
     private async Task WatchAsync()
     {
-        using var timer = new PeriodicTimer(ProbeWorlds, _time);
+        using var timer = new PeriodicTimer(NodeWatch.Beat, _time);
         try
         {
             while (await timer.WaitForNextTickAsync(_closing.Token).ConfigureAwait(false))

@@ -1,5 +1,7 @@
 using System.Threading.Channels;
 using MimicD.Agents;
+using MimicD.Cluster.Status;
+using MimicD.Cluster.Wire;
 using MimicD.Contracts;
 
 namespace MimicD.Cluster.RabbitMq;
@@ -24,6 +26,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     private readonly int _nodes;
     private readonly TimeProvider _time;
     private readonly long _started;
+    private readonly Throughput _ticks;
     private readonly string _name = Guid.NewGuid().ToString("N");
     private readonly Refusals _refusals = new();
     private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
@@ -52,11 +55,17 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         ArgumentOutOfRangeException.ThrowIfLessThan(nodes, 1);
-        (_options, _sources, _nodes, _time, _started) = (options, sources, nodes, time, time.GetTimestamp());
+        (_options, _sources, _nodes, _time, _started, _ticks) = (options, sources, nodes, time, time.GetTimestamp(), new Throughput(time));
     }
 
     /// <summary>The run's name on the broker.</summary>
     public string Name => _name;
+
+    /// <summary>What those who ask how the run is doing are told that it is: the scenario's name. Default: empty.</summary>
+    public string Title { get; init; } = "";
+
+    /// <summary>Ticks that the run has, for the same; 0 where that is not known. Default: 0.</summary>
+    public int AllTicks { get; init; }
 
     /// <summary>Whether enough nodes have come to begin.</summary>
     public bool IsPrepared => _prepared.Task.IsCompletedSuccessfully;
@@ -150,6 +159,8 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         {
             Post(_world!.EndTick(tick, Now));
         }
+
+        _ticks.Add();
     }
 
     /// <summary>Tells the nodes that the run is over, and leaves.</summary>
@@ -188,6 +199,13 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         {
             _refusals.Add(reason);
             await _link!.RejectAsync(tag).ConfigureAwait(false);
+            return;
+        }
+
+        if (envelope.BodyCase == Envelope.BodyOneofCase.StatusQuestion)
+        {
+            await AnswerAsync(envelope.StatusQuestion.Asker).ConfigureAwait(false);
+            await _link!.AcknowledgeAsync(tag).ConfigureAwait(false);
             return;
         }
 
@@ -240,6 +258,19 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         _prepared.TrySetException(new InvalidInputException(why));
         Failure ??= why;
         _failed.Cancel();
+    }
+
+    private async Task AnswerAsync(string asker)
+    {
+        using var deadline = new CancellationTokenSource(NodeWatch.QueuePatience, _time);
+        var queued = await _link!.QueuedAsync(BrokerLink.WorldQueue(_options, _name), deadline.Token).ConfigureAwait(false);
+        WorldFigures figures;
+        lock (_gate)
+        {
+            figures = _world!.Figures;
+        }
+
+        await _link.ReplyAsync(asker, StatusWire.Encode(new WorldReport(_name, Title, ProcessReport.Own(Now, queued, _refusals), AllTicks, _ticks.PerSecond, figures))).ConfigureAwait(false);
     }
 
     private void Restored()
