@@ -21,6 +21,13 @@ internal sealed class NodeProcesses : IAsyncDisposable
     /// <summary>Nodes that were started and not killed.</summary>
     public int Count => _nodes.Count;
 
+    /// <summary>Processor seconds that this process, the nodes together and the broker have used so far.</summary>
+    public Processors Used()
+    {
+        using var broker = Process.GetProcessById(_broker.ProcessId);
+        return new Processors(Environment.CpuUsage.TotalTime.TotalSeconds, _nodes.Sum(n => n.TotalProcessorTime.TotalSeconds), broker.TotalProcessorTime.TotalSeconds);
+    }
+
     /// <summary>Starts the broker, and nodes.</summary>
     public static async Task<NodeProcesses> StartAsync(int nodes, CancellationToken cancellation)
     {
@@ -80,4 +87,14 @@ internal sealed class NodeProcesses : IAsyncDisposable
 
         await _broker.DisposeAsync();
     }
+}
+
+/// <summary>Processor seconds of whom.</summary>
+/// <param name="World">The world's process.</param>
+/// <param name="Nodes">All nodes together.</param>
+/// <param name="Broker">The broker.</param>
+internal readonly record struct Processors(double World, double Nodes, double Broker)
+{
+    /// <summary>What was used between two looks, shared out.</summary>
+    public static Processors Between(Processors from, Processors to, int shares) => new((to.World - from.World) / shares, (to.Nodes - from.Nodes) / shares, (to.Broker - from.Broker) / shares);
 }

@@ -1,4 +1,5 @@
 using System.Globalization;
+using MimicD.Cluster.RabbitMq;
 
 namespace MimicD.Bench;
 
@@ -16,28 +17,39 @@ internal static class TickBench
         var alone = await workload.LocallyAsync(Environment.ProcessorCount, cancellation);
         await using var processes = await NodeProcesses.StartAsync(Nodes, cancellation);
         var (ours, bare, local) = (new List<double>(), new List<double>(), new List<double>());
-        var (holds, sent, received) = (true, 0, 0);
+        var (holds, sent, received, messages) = (true, 0, 0, 0.0);
+        var used = new List<Processors>();
         for (var round = 0; round < rounds; round++)
         {
             await using (var host = workload.On(processes))
             {
-                (long Sent, long Received) start = default, end = default;
+                (BrokerTraffic Traffic, Processors Used) start = default, end = default;
                 var timed = await workload.RunAsync(host, (done, _) =>
                 {
-                    var traffic = host.Traffic;
-                    (start, end) = (done == WarmUp ? (traffic.BytesSent, traffic.BytesReceived) : start, (traffic.BytesSent, traffic.BytesReceived));
+                    if (done == WarmUp)
+                    {
+                        start = (host.Traffic, processes.Used());
+                    }
+                    else if (done == workload.Ticks)
+                    {
+                        end = (host.Traffic, processes.Used());
+                    }
                 }, cancellation);
+                var ticks = workload.Ticks - WarmUp;
                 ours.AddRange(timed.TickSeconds(WarmUp));
                 holds &= timed.Hash == alone.Hash;
-                (sent, received) = ((int)((end.Sent - start.Sent) / (Ticks - WarmUp)), (int)((end.Received - start.Received) / (Ticks - WarmUp)));
+                used.Add(Processors.Between(start.Used, end.Used, ticks));
+                (sent, received) = ((int)((end.Traffic.BytesSent - start.Traffic.BytesSent) / ticks), (int)((end.Traffic.BytesReceived - start.Traffic.BytesReceived) / ticks));
+                messages = (double)(end.Traffic.MessagesSent - start.Traffic.MessagesSent + end.Traffic.MessagesReceived - start.Traffic.MessagesReceived) / ticks;
             }
 
             bare.AddRange((await Echo.MeasureAsync(processes.Options, processes.File, Nodes, sent / Nodes, received / Nodes, Ticks, cancellation)).Skip(WarmUp));
             local.AddRange((await workload.LocallyAsync(Environment.ProcessorCount, cancellation)).TickSeconds(WarmUp));
         }
 
-        var figures = new TickFigures(workload.Name, Nodes, sent, received, Spread.Of(ours), Spread.Of(bare), Spread.Of(local), holds);
-        Console.Out.WriteLine($"{workload.Name}, {Nodes} nodes: {sent} bytes out and {received} back a tick{(holds ? "" : ", DIFFERENT TRAJECTORIES")}");
+        var processors = used.OrderBy(u => u.World).ElementAt(used.Count / 2);
+        var figures = new TickFigures(workload.Name, Nodes, sent, received, messages, processors, Spread.Of(ours), Spread.Of(bare), Spread.Of(local), holds);
+        Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{workload.Name}, {Nodes} nodes: {sent} bytes out and {received} back in {messages:0.0} messages a tick; processor time a tick: world {1000 * processors.World:0.00} ms, nodes {1000 * processors.Nodes:0.00} ms, broker {1000 * processors.Broker:0.00} ms{(holds ? "" : ", DIFFERENT TRAJECTORIES")}"));
         Console.Out.WriteLine($"a tick on nodes: {figures.Tick.Milliseconds()}");
         Console.Out.WriteLine($"a bare round trip of its bytes: {figures.Bare.Milliseconds()}");
         Console.Out.WriteLine($"a tick in process: {figures.Local.Milliseconds()}");
@@ -46,8 +58,8 @@ internal static class TickBench
     }
 }
 
-/// <summary>One tick and one bare round trip [s].</summary>
-internal sealed record TickFigures(string Workload, int Nodes, int BytesSent, int BytesReceived, Spread Tick, Spread Bare, Spread Local, bool Holds) : IMeasured
+/// <summary>One tick and one bare round trip [s], and what goes through the broker and how long processors work for it, a tick.</summary>
+internal sealed record TickFigures(string Workload, int Nodes, int BytesSent, int BytesReceived, double Messages, Processors Processors, Spread Tick, Spread Bare, Spread Local, bool Holds) : IMeasured
 {
     /// <summary>Median to median.</summary>
     public double Ratio => Tick.Median / Bare.Median;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Net;
 using System.Net.Sockets;
 using System.Security.Cryptography;
@@ -82,6 +83,9 @@ public sealed class PrivateBroker : IAsyncDisposable
     /// <summary>The same as a file, for other processes of this user.</summary>
     public string File => Path.Combine(Folder, ClusterOptions.FileName);
 
+    /// <summary>The server's process: another one after each restart.</summary>
+    public int ProcessId => int.Parse(System.IO.File.ReadAllText(Path.Combine(Folder, "pid")), CultureInfo.InvariantCulture);
+
     private string Folder { get; }
 
     /// <summary>Starts one, and waits until it can be connected to.</summary>
@@ -147,17 +151,15 @@ public sealed class PrivateBroker : IAsyncDisposable
     public async Task RestartAsync(TimeProvider time, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(time);
-        var before = ProcessId();
+        var before = ProcessId;
         await _process.StandardInput.WriteLineAsync("again".AsMemory(), cancellationToken).ConfigureAwait(false);
         await _process.StandardInput.FlushAsync(cancellationToken).ConfigureAwait(false);
-        while (ProcessId() == before && !_process.HasExited)
+        while (ProcessId == before && !_process.HasExited)
         {
             await Task.Delay(Look, time, cancellationToken).ConfigureAwait(false);
         }
 
         await ReadyAsync(time, cancellationToken).ConfigureAwait(false);
-
-        string ProcessId() => System.IO.File.ReadAllText(Path.Combine(Folder, "pid"));
     }
 
     /// <summary>Has RabbitMQ's own tool do something with it, such as <c>set_permissions</c>.</summary>
