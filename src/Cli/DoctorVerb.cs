@@ -76,7 +76,7 @@ internal static partial class DoctorVerb
             new("npm", "report, test", Output("npm", "--version"), Apt("npm")),
             // Built on first use as well.
             new("the report's script", "", File.Exists(Path.Combine(ReportVerb.Assets, "report.js")) ? "built" : "built by the first 'mimicd report'", ""),
-            new(PrivateBroker.Package, "run --nodes, test", PrivateBroker.IsInstalled ? "present" : null, Apt(PrivateBroker.Package)),
+            new(PrivateBroker.Package, "run --nodes, sweep --nodes, test", PrivateBroker.IsInstalled ? "present" : null, Apt(PrivateBroker.Package)),
             new("chromium", "test", Output("/usr/bin/chromium", "--version"), Apt("chromium")),
             new("python3, numpy, scipy, torch", "test", Output("/usr/bin/python3", "-c", "import numpy, scipy, torch; print('numpy', numpy.__version__ + ', scipy', scipy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-scipy python3-torch")),
         ];

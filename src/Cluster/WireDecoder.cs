@@ -39,6 +39,15 @@ public static class WireLimits
     /// <summary>Different policies in one run.</summary>
     public const int Policies = 1 << 10;
 
+    /// <summary>Blocks of a sweep that a node computes at one time.</summary>
+    public const int Blocks = 1 << 12;
+
+    /// <summary>Bytes of what comes out of a block.</summary>
+    public const int ResultBytes = 1 << 30;
+
+    /// <summary>Bytes of a part of it in one message.</summary>
+    public const int PartBytes = 1 << 20;
+
     /// <summary>Cuts a text to what may be sent.</summary>
     public static string Cut(string text)
     {
@@ -107,9 +116,16 @@ public static class WireDecoder
             Envelope.BodyOneofCase.Observations => IsTick(envelope.Observations.Tick) && envelope.Observations.Shards.Count <= WireLimits.Shards && envelope.Observations.Shards.All(WithinLimits),
             Envelope.BodyOneofCase.Replay => IsTick(envelope.Replay.Tick) && envelope.Replay.Shards.Count <= WireLimits.Shards && envelope.Replay.Shards.All(s => s.Shard < WireLimits.Shards),
             Envelope.BodyOneofCase.Actions => IsTick(envelope.Actions.Tick) && envelope.Actions.Shards.Count <= WireLimits.Shards && envelope.Actions.Shards.All(WithinLimits),
+            Envelope.BodyOneofCase.SweepJoined => envelope.SweepJoined.Blocks is >= 1 and <= WireLimits.Blocks,
+            Envelope.BodyOneofCase.SweepBlock => envelope.SweepBlock.Models.Count <= WireLimits.Policies && envelope.SweepBlock.Models.All(m => IsHash(m.Sha256) && m.Bytes <= WireLimits.ModelBytes),
+            Envelope.BodyOneofCase.SweepPart => WithinLimits(envelope.SweepPart),
+            Envelope.BodyOneofCase.SweepDeclined => IsText(envelope.SweepDeclined.Reason),
             _ => true,
         };
     }
+
+    private static bool WithinLimits(SweepPart part)
+        => part.Size is >= 1 and <= WireLimits.ResultBytes && part.Content.Length is >= 1 and <= WireLimits.PartBytes && part.Offset < part.Size && part.Content.Length <= part.Size - part.Offset;
 
     private static bool WithinLimits(ShardObservations shard)
     {

@@ -39,6 +39,7 @@ internal sealed class BrokerLink : IAsyncDisposable
 
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan KeptBlocks = TimeSpan.FromMinutes(1);
 
     private readonly ClusterOptions _options;
     private readonly IConnection _connection;
@@ -62,6 +63,21 @@ internal sealed class BrokerLink : IAsyncDisposable
 
     /// <summary>The queue of a run's world.</summary>
     public static string WorldQueue(ClusterOptions options, string run) => $"{options.Name}.world.{run}";
+
+    /// <summary>Exchange on which sweeps call nodes.</summary>
+    public static string WorkersExchange(ClusterOptions options) => $"{options.Name}.workers";
+
+    /// <summary>Exchange on which nodes greet sweeps.</summary>
+    public static string SweepsExchange(ClusterOptions options) => $"{options.Name}.sweeps";
+
+    /// <summary>The queue in which a node hears of sweeps.</summary>
+    public static string WorkerQueue(ClusterOptions options, string node) => $"{options.Name}.worker.{node}";
+
+    /// <summary>The queue in which a sweep hears of its nodes.</summary>
+    public static string SweepQueue(ClusterOptions options, string sweep) => $"{options.Name}.sweep.{sweep}";
+
+    /// <summary>The queue in which a sweep's blocks wait for nodes.</summary>
+    public static string BlocksQueue(ClusterOptions options, string sweep) => $"{options.Name}.blocks.{sweep}";
 
     /// <summary>Exchange and queue of what cannot be read.</summary>
     public static string DeadLetters(ClusterOptions options) => $"{options.Name}.dead-letters";
@@ -139,6 +155,45 @@ internal sealed class BrokerLink : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes the queue of a sweep's blocks anew, empty. Not exclusive, for nodes consume from it; whatever becomes of the sweep, the broker deletes it when nobody has asked for it for a while.</summary>
+    public async ValueTask RenewBlocksAsync(string queue)
+    {
+        try
+        {
+            await _incoming.QueueDeleteAsync(queue).ConfigureAwait(false);
+            await KeepBlocksAsync(queue).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+            // It is made when the connection is back.
+        }
+    }
+
+    /// <summary>Asks for the queue of a sweep's blocks, which keeps it while there is no node.</summary>
+    public async ValueTask KeepBlocksAsync(string queue)
+    {
+        try
+        {
+            var arguments = new Dictionary<string, object?> { ["x-dead-letter-exchange"] = DeadLetters(_options), ["x-expires"] = (int)KeptBlocks.TotalMilliseconds };
+            await _incoming.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+        }
+    }
+
+    /// <summary>Deletes a queue.</summary>
+    public async ValueTask DeleteAsync(string queue)
+    {
+        try
+        {
+            await _incoming.QueueDeleteAsync(queue).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+        }
+    }
+
     /// <summary>Puts a message to the dead letters.</summary>
     public async ValueTask RejectAsync(ulong tag)
     {
@@ -172,12 +227,14 @@ internal sealed class BrokerLink : IAsyncDisposable
         await _incoming.QueueBindAsync(dead, dead, "", cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.ExchangeDeclareAsync(NodesExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.ExchangeDeclareAsync(WorldsExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await _incoming.ExchangeDeclareAsync(WorkersExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await _incoming.ExchangeDeclareAsync(SweepsExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: false, new Dictionary<string, object?> { ["x-dead-letter-exchange"] = dead }, cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.QueueBindAsync(queue, exchange, "", cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.BasicQosAsync(0, (ushort)_options.Prefetch, global: false, cancellationToken).ConfigureAwait(false);
     }
 
-    private static async Task<IConnection> ConnectAsync(ConnectionFactory factory, ClusterOptions options, TimeProvider time, CancellationToken cancellationToken)
+    internal static async Task<IConnection> ConnectAsync(ConnectionFactory factory, ClusterOptions options, TimeProvider time, CancellationToken cancellationToken)
     {
         var started = time.GetTimestamp();
         while (true)
@@ -200,7 +257,7 @@ internal sealed class BrokerLink : IAsyncDisposable
         }
     }
 
-    private static ConnectionFactory Factory(ClusterOptions options, string name)
+    internal static ConnectionFactory Factory(ClusterOptions options, string name)
     {
         var broker = options.Broker;
         var uri = new Uri(broker.Uri ?? throw InvalidInputException.Create(ClusterOptions.FileName, "broker.uri", "the broker's address", null));
@@ -246,5 +303,5 @@ internal sealed class BrokerLink : IAsyncDisposable
         return chain.Build(leaf);
     }
 
-    private static bool IsLost(Exception e) => e is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException or OperationCanceledException;
+    internal static bool IsLost(Exception e) => e is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException or OperationCanceledException;
 }
