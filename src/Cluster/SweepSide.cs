@@ -38,7 +38,7 @@ public sealed class SweepSide
     private readonly Refusals _refusals;
     private readonly Dictionary<uint, Block> _blocks = [];
     private readonly Dictionary<string, (uint Incarnation, int Blocks)> _nodes = new(StringComparer.Ordinal);
-    private readonly HashSet<string> _everJoined = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _everHeard = new(StringComparer.Ordinal);
     private readonly Dictionary<string, string> _models = new(StringComparer.Ordinal);
     private TimeSpan? _aloneSince;
     private uint _next;
@@ -63,7 +63,7 @@ public sealed class SweepSide
     public int Open => _blocks.Count;
 
     /// <summary>The counts so far.</summary>
-    public SweepReport Report => new(_everJoined.Count, _done, _again, _refusals.Counts);
+    public SweepReport Report => new(_everHeard.Count, _done, _again, _refusals.Counts);
 
     /// <summary>Who began a block last, or null where nobody has, or it is done.</summary>
     public string? Holder(uint block) => _blocks.GetValueOrDefault(block)?.Holder;
@@ -165,16 +165,18 @@ public sealed class SweepSide
         {
             case Envelope.BodyOneofCase.SweepJoined when _nodes.TryGetValue(node, out var known):
                 _nodes[node] = known with { Blocks = (int)envelope.SweepJoined.Blocks };
-                _everJoined.Add(node);
+                _everHeard.Add(node);
                 return [];
             case Envelope.BodyOneofCase.ModelRequest when _nodes.ContainsKey(node):
                 return Send(node, envelope.ModelRequest);
             case Envelope.BodyOneofCase.Probe:
                 return [];
-            case Envelope.BodyOneofCase.SweepBegun or Envelope.BodyOneofCase.SweepPart or Envelope.BodyOneofCase.SweepDeclined when _everJoined.Contains(node):
+            case Envelope.BodyOneofCase.SweepBegun or Envelope.BodyOneofCase.SweepPart or Envelope.BodyOneofCase.SweepDeclined:
+                // From whoever has it: a node may be at work, by the queue, before the broker that was lost has brought word that it joined.
+                _everHeard.Add(node);
                 happened = Hear(node, envelope);
                 return [];
-            case Envelope.BodyOneofCase.SweepJoined or Envelope.BodyOneofCase.ModelRequest or Envelope.BodyOneofCase.SweepBegun or Envelope.BodyOneofCase.SweepPart or Envelope.BodyOneofCase.SweepDeclined:
+            case Envelope.BodyOneofCase.SweepJoined or Envelope.BodyOneofCase.ModelRequest:
                 return Refuse(Refusal.WrongNode);
             default:
                 return Refuse(Refusal.Unexpected);

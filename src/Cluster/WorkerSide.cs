@@ -82,6 +82,9 @@ public sealed class WorkerSide
     /// <summary>A block has been answered, or its sweep waits for it no more.</summary>
     public void Finish(string sweep, uint block) => _sweeps.GetValueOrDefault(sweep)?.Blocks.Remove(block);
 
+    /// <summary>That a block is being computed, as a message. It goes the way that the answer goes, so as not to come after it. Thread-safe.</summary>
+    public byte[] Beginning(string sweep, uint block) => About(sweep, e => e.SweepBegun = new SweepBegun { Block = block }).ToByteArray();
+
     /// <summary>What comes out of a block, as messages in order. Thread-safe.</summary>
     public IReadOnlyList<byte[]> Answer(string sweep, uint block, ReadOnlyMemory<byte> content)
     {
@@ -244,7 +247,6 @@ public sealed class WorkerSide
             {
                 block.Begun = true;
                 Begun++;
-                steps.Add(Say(sweep, About(sweep, e => e.SweepBegun = new SweepBegun { Block = number })));
                 steps.Add(new WorkerStep.Begin(sweep, number, block.Description, block.Models.ToDictionary(m => m.Key, m => m.Value!, StringComparer.Ordinal)));
             }
         }

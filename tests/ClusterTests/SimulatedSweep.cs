@@ -1,6 +1,5 @@
 using System.Text;
 using MimicD.Cluster;
-using MimicD.Contracts;
 using MimicD.Numerics;
 
 namespace MimicD.ClusterTests;
@@ -43,6 +42,9 @@ internal sealed class SimulatedSweep
 
     /// <summary>Changes what a node makes of a block.</summary>
     public Func<string, uint, byte[], byte[]> Compute { get; init; } = (_, _, content) => content;
+
+    /// <summary>Whether blocks that were begun are done one day. Default: true.</summary>
+    public bool Computes { get; set; } = true;
 
     /// <summary>What came out of each block, and how often that counted.</summary>
     public Dictionary<uint, (string Content, int Times)> Results { get; } = [];
@@ -128,7 +130,7 @@ internal sealed class SimulatedSweep
             Mischief?.Invoke(this);
             var arrivals = _underWay.Count;
             Node[] takers = [.. _queue.Count == 0 ? [] : _nodes.Values.Where(n => n is { Joined: true, Cut: false } && n.Held.Count < BlocksAtOnce)];
-            (Node Node, WorkerStep.Begin Block)[] computing = [.. _nodes.Values.Where(n => !n.Cut).SelectMany(n => n.Running.Select(b => (n, b)))];
+            (Node Node, WorkerStep.Begin Block)[] computing = [.. _nodes.Values.Where(n => Computes && !n.Cut).SelectMany(n => n.Running.Select(b => (n, b)))];
             var choices = arrivals + takers.Length + computing.Length;
             Assert.True(choices > 0, $"seed {_seed}: nothing can happen any more; {Side.Open} blocks open, {_queue.Count} in the queue");
             var at = _random.NextInt32(choices);
@@ -240,6 +242,7 @@ internal sealed class SimulatedSweep
                     break;
                 case WorkerStep.Begin begin:
                     node.Running.Add(begin);
+                    _underWay.Add(("", node.Side.Beginning("sweep", begin.Block)));
                     break;
                 case WorkerStep.Decline decline:
                     Answer(node, decline.Block, [node.Side.Declined("sweep", decline.Block, decline.Reason)]);

@@ -35,6 +35,9 @@ public sealed class PrivateBroker : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
+    // How long a node may compute a block of a sweep before the broker takes it for stuck; on loopback one that is gone is noticed at once.
+    private static readonly TimeSpan LongestBlock = TimeSpan.FromDays(7);
+
     private readonly Process _process;
     private readonly Task<string> _output;
 
@@ -75,7 +78,7 @@ public sealed class PrivateBroker : IAsyncDisposable
         var secret = RandomNumberGenerator.GetHexString(32, lowercase: true);
         AtomicFile.WriteText(password, secret + "\n");
         AtomicFile.WriteText(Path.Combine(folder, ClusterOptions.FileName), StrictJson.Format(options) + "\n");
-        AtomicFile.WriteText(Path.Combine(folder, "rabbitmq.conf"), $"listeners.tcp.1 = 127.0.0.1:{ports[0]}\ndefault_user = {User}\ndefault_pass = {secret}\n");
+        AtomicFile.WriteText(Path.Combine(folder, "rabbitmq.conf"), $"listeners.tcp.1 = 127.0.0.1:{ports[0]}\ndefault_user = {User}\ndefault_pass = {secret}\nconsumer_timeout = {LongestBlock.TotalMilliseconds:0}\n");
         var broker = new PrivateBroker(Start(folder, ports), folder, options);
         try
         {

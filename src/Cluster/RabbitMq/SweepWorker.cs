@@ -186,6 +186,19 @@ public sealed class SweepWorker : IAsyncDisposable, ILinkEvents
             _serving = ServeAsync();
         }
 
+        private string Queue => BrokerLink.SweepQueue(_worker._options, _sweep);
+
+        private Task<BlocksLink> Open
+        {
+            get
+            {
+                lock (_gate)
+                {
+                    return _open.Task;
+                }
+            }
+        }
+
         public void Begin(WorkerStep.Begin begin) => Track(() => ComputeAsync(begin));
 
         public void Decline(WorkerStep.Decline decline) => Track(() => AnswerAsync(decline.Block, () => [_worker._side.Declined(_sweep, decline.Block, decline.Reason)]));
@@ -240,10 +253,16 @@ public sealed class SweepWorker : IAsyncDisposable, ILinkEvents
             await _worker._room.WaitAsync(_over.Token).ConfigureAwait(false);
             try
             {
+                if (Open is { IsCompletedSuccessfully: true } open)
+                {
+                    // If it does not come through, the result tells.
+                    await (await open.ConfigureAwait(false)).PublishAsync(Queue, _worker._side.Beginning(_sweep, begin.Block), _over.Token).ConfigureAwait(false);
+                }
+
                 content = await _worker._program(begin.Description, hash => begin.Models.GetValueOrDefault(hash) ?? throw InvalidInputException.Create("block", "models", "all that its policies name", hash), _over.Token).ConfigureAwait(false);
                 InvalidInputException.Require(content.Length is >= 1 and <= WireLimits.ResultBytes, "block", "result", $"1 to {WireLimits.ResultBytes} bytes, to be sent", content.Length);
             }
-            catch (Exception e) when (e is not (OutOfMemoryException or OperationCanceledException or IOException or UnauthorizedAccessException))
+            catch (Exception e) when (e is not (OutOfMemoryException or OperationCanceledException or IOException or UnauthorizedAccessException or BlocksLinkClosedException))
             {
                 (content, reason) = (null, e is InvalidInputException or InvalidDataException ? e.Message : $"{e.GetType().Name}: {e.Message}");
             }
@@ -265,20 +284,13 @@ public sealed class SweepWorker : IAsyncDisposable, ILinkEvents
         /// <summary>Sends an answer until the broker has all of it, then acknowledges the block.</summary>
         private async Task AnswerAsync(uint block, Func<IReadOnlyList<byte[]>> messages)
         {
-            var queue = BrokerLink.SweepQueue(_worker._options, _sweep);
             while (true)
             {
-                Task<BlocksLink> open;
-                lock (_gate)
-                {
-                    open = _open.Task;
-                }
-
-                var link = await open.WaitAsync(_over.Token).ConfigureAwait(false);
+                var link = await Open.WaitAsync(_over.Token).ConfigureAwait(false);
                 var sent = true;
                 foreach (var message in messages())
                 {
-                    sent = sent && await link.PublishAsync(queue, message, _over.Token).ConfigureAwait(false);
+                    sent = sent && await link.PublishAsync(Queue, message, _over.Token).ConfigureAwait(false);
                 }
 
                 if (!sent)

@@ -252,6 +252,7 @@ public sealed class SweepRunner
         var underWay = new List<Task>();
         var busy = 0;
         void Changed(object? sender, EventArgs e) => Pulse();
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
         nodes.CapacityChanged += Changed;
         try
         {
@@ -284,7 +285,9 @@ public sealed class SweepRunner
         }
         finally
         {
+            // Blocks of cells that stopped early, or failed, are waited for by nobody.
             nodes.CapacityChanged -= Changed;
+            await enough.CancelAsync().ConfigureAwait(false);
             await Task.WhenAll(underWay).ConfigureAwait(false);
         }
 
@@ -306,7 +309,10 @@ public sealed class SweepRunner
                             busy--;
                         }
                     }
-                }, stop.Token).ConfigureAwait(false);
+                }, enough.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (enough.IsCancellationRequested && !stop.IsCancellationRequested)
+            {
             }
             catch
             {
