@@ -298,21 +298,18 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
     /// <summary>Tells of nodes that came or went.</summary>
     private void Count()
     {
-        int capacity;
+        int before;
         lock (_gate)
         {
-            capacity = _side.Capacity;
+            (before, _capacity) = (_capacity, _side.Capacity);
+            if (_capacity == before)
+            {
+                return;
+            }
         }
 
-        if (capacity > 0)
-        {
-            _prepared.TrySetResult();
-        }
-
-        if (Interlocked.Exchange(ref _capacity, capacity) != capacity)
-        {
-            CapacityChanged?.Invoke(this, EventArgs.Empty);
-        }
+        _prepared.TrySetResult();
+        CapacityChanged?.Invoke(this, EventArgs.Empty);
     }
 
     private void Post(IEnumerable<Outgoing> messages)
