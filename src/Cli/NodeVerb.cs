@@ -4,11 +4,12 @@ using MimicD.Cluster.Http;
 using MimicD.Cluster.RabbitMq;
 using MimicD.Cluster.Status;
 using MimicD.Contracts;
+using MimicD.Evaluation.Sweeps;
 using MimicD.Numerics;
 
 namespace MimicD.Cli;
 
-/// <summary><c>mimicd node</c>: lets agents of other machines' runs live here.</summary>
+/// <summary><c>mimicd node</c>: lets agents of other machines' runs live here, and computes blocks of their sweeps.</summary>
 internal static class NodeVerb
 {
     private const int MachineLetters = 32;
@@ -23,8 +24,8 @@ internal static class NodeVerb
     {
         Seed.Description = "Accepted as everywhere; a run brings its own.";
         var command = new Command("node", """
-            Takes part in the runs of a cluster: agents live here, and models are fetched from the run that needs them.
-            A node may be started before or after a run, and may go at any time. Ctrl-C ends it.
+            Takes part in the runs and sweeps of a cluster: agents live here, and models are fetched from the run that needs them.
+            A node may be started before or after a run or a sweep, and may go at any time. Ctrl-C ends it.
 
             Example: mimicd node --cluster cluster.hocon
             """)
@@ -54,21 +55,22 @@ internal static class NodeVerb
 
         NodeReport report;
         await using (var node = await NodeService.StartAsync(options, watch, threads, TimeProvider.System, cancellation))
+        await using (var worker = await SweepWorker.StartAsync(options, name, threads, SweepBlock.ComputeAsync, TimeProvider.System, cancellation))
         {
             Console.Error.WriteLine($"node {name} of cluster {options.Name} at {options.Broker.Uri}");
             try
             {
-                await node.Completion.WaitAsync(cancellation);
+                await Task.WhenAny(node.Completion, worker.Completion).Unwrap().WaitAsync(cancellation);
             }
             catch (OperationCanceledException)
             {
                 // That is how a node ends.
             }
 
-            report = node.Report;
+            report = node.Report with { Sweeps = worker.Report };
         }
 
-        Console.Error.WriteLine($"node {name}: {report.Answers} shards answered, {report.Replays} asked the past of, {report.ModelsFetched} models fetched, {report.Refusals.Values.Sum()} messages refused");
+        Console.Error.WriteLine($"node {name}: {report.Answers} shards answered, {report.Replays} asked the past of, {report.Sweeps!.Answered} blocks computed, {report.ModelsFetched + report.Sweeps.ModelsFetched} models fetched, {report.Refusals.Values.Sum() + report.Sweeps.Refusals.Values.Sum()} messages refused");
         if (json is not null)
         {
             AtomicFile.WriteText(json, StrictJson.Format(report) + "\n");

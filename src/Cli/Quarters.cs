@@ -13,12 +13,6 @@ internal sealed class Quarters : IAsyncDisposable
     /// <summary>Nodes that one machine is asked for at most.</summary>
     public const int MaxNodes = 256;
 
-    private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(20);
-
-    private readonly CancellationTokenSource _closing = new();
-    private readonly CancellationTokenSource _failed = new();
-    private readonly List<Task> _children = [];
-
     private Quarters()
     {
     }
@@ -32,7 +26,7 @@ internal sealed class Quarters : IAsyncDisposable
     /// <summary>What happened on the cluster, or null where there is none.</summary>
     public ClusterReport? Report => (Host as RabbitMqHost)?.ClusterReport;
 
-    private PrivateBroker? Broker { get; init; }
+    private NodeProcesses? Nodes { get; init; }
 
     /// <summary>Makes ready what the host needs; the host itself is opened by the run.</summary>
     /// <param name="file">The cluster's file, or null.</param>
@@ -48,28 +42,10 @@ internal sealed class Quarters : IAsyncDisposable
             return new Quarters { Host = new LocalHost(cast.Policy, threads) };
         }
 
-        var options = file is null ? new ClusterOptions() : ClusterOptions.Load(file);
-        InvalidInputException.Require(options.Broker.Uri is not null || nodes is not null, file ?? "", "broker.uri", "the broker's address, or --nodes", null);
-        PrivateBroker? broker = null;
-        if (options.Broker.Uri is not null)
-        {
-            // Refused now rather than in the middle of opening.
-            options.Broker.Password();
-        }
-        else
-        {
-            broker = await PrivateBroker.StartAsync(options, TimeProvider.System, cancellation);
-            (options, file) = (broker.Options, broker.File);
-        }
-
-        var quarters = new Quarters { Host = new RabbitMqHost(options, cast.Sources, nodes ?? options.Nodes, TimeProvider.System) { Title = scenario.Name, AllTicks = scenario.Steps - 1 }, Broker = broker };
-        for (var node = 1; node <= nodes; node++)
-        {
-            // Several on one machine cannot listen in the place that the file names.
-            quarters._children.Add(quarters.LiveAsync(node, ["node", "--cluster", file!, "--http", "off", "--threads", $"{Math.Max(1, threads / nodes.Value)}"]));
-        }
-
-        return quarters;
+        var processes = await NodeProcesses.PrepareAsync(file, nodes, cancellation);
+        var host = new RabbitMqHost(processes.Options, cast.Sources, nodes ?? processes.Options.Nodes, TimeProvider.System) { Title = scenario.Name, AllTicks = scenario.Steps - 1 };
+        processes.Start(threads, () => host.IsPrepared);
+        return new Quarters { Host = host, Nodes = processes };
     }
 
     /// <summary>Runs the simulation as long as there is somewhere for its agents to live.</summary>
@@ -77,64 +53,33 @@ internal sealed class Quarters : IAsyncDisposable
     /// <param name="cancellation">Asks for a stop.</param>
     public async Task<T> KeepAsync<T>(Func<CancellationToken, Task<T>> run, CancellationToken cancellation)
     {
-        var lost = (Host as RabbitMqHost)?.Failed ?? CancellationToken.None;
-        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, lost, _failed.Token);
+        if (Host is not RabbitMqHost host)
+        {
+            return await run(cancellation);
+        }
+
+        using var either = CancellationTokenSource.CreateLinkedTokenSource(cancellation, host.Failed, Nodes!.Failed);
         try
         {
-            var result = await run(either.Token);
-            Failure ??= (Host as RabbitMqHost)?.Failure;
-            return result;
+            return await run(either.Token);
         }
-        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested && Failure is not null)
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested && (Nodes.Failure ?? host.Failure) is { } failure)
         {
-            throw new InvalidInputException(Failure, e);
+            throw new InvalidInputException(failure, e);
+        }
+        finally
+        {
+            Failure = Nodes.Failure ?? host.Failure;
         }
     }
 
     public async ValueTask DisposeAsync()
     {
-        // The run is closed before its nodes are, and the broker is the last to go.
+        // The run is closed before its nodes are.
         await Host.DisposeAsync();
-        await _closing.CancelAsync();
-        try
+        if (Nodes is not null)
         {
-            await Task.WhenAll(_children).WaitAsync(Farewell);
-        }
-        catch (TimeoutException)
-        {
-            // One that stands still ends, by the end of its input, when it goes on.
-        }
-
-        if (Broker is not null)
-        {
-            await Broker.DisposeAsync();
-        }
-
-        _closing.Dispose();
-        _failed.Dispose();
-    }
-
-    /// <summary>A node's life. Its death is no failure of the run, unless it never came to live.</summary>
-    private async Task LiveAsync(int node, string[] arguments)
-    {
-        try
-        {
-            await ChildProgram.RunAsync(arguments, _ => { }, _closing.Token);
-        }
-        catch (OperationCanceledException)
-        {
-            // It was told to go, by us or by Ctrl-C.
-        }
-        catch (Exception e) when (e is InvalidInputException or InvalidOperationException)
-        {
-            if (Host is RabbitMqHost { IsPrepared: true })
-            {
-                Console.Error.WriteLine($"mimicd: node {node} is gone: {e.Message}");
-                return;
-            }
-
-            Failure = $"node {node}: {e.Message}";
-            await _failed.CancelAsync();
+            await Nodes.DisposeAsync();
         }
     }
 }

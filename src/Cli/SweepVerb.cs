@@ -20,6 +20,8 @@ internal static class SweepVerb
     private static readonly Option<bool> List = new("--list") { Description = "Prints the cells and how far they are, and computes nothing." };
     private static readonly Option<int?> Episodes = new("--episodes") { Description = "Episodes a cell, instead of the file's.", HelpName = "N" };
     private static readonly Option<ulong?> Seed = new("--seed") { Description = "Seed of the first block of episodes, instead of the file's.", HelpName = "N" };
+    private static readonly Option<string?> ClusterFile = new("--cluster") { Description = "Blocks of episodes are computed on the nodes of this cluster instead of in this process; the result is the same. Models are trained here.", HelpName = "FILE" };
+    private static readonly Option<int?> Nodes = new("--nodes") { Description = "Starts so many nodes on this machine, which share the threads, and a private broker where no cluster names one.", HelpName = "N" };
     private static readonly Option<int> Threads = Options.Threads();
     private static readonly Option<string?> Json = Options.Json();
 
@@ -32,9 +34,10 @@ internal static class SweepVerb
             Examples: mimicd sweep agents --out runs/agents
                       mimicd sweep sweeps/noise.json --list
                       mimicd sweep noise --cell 0123456789ab --again
+                      mimicd sweep paper --cluster cluster.hocon
             """)
         {
-            SweepPath, Output, Cell, Again, List, Episodes, Seed, Threads, Json,
+            SweepPath, Output, Cell, Again, List, Episodes, Seed, ClusterFile, Nodes, Threads, Json,
         };
         command.SetAction(RunAsync);
         return command;
@@ -44,13 +47,16 @@ internal static class SweepVerb
     {
         var path = Repository.Shipped("sweeps", parsed.GetValue(SweepPath)!);
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
+        var (cluster, list) = (parsed.GetValue(ClusterFile), parsed.GetValue(List));
+        int? nodes = parsed.GetValue(Nodes) is { } count ? Options.Between(count, 1, Quarters.MaxNodes, "--nodes") : null;
+        InvalidInputException.Require(!list || (cluster is null && nodes is null), "--list", "", $"no {(cluster is null ? "--nodes" : "--cluster")} beside it, for nothing is computed", "both");
         var file = SweepFile.Load(path);
         file = file with { Episodes = parsed.GetValue(Episodes) ?? file.Episodes, Seed = parsed.GetValue(Seed) ?? file.Seed };
         var plan = SweepPlan.Create(path, file, Shipped);
         var only = parsed.GetValue(Cell);
         InvalidInputException.Require(only is null || plan.Cells.Any(c => c.Id == only), "--cell", "", $"the id of a cell of {path} (--list shows them)", only);
         var folder = new SweepFolder(parsed.GetValue(Output) ?? Repository.File("runs", "sweeps", file.Name));
-        if (parsed.GetValue(List))
+        if (list)
         {
             Print(plan, folder);
             return 0;
@@ -58,6 +64,7 @@ internal static class SweepVerb
 
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
         using var claim = folder.Claim();
+        await using var elsewhere = await SweepNodes.OpenAsync(cluster, nodes, threads, cancellation);
         var command = Command(parsed, folder);
         folder.WriteManifest(new SweepManifest
         {
@@ -72,10 +79,11 @@ internal static class SweepVerb
             Cells = plan.Cells.Count,
             File = StrictJson.ReadText(path),
         });
-        var options = new SweepRunOptions { Threads = threads, Only = only, Again = parsed.GetValue(Again), Command = c => $"{command} --cell {c.Id} --again" };
+        var options = new SweepRunOptions { Threads = threads, Elsewhere = elsewhere?.Host, Only = only, Again = parsed.GetValue(Again), Command = c => $"{command} --cell {c.Id} --again" };
         var runner = new SweepRunner(plan, folder, options, ChildProgram.RunAsync);
         var total = (long)file.Episodes * (only is null ? plan.Cells.Count : 1);
-        var outcome = await Terminal.DetailedProgressAsync("sweep", "episodes", total, progress => runner.RunAsync(new Describe(progress, total), cancellation), ProgressLines);
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, elsewhere?.Failed ?? CancellationToken.None);
+        var outcome = await Terminal.DetailedProgressAsync("sweep", "episodes", total, progress => runner.RunAsync(new Describe(progress, total), stop.Token), ProgressLines);
         var results = only is null ? outcome.Results : [.. outcome.Results.Where(r => r.Id == only)];
         Print(plan, results);
         if (json is not null)
@@ -83,17 +91,22 @@ internal static class SweepVerb
             AtomicFile.WriteText(json, StrictJson.Format(results) + "\n");
         }
 
-        return Conclude(plan, folder, outcome, results);
+        if (elsewhere?.Report is { } report)
+        {
+            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"{report.Blocks} blocks computed on {report.Nodes} {(report.Nodes == 1 ? "node" : "nodes")}, {report.Again} begun again, {report.Refusals.Values.Sum()} messages refused"));
+        }
+
+        return Conclude(plan, folder, outcome, results, elsewhere?.Failure);
     }
 
-    private static int Conclude(SweepPlan plan, SweepFolder folder, SweepOutcome outcome, IReadOnlyList<SweepCellResult> results)
+    private static int Conclude(SweepPlan plan, SweepFolder folder, SweepOutcome outcome, IReadOnlyList<SweepCellResult> results, string? failure)
     {
         var failed = results.Where(r => r.Error is not null).ToArray();
         Terminal.Line($"{outcome.Results.Count(r => r.Error is null)} of {plan.Cells.Count} cells finished; wrote {folder.CellsPath} and {Path.GetFileName(folder.TablePath)}");
         if (!outcome.Completed)
         {
-            Console.Error.WriteLine("mimicd: stopped; the same command goes on from here");
-            return CommandLine.Interrupted;
+            Console.Error.WriteLine($"mimicd: {(failure is null ? "" : $"{failure}; ")}stopped; the same command goes on from here");
+            return failure is null ? CommandLine.Interrupted : CommandLine.Failure;
         }
 
         if (failed.Length > 0)

@@ -40,6 +40,15 @@ public static class WireLimits
     /// <summary>Different policies in one run.</summary>
     public const int Policies = 1 << 10;
 
+    /// <summary>Blocks of a sweep that a node computes at one time.</summary>
+    public const int Blocks = 1 << 12;
+
+    /// <summary>Bytes of what comes out of a block.</summary>
+    public const int ResultBytes = 1 << 30;
+
+    /// <summary>Bytes of a part of it in one message.</summary>
+    public const int PartBytes = 1 << 20;
+
     /// <summary>Cuts a text to what may be sent.</summary>
     public static string Cut(string text)
     {
@@ -111,11 +120,17 @@ public static class WireDecoder
             Envelope.BodyOneofCase.StatusQuestion => StatusWire.IsWithinLimits(envelope.StatusQuestion),
             Envelope.BodyOneofCase.NodeStatus => StatusWire.IsWithinLimits(envelope.NodeStatus),
             Envelope.BodyOneofCase.WorldStatus => StatusWire.IsWithinLimits(envelope.WorldStatus),
+            Envelope.BodyOneofCase.SweepJoined => envelope.SweepJoined.Blocks is >= 1 and <= WireLimits.Blocks,
+            Envelope.BodyOneofCase.SweepBlock => envelope.SweepBlock.Models.Count <= WireLimits.Policies && envelope.SweepBlock.Models.All(m => IsHash(m.Sha256) && m.Bytes <= WireLimits.ModelBytes),
+            Envelope.BodyOneofCase.SweepPart => WithinLimits(envelope.SweepPart),
+            Envelope.BodyOneofCase.SweepDeclined => IsText(envelope.SweepDeclined.Reason),
             _ => true,
         };
     }
 
     internal static bool IsHash(string text) => text.Length == 64 && text.All(char.IsAsciiHexDigitLower);
+    private static bool WithinLimits(SweepPart part)
+        => part.Size is >= 1 and <= WireLimits.ResultBytes && part.Content.Length is >= 1 and <= WireLimits.PartBytes && part.Offset < part.Size && part.Content.Length <= part.Size - part.Offset;
 
     private static bool WithinLimits(ShardObservations shard)
     {

@@ -59,6 +59,12 @@ public class WireDecoderTests
         ["a high episode"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Actions = new Actions { Shards = { new ShardActions { Agents = { new AgentAnswer { Episode = uint.MaxValue } } } } } }),
         ["a high shard to replay"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Replay = new Cluster.Wire.Replay { Shards = { new ShardReference { Shard = uint.MaxValue } } } }),
         ["a long observation"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Observations = new Observations { Shards = { new ShardObservations { Agents = { new AgentObservation { Features = { new float[WireLimits.Values + 1] } } } } } } }),
+        ["a node without room"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepJoined = new SweepJoined() }),
+        ["a block's short hash"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepBlock = new SweepBlock { Models = { new SweepModel { Sha256 = "0" } } } }),
+        ["an empty part"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepPart = new SweepPart { Size = 1 } }),
+        ["a part beyond its end"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepPart = new SweepPart { Size = 4, Offset = 2, Content = ByteString.CopyFrom(1, 2, 3) } }),
+        ["a large part"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepPart = new SweepPart { Size = uint.MaxValue, Content = ByteString.CopyFrom(1) } }),
+        ["a block's long reason"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepDeclined = new SweepDeclined { Reason = new string('x', WireLimits.TextLetters + 1) } }),
         ["many restarts"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Observations = new Observations { Shards = { new ShardObservations { Agents = { new AgentObservation { Past = new AgentPast { Restarts = uint.MaxValue } } } } } } }),
     };
 

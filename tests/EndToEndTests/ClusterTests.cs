@@ -199,7 +199,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
     }
 
     /// <summary>Processes below one whose command line holds a text, in the order of their ids.</summary>
-    private static int[] Descendants(int process, string text)
+    internal static int[] Descendants(int process, string text)
     {
         var found = new List<int>();
         var open = new Queue<int>([process]);
@@ -221,17 +221,17 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
         return [.. found.Order()];
     }
 
-    private static string Environ(int process, string name)
+    internal static string Environ(int process, string name)
         => Encoding.UTF8.GetString(File.ReadAllBytes($"/proc/{process}/environ")).Split('\0').Single(v => v.StartsWith(name + "=", StringComparison.Ordinal))[(name.Length + 1)..];
 
-    private static void Signal(string signal, int process)
+    internal static void Signal(string signal, int process)
     {
         using var kill = Process.Start("kill", [$"-{signal}", process.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
     }
 
     /// <summary>Waits until processes that are not ours to wait for are no more (or are dead and waited for by nobody).</summary>
-    private static async Task GoneAsync(int[] processes)
+    internal static async Task GoneAsync(int[] processes)
     {
         var started = Stopwatch.GetTimestamp();
         using var look = new PeriodicTimer(TimeSpan.FromMilliseconds(50));

@@ -11,7 +11,7 @@ namespace MimicD.EndToEndTests;
 public sealed class SweepTests : IDisposable
 {
     // Some seconds of work in 4 cells of 20 blocks: long after its first line of progress.
-    private const string Ring = """
+    internal const string Ring = """
         {
           "name": "ring", "episodes": 40, "block": 2, "seed": 7, "base": { "scenario": "ring", "policy": "straight", "scenario.agents": 24 },
           "axes": [

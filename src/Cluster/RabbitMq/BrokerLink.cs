@@ -42,6 +42,7 @@ internal sealed class BrokerLink : IAsyncDisposable
 
     private static readonly TimeSpan Retry = TimeSpan.FromMilliseconds(500);
     private static readonly TimeSpan Farewell = TimeSpan.FromSeconds(2);
+    private static readonly TimeSpan KeptBlocks = TimeSpan.FromMinutes(1);
 
     private readonly ClusterOptions _options;
     private readonly IConnection _connection;
@@ -68,6 +69,21 @@ internal sealed class BrokerLink : IAsyncDisposable
 
     /// <summary>The queue of somebody who asks how all are doing.</summary>
     public static string StatusQueue(ClusterOptions options, string asker) => $"{options.Name}.status.{asker}";
+
+    /// <summary>Exchange on which sweeps call nodes.</summary>
+    public static string WorkersExchange(ClusterOptions options) => $"{options.Name}.workers";
+
+    /// <summary>Exchange on which nodes greet sweeps.</summary>
+    public static string SweepsExchange(ClusterOptions options) => $"{options.Name}.sweeps";
+
+    /// <summary>The queue in which a node hears of sweeps.</summary>
+    public static string WorkerQueue(ClusterOptions options, string node) => $"{options.Name}.worker.{node}";
+
+    /// <summary>The queue in which a sweep hears of its nodes.</summary>
+    public static string SweepQueue(ClusterOptions options, string sweep) => $"{options.Name}.sweep.{sweep}";
+
+    /// <summary>The queue in which a sweep's blocks wait for nodes.</summary>
+    public static string BlocksQueue(ClusterOptions options, string sweep) => $"{options.Name}.blocks.{sweep}";
 
     /// <summary>Exchange and queue of what cannot be read.</summary>
     public static string DeadLetters(ClusterOptions options) => $"{options.Name}.dead-letters";
@@ -189,6 +205,45 @@ internal sealed class BrokerLink : IAsyncDisposable
         }
     }
 
+    /// <summary>Makes the queue of a sweep's blocks anew, empty. Not exclusive, for nodes consume from it; whatever becomes of the sweep, the broker deletes it when nobody has asked for it for a while.</summary>
+    public async ValueTask RenewBlocksAsync(string queue)
+    {
+        try
+        {
+            await _incoming.QueueDeleteAsync(queue).ConfigureAwait(false);
+            await KeepBlocksAsync(queue).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+            // It is made when the connection is back.
+        }
+    }
+
+    /// <summary>Asks for the queue of a sweep's blocks, which keeps it while there is no node.</summary>
+    public async ValueTask KeepBlocksAsync(string queue)
+    {
+        try
+        {
+            var arguments = new Dictionary<string, object?> { ["x-dead-letter-exchange"] = DeadLetters(_options), ["x-expires"] = (int)KeptBlocks.TotalMilliseconds };
+            await _incoming.QueueDeclareAsync(queue, durable: true, exclusive: false, autoDelete: false, arguments).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+        }
+    }
+
+    /// <summary>Deletes a queue.</summary>
+    public async ValueTask DeleteAsync(string queue)
+    {
+        try
+        {
+            await _incoming.QueueDeleteAsync(queue).ConfigureAwait(false);
+        }
+        catch (Exception e) when (IsLost(e))
+        {
+        }
+    }
+
     /// <summary>Puts a message to the dead letters.</summary>
     public async ValueTask RejectAsync(ulong tag)
     {
@@ -222,6 +277,8 @@ internal sealed class BrokerLink : IAsyncDisposable
         await _incoming.QueueBindAsync(dead, dead, "", cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.ExchangeDeclareAsync(NodesExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.ExchangeDeclareAsync(WorldsExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await _incoming.ExchangeDeclareAsync(WorkersExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
+        await _incoming.ExchangeDeclareAsync(SweepsExchange(_options), ExchangeType.Fanout, durable: true, cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.QueueDeclareAsync(queue, durable: false, exclusive: true, autoDelete: false, new Dictionary<string, object?> { ["x-dead-letter-exchange"] = dead }, cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.QueueBindAsync(queue, exchange, "", cancellationToken: cancellationToken).ConfigureAwait(false);
         await _incoming.BasicQosAsync(0, (ushort)_options.Prefetch, global: false, cancellationToken).ConfigureAwait(false);
@@ -233,10 +290,12 @@ internal sealed class BrokerLink : IAsyncDisposable
     /// <param name="patience">For how long it is tried again; zero for one attempt.</param>
     /// <param name="time">The clock.</param>
     /// <param name="cancellationToken">Gives up.</param>
+    /// <param name="recovers">Whether it is to connect again by itself when it is lost.</param>
     /// <exception cref="InvalidInputException">The broker cannot be reached in time, or refuses.</exception>
-    public static async Task<IConnection> OpenAsync(ClusterOptions options, string name, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken)
+    public static async Task<IConnection> OpenAsync(ClusterOptions options, string name, TimeSpan patience, TimeProvider time, CancellationToken cancellationToken, bool recovers = true)
     {
         var factory = Factory(options, name);
+        factory.AutomaticRecoveryEnabled = recovers;
         var started = time.GetTimestamp();
         while (true)
         {
@@ -277,7 +336,6 @@ internal sealed class BrokerLink : IAsyncDisposable
             RequestedHeartbeat = TimeSpan.FromSeconds(broker.Heartbeat),
             RequestedConnectionTimeout = TimeSpan.FromSeconds(options.Deadlines.Broker),
             NetworkRecoveryInterval = Retry,
-            AutomaticRecoveryEnabled = true,
             TopologyRecoveryEnabled = true,
 
             // What is too long is refused and counted at the door; the library would drop the connection for it.
@@ -313,5 +371,5 @@ internal sealed class BrokerLink : IAsyncDisposable
         return true;
     }
 
-    private static bool IsLost(Exception e) => e is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException or OperationCanceledException;
+    internal static bool IsLost(Exception e) => e is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException or OperationCanceledException;
 }

@@ -11,7 +11,11 @@ namespace MimicD.Cluster.RabbitMq;
 /// <param name="Replays">Shards whose agents' past was asked for.</param>
 /// <param name="ModelsFetched">Models fetched.</param>
 /// <param name="Refusals">What was refused, by reason.</param>
-public sealed record NodeReport(string Node, long Answers, long Replays, long ModelsFetched, IReadOnlyDictionary<Refusal, long> Refusals);
+public sealed record NodeReport(string Node, long Answers, long Replays, long ModelsFetched, IReadOnlyDictionary<Refusal, long> Refusals)
+{
+    /// <summary>What it has done for sweeps, where it takes part in them.</summary>
+    public SweepWorkerReport? Sweeps { get; init; }
+}
 
 /// <summary>A node: the shell round a <see cref="NodeSide"/>, which it alone touches, one thing after another.</summary>
 public sealed class NodeService : IAsyncDisposable, ILinkEvents

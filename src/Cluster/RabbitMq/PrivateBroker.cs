@@ -63,6 +63,9 @@ public sealed class PrivateBroker : IAsyncDisposable
     private static readonly TimeSpan Patience = TimeSpan.FromMinutes(3);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(50);
 
+    // How long a node may compute a block of a sweep before the broker takes it for stuck; on loopback one that is gone is noticed at once.
+    private static readonly TimeSpan LongestBlock = TimeSpan.FromDays(7);
+
     private readonly Process _process;
     private readonly Task<string> _output;
     private readonly PrivateBrokerSettings _settings;
@@ -130,6 +133,7 @@ public sealed class PrivateBroker : IAsyncDisposable
             .. settings.IsSecure ? new[] { "listeners.tcp = none", $"listeners.ssl.1 = {settings.Address}:{ports[0]}" } : [$"listeners.tcp.1 = {settings.Address}:{ports[0]}"],
             $"default_user = {User}",
             $"default_pass = {secret}",
+            $"consumer_timeout = {LongestBlock.TotalMilliseconds:0}",
             .. settings.Configuration,
             "",
         ]));

@@ -14,7 +14,7 @@ public sealed record SweepProgress(int Episodes, int EpisodesInAll, int Cells, i
 
 /// <summary>
 /// Knows how far a sweep is and guesses how long it still takes: by seconds a training step and seconds a unit of simulation, the unit being a network call of one
-/// agent (a tenth of one for the rest of a tick), both as measured in this run, over all threads.
+/// agent (a tenth of one for the rest of a tick), both as measured in this run, over all threads (of nodes, where blocks are computed there).
 /// </summary>
 internal sealed partial class SweepClock
 {
@@ -23,6 +23,7 @@ internal sealed partial class SweepClock
     private readonly Lock _gate = new();
     private readonly TimeProvider _time;
     private readonly int _threads;
+    private readonly Func<int> _blocks;
     private readonly IProgress<SweepProgress>? _progress;
     private readonly CellWork[] _cells;
     private readonly TrainingWork[] _trainings;
@@ -30,8 +31,15 @@ internal sealed partial class SweepClock
     private double _units;
     private double _seconds;
 
-    public SweepClock(TimeProvider time, int threads, IProgress<SweepProgress>? progress, CellWork[] cells, IEnumerable<TrainingWork> trainings)
-        => (_time, _threads, _progress, _cells, _trainings) = (time, threads, progress, cells, [.. trainings]);
+    /// <summary>Begins.</summary>
+    /// <param name="time">The clock.</param>
+    /// <param name="threads">Trainings at one time.</param>
+    /// <param name="blocks">Blocks at one time, now; at least 1.</param>
+    /// <param name="progress">Told how far it is.</param>
+    /// <param name="cells">What is to be computed.</param>
+    /// <param name="trainings">What is to be trained for it.</param>
+    public SweepClock(TimeProvider time, int threads, Func<int> blocks, IProgress<SweepProgress>? progress, CellWork[] cells, IEnumerable<TrainingWork> trainings)
+        => (_time, _threads, _blocks, _progress, _cells, _trainings) = (time, threads, blocks, progress, cells, [.. trainings]);
 
     /// <summary>A line of a training's progress: <c>train: 800 of 8000 steps, ...</c>.</summary>
     public void Training(TrainingWork work, string line)
@@ -105,8 +113,8 @@ internal sealed partial class SweepClock
             return null;
         }
 
-        var seconds = (units > 0 ? units * _seconds / _units : 0) + (steps > 0 ? steps * stepSeconds / stepCount : 0);
-        return TimeSpan.FromSeconds(Math.Min(seconds / _threads, 1e8));
+        var seconds = (units > 0 ? units * _seconds / _units / _blocks() : 0) + (steps > 0 ? steps * stepSeconds / stepCount / _threads : 0);
+        return TimeSpan.FromSeconds(Math.Min(seconds, 1e8));
     }
 
     [GeneratedRegex("^train: (?<step>[0-9]+) of [0-9]+ steps", RegexOptions.CultureInvariant | RegexOptions.ExplicitCapture, 1000)]

@@ -1,6 +1,7 @@
 using System.Collections.Concurrent;
 using System.Globalization;
 using MimicD.Agents;
+using MimicD.Cluster;
 using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.World;
@@ -21,6 +22,9 @@ public sealed record SweepRunOptions
 {
     /// <summary>Trainings and blocks of episodes that are computed at one time, each on one thread.</summary>
     public required int Threads { get; init; }
+
+    /// <summary>Where blocks of episodes are computed, or null for here. Trainings, and what is made of the blocks, stay here.</summary>
+    public IBlockHost? Elsewhere { get; init; }
 
     /// <summary>The one cell to compute, or null for all.</summary>
     public string? Only { get; init; }
@@ -47,6 +51,9 @@ public sealed record SweepOutcome(IReadOnlyList<SweepCellResult> Results, bool C
 public sealed class SweepRunner
 {
     private const string TrainingCheckpointSteps = "500";
+
+    // As many blocks wait for nodes as they compute at one time: no node waits for its next one.
+    private const int WaitingFactor = 2;
 
     private readonly SweepPlan _plan;
     private readonly SweepFolder _folder;
@@ -99,14 +106,19 @@ public sealed class SweepRunner
     {
         Gather();
         Publish();
-        _clock = new SweepClock(_options.Time, _options.Threads, progress, _cells, _trainings.Values);
+        _clock = new SweepClock(_options.Time, _options.Threads, () => _options.Elsewhere is { } nodes ? Math.Max(1, nodes.Capacity) : _options.Threads, progress, _cells, _trainings.Values);
         _clock.Report();
         try
         {
             await MakeDemonstrationsAsync(cancellationToken).ConfigureAwait(false);
             using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellationToken);
-            var workers = Enumerable.Range(0, _options.Threads).Select(_ => Task.Run(() => WorkAsync(stop), CancellationToken.None)).ToArray();
-            await Task.WhenAll(workers).ConfigureAwait(false);
+            var workers = Enumerable.Range(0, _options.Threads).Select(_ => Task.Run(() => WorkAsync(stop), CancellationToken.None));
+            if (_options.Elsewhere is { } nodes)
+            {
+                workers = workers.Append(Task.Run(() => FeedAsync(nodes, stop), CancellationToken.None));
+            }
+
+            await Task.WhenAll([.. workers]).ConfigureAwait(false);
         }
         catch (OperationCanceledException)
         {
@@ -208,7 +220,7 @@ public sealed class SweepRunner
                 Func<CancellationToken, Task>? job;
                 lock (_gate)
                 {
-                    job = Next();
+                    job = Next(here: true);
                     if (job is null && Array.TrueForAll(_cells, c => c.Finished))
                     {
                         return;
@@ -223,15 +235,7 @@ public sealed class SweepRunner
                     continue;
                 }
 
-                stop.Token.ThrowIfCancellationRequested();
-                await job(stop.Token).ConfigureAwait(false);
-                lock (_gate)
-                {
-                    _changed.TrySetResult();
-                    _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
-                }
-
-                _clock.Report();
+                await DoAsync(job, stop.Token).ConfigureAwait(false);
             }
         }
         catch
@@ -242,8 +246,103 @@ public sealed class SweepRunner
         }
     }
 
+    /// <summary>Hands blocks to nodes: no more at a time than keep them busy, so that a cell that stops early, or fails, has few that are computed for nothing.</summary>
+    private async Task FeedAsync(IBlockHost nodes, CancellationTokenSource stop)
+    {
+        var underWay = new List<Task>();
+        var busy = 0;
+        void Changed(object? sender, EventArgs e) => Pulse();
+        using var enough = CancellationTokenSource.CreateLinkedTokenSource(stop.Token);
+        nodes.CapacityChanged += Changed;
+        try
+        {
+            while (true)
+            {
+                Task changed;
+                Func<CancellationToken, Task>? job;
+                underWay.RemoveAll(t => t.IsCompletedSuccessfully);
+                lock (_gate)
+                {
+                    job = busy < Math.Max(1, WaitingFactor * nodes.Capacity) ? Next(here: false) : null;
+                    busy += job is null ? 0 : 1;
+                    if (job is null && Array.TrueForAll(_cells, c => c.Finished))
+                    {
+                        break;
+                    }
+
+                    changed = _changed.Task;
+                }
+
+                if (job is null)
+                {
+                    await changed.WaitAsync(stop.Token).ConfigureAwait(false);
+                }
+                else
+                {
+                    underWay.Add(Task.Run(() => BlockAsync(job), CancellationToken.None));
+                }
+            }
+        }
+        finally
+        {
+            // Blocks of cells that stopped early, or failed, are waited for by nobody.
+            nodes.CapacityChanged -= Changed;
+            await enough.CancelAsync().ConfigureAwait(false);
+            await Task.WhenAll(underWay).ConfigureAwait(false);
+        }
+
+        async Task BlockAsync(Func<CancellationToken, Task> job)
+        {
+            try
+            {
+                await DoAsync(async token =>
+                {
+                    try
+                    {
+                        await job(token).ConfigureAwait(false);
+                    }
+                    finally
+                    {
+                        // Before the feeder looks again.
+                        lock (_gate)
+                        {
+                            busy--;
+                        }
+                    }
+                }, enough.Token).ConfigureAwait(false);
+            }
+            catch (OperationCanceledException) when (enough.IsCancellationRequested && !stop.IsCancellationRequested)
+            {
+            }
+            catch
+            {
+                await stop.CancelAsync().ConfigureAwait(false);
+                throw;
+            }
+        }
+    }
+
+    private async Task DoAsync(Func<CancellationToken, Task> job, CancellationToken cancellationToken)
+    {
+        cancellationToken.ThrowIfCancellationRequested();
+        await job(cancellationToken).ConfigureAwait(false);
+        Pulse();
+        _clock.Report();
+    }
+
+    /// <summary>Lets those look again who found nothing to do.</summary>
+    private void Pulse()
+    {
+        lock (_gate)
+        {
+            _changed.TrySetResult();
+            _changed = new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously);
+        }
+    }
+
     /// <summary>The first thing that can be done now, in the order of the cells; null where everything is done or under way. Called with the gate closed.</summary>
-    private Func<CancellationToken, Task>? Next()
+    /// <param name="here">Whether it is done here; false: a block for a node.</param>
+    private Func<CancellationToken, Task>? Next(bool here)
     {
         foreach (var cell in _cells)
         {
@@ -254,7 +353,7 @@ public sealed class SweepRunner
 
             if (cell.Training is { State: not TrainingState.Done } training)
             {
-                if (training.State == TrainingState.New)
+                if (here && training.State == TrainingState.New)
                 {
                     training.State = TrainingState.Running;
                     return token => TrainAsync(training, token);
@@ -262,10 +361,15 @@ public sealed class SweepRunner
             }
             else if (Array.IndexOf(cell.Blocks, BlockState.New, 0, cell.Needed) is var block and >= 0)
             {
+                if (here == (_options.Elsewhere is not null))
+                {
+                    continue;
+                }
+
                 cell.Blocks[block] = BlockState.Running;
                 return token => GuardedAsync(cell, () => SimulateAsync(cell, block, token), token);
             }
-            else if (!cell.Joining && cell.Blocks.Take(cell.Needed).All(b => b == BlockState.Done))
+            else if (here && !cell.Joining && cell.Blocks.Take(cell.Needed).All(b => b == BlockState.Done))
             {
                 cell.Joining = true;
                 return token => GuardedAsync(cell, () => Task.Run(() => Join(cell), CancellationToken.None), token);
@@ -344,18 +448,19 @@ public sealed class SweepRunner
     private async Task SimulateAsync(CellWork work, int block, CancellationToken cancellationToken)
     {
         var (cell, crew) = (work.Cell, work.Crew.Value);
-        await using var host = new LocalHost(crew.Cast.Policy, 1);
-        var options = crew.Cast.Into(new SimulationOptions { Seed = cell.Seeds[block], Episodes = cell.BlockEpisodes[block], Threads = 1, Time = _options.Time });
-        var result = await Simulation.RunAsync(cell.Scenario, crew.Cast.Sensor, options, host, null, cancellationToken).ConfigureAwait(false);
-        if (!result.Completed)
+        var (seed, episodes) = (cell.Seeds[block], cell.BlockEpisodes[block]);
+        SweepBlockResult result;
+        if (_options.Elsewhere is { } nodes)
         {
-            throw new OperationCanceledException(cancellationToken);
+            var (description, models) = SweepBlock.Of(cell, crew.Player, block);
+            result = await nodes.ComputeAsync(StrictJson.Format(description, indented: false), models, bytes => SweepBlockResult.Read(bytes, cell.Scenario, episodes), cancellationToken).ConfigureAwait(false);
+        }
+        else
+        {
+            result = await SweepBlockResult.ComputeAsync(cell.Scenario, crew.Cast, seed, episodes, _options.Time, cancellationToken).ConfigureAwait(false);
         }
 
-        var counts = new SweepCounts(
-            result.Host.Plans, result.Host.NetworkCalls, result.Counts.Fallbacks, result.Host.Restarts, result.Host.Stopped.Count,
-            result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        var successes = cell.Stop is null ? 0 : StrictSuccesses(cell, result);
+        var successes = cell.Stop is null ? 0 : StrictSuccesses(cell, result.Rollouts);
         lock (_gate)
         {
             if (work.Finished)
@@ -365,20 +470,20 @@ public sealed class SweepRunner
             }
         }
 
-        AtomicFile.WriteText(_folder.BlockCountsPath(cell.Id, block), StrictJson.Format(new BlockCounts(result.WallSeconds, successes, counts)) + "\n");
-        result.SaveRollouts(_folder.BlockPath(cell.Id, block));
+        AtomicFile.WriteText(_folder.BlockCountsPath(cell.Id, block), StrictJson.Format(new BlockCounts(result.Seconds, successes, result.Counts)) + "\n");
+        result.Rollouts.Save(_folder.BlockPath(cell.Id, block));
         lock (_gate)
         {
             work.Simulated(block, successes);
         }
 
-        _clock.Simulated(work, block, result.WallSeconds);
+        _clock.Simulated(work, block, result.Seconds);
     }
 
-    private static int StrictSuccesses(SweepCell cell, SimulationResult result)
+    private static int StrictSuccesses(SweepCell cell, Rollouts rollouts)
     {
-        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, cell.Id);
-        var outcomes = Outcomes.Compute(cell.Scenario, paths, result.Goals.Data);
+        var paths = PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id);
+        var outcomes = Outcomes.Compute(cell.Scenario, paths, rollouts.Goals.Data);
         return outcomes.Arrived(cell.Scenario).Zip(outcomes.Collided(cell.Scenario.Collision.ContactLimit)).Count(e => e.First && !e.Second);
     }
 
@@ -506,12 +611,14 @@ public sealed class SweepRunner
     {
         if (cell.Policy is { } name)
         {
-            return new CellCrew(new Cast(cell.Scenario, ScriptedPolicies.Create(name, cell.Scenario, SweepKeys.Policy), cell.Partners), null);
+            return Crew(ScriptedPolicies.Create(name, cell.Scenario, SweepKeys.Policy), null);
         }
 
         var model = cell.Model ?? Model.Load(_folder.Resolve(cell.Training!.File));
         ModelFit.Require(cell.Scenario, model.Spec, model.Path);
-        return new CellCrew(new Cast(cell.Scenario, Player.Of(model, cell.Sampling), cell.Partners), model);
+        return Crew(Player.Of(model, cell.Sampling), model);
+
+        CellCrew Crew(Player player, Model? of) => new(new Cast(cell.Scenario, player, cell.Partners), player, of);
     }
 
     private static string Text<T>(T value)

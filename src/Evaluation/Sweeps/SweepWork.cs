@@ -100,8 +100,9 @@ internal sealed class CellWork(SweepCell cell, TrainingWork? training, int?[] su
 
 /// <summary>The agents' side of a cell.</summary>
 /// <param name="Cast">Who plays whom.</param>
+/// <param name="Player">Who takes every place that no partner takes.</param>
 /// <param name="Model">The model of those who are no partners, or null with a scripted policy.</param>
-internal sealed record CellCrew(Cast Cast, Model? Model);
+internal sealed record CellCrew(Cast Cast, Player Player, Model? Model);
 
 /// <summary>What lies beside a model whose training is finished.</summary>
 internal sealed record TrainingMarker(double Seconds, string Command);
