@@ -28,6 +28,9 @@ public readonly ref struct WorldView
 
     /// <summary>Whether each other is sensed at all [N]; empty: all are.</summary>
     public ReadOnlySpan<bool> Visible { get; init; }
+
+    /// <summary>A grid built over the others as sensed, or null: all are looked at. Must be null where not all are <see cref="Visible"/>.</summary>
+    public NeighbourGrid? Near { get; init; }
 }
 
 /// <summary>
@@ -165,30 +168,33 @@ public sealed class Sensor
         }
 
         var room = Math.Min(others.Count, agents - 1);
-        Span<double> distances = stackalloc double[room];
         Span<int> chosen = stackalloc int[room];
-        var found = 0;
-        // Nobody farther than the last slot's holder gets in: most of a large crowd is turned away by this one comparison.
-        var farthest = double.PositiveInfinity;
-        for (var step = 1; step < agents; step++)
+        var nearest = new NearestFew(stackalloc double[room], chosen);
+        if (view.Near is { } near)
         {
-            // From the observer's own index onwards: agents with like indices often start as neighbours, so the slots fill with near ones at once.
-            var j = agent + step < agents ? agent + step : agent + step - agents;
-            double distance = 0;
-            for (int i = 0, at = j * d; i < own.Length; i++, at++)
+            near.Find(own, agent, ref nearest);
+        }
+        else
+        {
+            // From the observer's own index onwards: agents with like indices often start as neighbours, so the slots fill with near ones at once, and most of a large crowd is turned away by one comparison.
+            for (var step = 1; step < agents; step++)
             {
-                var difference = sensed[at] - own[i];
-                distance += difference * difference;
-            }
+                var j = agent + step < agents ? agent + step : agent + step - agents;
+                double distance = 0;
+                for (int i = 0, at = j * d; i < own.Length; i++, at++)
+                {
+                    var difference = sensed[at] - own[i];
+                    distance += difference * difference;
+                }
 
-            if (distance <= farthest && (view.Visible.IsEmpty || view.Visible[j]))
-            {
-                Insert(distances, chosen, ref found, distance, j);
-                farthest = found == room ? distances[room - 1] : farthest;
+                if (distance <= nearest.Farthest && (view.Visible.IsEmpty || view.Visible[j]))
+                {
+                    nearest.Add(distance, j);
+                }
             }
         }
 
-        for (var slot = 0; slot < found; slot++)
+        for (var slot = 0; slot < nearest.Count; slot++)
         {
             var j = chosen[slot];
             WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
@@ -238,13 +244,13 @@ public sealed class Sensor
         var room = Math.Min(count, _obstacles);
         Span<double> clearances = stackalloc double[room];
         Span<int> chosen = stackalloc int[room];
-        var found = 0;
+        var nearest = new NearestFew(clearances, chosen);
         for (var o = 0; o < _obstacles; o++)
         {
-            Insert(clearances, chosen, ref found, Math.Sqrt(Vectors.SquaredDistance(from, _centres.AsSpan(o * d, d))) - _radii[o], o);
+            nearest.Add(Math.Sqrt(Vectors.SquaredDistance(from, _centres.AsSpan(o * d, d))) - _radii[o], o);
         }
 
-        for (var slot = 0; slot < found; slot++)
+        for (var slot = 0; slot < nearest.Count; slot++)
         {
             var o = chosen[slot];
             var distance = clearances[slot] + _radii[o];
@@ -257,31 +263,5 @@ public sealed class Sensor
 
             slots[at + d] = (float)clearances[slot];
         }
-    }
-
-    /// <summary>Keeps the smallest keys seen, ascending; of equal keys the lower index comes first, whatever order they are seen in.</summary>
-    private static void Insert(Span<double> keys, Span<int> indices, ref int found, double key, int index)
-    {
-        bool Before(int at, Span<double> k, Span<int> i) => key < k[at] || (key == k[at] && index < i[at]);
-        if (found == keys.Length)
-        {
-            if (found == 0 || !Before(found - 1, keys, indices))
-            {
-                return;
-            }
-
-            found--;
-        }
-
-        var at = found++;
-        while (at > 0 && Before(at - 1, keys, indices))
-        {
-            keys[at] = keys[at - 1];
-            indices[at] = indices[at - 1];
-            at--;
-        }
-
-        keys[at] = key;
-        indices[at] = index;
     }
 }

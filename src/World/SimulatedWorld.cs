@@ -31,6 +31,9 @@ public enum Outcome
 /// </summary>
 public sealed class SimulatedWorld
 {
+    // Below this many a look at everybody is as quick as a grid.
+    private const int Crowd = 48;
+
     // Kept from call to call by each thread that observes.
     [ThreadStatic]
     private static PerceptionScratch? _scratch;
@@ -42,6 +45,7 @@ public sealed class SimulatedWorld
     private readonly Perception? _perception;
     private readonly int _delay;
     private readonly double[][] _past;
+    private readonly NeighbourGrid[] _near;
     private readonly float[] _positions;
     private readonly float[] _actions;
 
@@ -121,6 +125,8 @@ public sealed class SimulatedWorld
             _past[i] = new double[episodes * n * d];
         }
 
+        var crowded = n >= Crowd && d >= 2 && _perception is null && _sensors.Any(s => s.Spec.Others?.Order == OtherOrder.Nearest);
+        _near = [.. Enumerable.Range(0, crowded ? episodes : 0).Select(_ => new NeighbourGrid(n, d))];
         _positions = new float[episodes * n * steps * d];
         _actions = new float[episodes * n * (steps - 1) * ActionSize];
         _state = new BodyState(episodes * n, d);
@@ -213,6 +219,7 @@ public sealed class SimulatedWorld
                 Sensed = sensed,
                 SensedPrevious = sensedPrevious,
                 Visible = visible,
+                Near = _near.Length > 0 ? _near[episode] : null,
             },
             agent,
             frame);
@@ -323,6 +330,7 @@ public sealed class SimulatedWorld
         }
 
         Past(Tick).CopyTo(_state.Positions, 0);
+        Sort();
     }
 
     /// <summary>Moves a replayed body to where its path is at the next tick; what it did is recorded where actions are positions, and otherwise as zeros.</summary>
@@ -370,6 +378,19 @@ public sealed class SimulatedWorld
             {
                 _positions[(body * steps + Tick) * d + i] = (float)_state.Positions[body * d + i];
             }
+        }
+
+        Sort();
+    }
+
+    /// <summary>Sorts bodies by where they are sensed, for all who look for the nearest in this tick.</summary>
+    private void Sort()
+    {
+        var size = Scenario.Agents * Scenario.Dimensions;
+        var sensed = Past(Tick - _delay);
+        for (var episode = 0; episode < _near.Length; episode++)
+        {
+            _near[episode].Build(sensed.AsSpan(episode * size, size));
         }
     }
 
