@@ -238,7 +238,7 @@ public sealed class NodeRun
             {
                 var (plans, calls) = (agent.Plans, agent.NetworkCalls);
                 _messages = 1;
-                observation.Features.CopyTo(_frame, 0);
+                WireFloats.Read(observation.Features, _frame);
                 _decided = work.Way == Way.Decide ? agent.Decide(tick, _frame) : Rebuild(observation, tick);
                 (_plans, _networkCalls) = (agent.Plans - plans, agent.NetworkCalls - calls);
                 Tick = tick.Value;
@@ -248,12 +248,7 @@ public sealed class NodeRun
             (answer.Episode, answer.Agent, answer.Restarts) = (observation.Episode, observation.Agent, (uint)agent.Restarts);
             if (_decided)
             {
-                var action = agent.Action.Span;
-                answer.Values.Capacity = action.Length;
-                foreach (var value in action)
-                {
-                    answer.Values.Add(value);
-                }
+                answer.Values = WireFloats.Pack(agent.Action.Span);
             }
             else if (agent.Stopped is { } stopped)
             {
@@ -275,11 +270,11 @@ public sealed class NodeRun
             var window = new ObservationWindow(agent.FrameSize, agent.History, Math.Max(agent.History, past.Frames.Count + 1));
             foreach (var frame in past.Frames)
             {
-                frame.Features.CopyTo(_frame, 0);
+                WireFloats.Read(frame.Features, _frame);
                 window.Push(new Tick((int)frame.Tick), _frame);
             }
 
-            observation.Features.CopyTo(_frame, 0);
+            WireFloats.Read(observation.Features, _frame);
             window.Push(tick, _frame);
             return agent.TakeOver(window, (int)past.Restarts);
         }

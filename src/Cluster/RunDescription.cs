@@ -213,7 +213,7 @@ public sealed class RunShape
         foreach (var agent in shard.Agents)
         {
             var size = _frameSizes[agent.Agent];
-            if (agent.Features.Count != size)
+            if (agent.Features.Length != WireFloats.Bytes(size))
             {
                 return Refusal.WrongSize;
             }
@@ -222,7 +222,7 @@ public sealed class RunShape
             for (var i = (agent.Past?.Frames.Count ?? 0) - 1; i >= 0; i--)
             {
                 var frame = agent.Past!.Frames[i];
-                if (frame.Features.Count != size)
+                if (frame.Features.Length != WireFloats.Bytes(size))
                 {
                     return Refusal.WrongSize;
                 }
@@ -245,7 +245,7 @@ public sealed class RunShape
     {
         ArgumentNullException.ThrowIfNull(shard);
         return !IsWhole(shard.Shard, shard.Agents, a => (a.Episode, a.Agent)) ? Refusal.OutOfRange
-            : shard.Agents.Any(a => a.Values.Count != (a.Stopped is null ? ActionSize : 0)) ? Refusal.WrongSize
+            : shard.Agents.Any(a => a.Values.Length != WireFloats.Bytes(a.Stopped is null ? ActionSize : 0)) ? Refusal.WrongSize
             : null;
     }
 

@@ -141,12 +141,12 @@ public static class WireDecoder
 
         foreach (var agent in shard.Agents)
         {
-            if (!IsAgent(agent.Episode, agent.Agent) || agent.Features.Count > WireLimits.Values)
+            if (!IsAgent(agent.Episode, agent.Agent) || agent.Features.Length > WireFloats.Bytes(WireLimits.Values))
             {
                 return false;
             }
 
-            if (agent.Past is { } past && (past.Frames.Count > WireLimits.PastFrames || !IsStop(past.Stopped) || past.Restarts > int.MaxValue || past.Frames.Any(f => !IsTick(f.Tick) || f.Features.Count > WireLimits.Values)))
+            if (agent.Past is { } past && (past.Frames.Count > WireLimits.PastFrames || !IsStop(past.Stopped) || past.Restarts > int.MaxValue || past.Frames.Any(f => !IsTick(f.Tick) || f.Features.Length > WireFloats.Bytes(WireLimits.Values))))
             {
                 return false;
             }
@@ -164,7 +164,7 @@ public static class WireDecoder
 
         foreach (var agent in shard.Agents)
         {
-            if (!IsAgent(agent.Episode, agent.Agent) || agent.Values.Count > WireLimits.Values || agent.Restarts > int.MaxValue || !IsStop(agent.Stopped))
+            if (!IsAgent(agent.Episode, agent.Agent) || agent.Values.Length > WireFloats.Bytes(WireLimits.Values) || agent.Restarts > int.MaxValue || !IsStop(agent.Stopped))
             {
                 return false;
             }

@@ -42,6 +42,9 @@ public sealed class WorldSide
     private readonly int[] _restarts;
     private readonly StoppedAgent?[] _stopped;
     private readonly ShardObservations[] _drafts;
+
+    // The memory of the drafts' observations, by body.
+    private readonly byte[][] _features;
     private readonly float[] _action;
     private readonly ShardLedger _ledger;
     private readonly Dictionary<string, (uint Incarnation, bool Ready)> _nodes = new(StringComparer.Ordinal);
@@ -74,6 +77,7 @@ public sealed class WorldSide
         _stopped = new StoppedAgent?[_shape.Bodies];
         _action = new float[_shape.ActionSize];
         _drafts = new ShardObservations[_shape.Shards];
+        _features = new byte[_shape.Bodies][];
 
         // What an agent can be rebuilt from, and one more: at the end of a tick that was not waited for, its observation is not the newest any more.
         var capacities = new int[_shape.Agents];
@@ -90,9 +94,8 @@ public sealed class WorldSide
             {
                 var (size, capacity) = (_shape.FrameSize(body), capacities[body % _shape.Agents]);
                 _windows[body] = new ObservationWindow(size, histories[body % _shape.Agents], capacity);
-                var entry = new AgentObservation { Episode = (uint)(body / _shape.Agents), Agent = (uint)(body % _shape.Agents) };
-                entry.Features.AddRange(new float[size]);
-                draft.Agents.Add(entry);
+                var features = _features[body] = new byte[WireFloats.Bytes(size)];
+                draft.Agents.Add(new AgentObservation { Episode = (uint)(body / _shape.Agents), Agent = (uint)(body % _shape.Agents), Features = UnsafeByteOperations.UnsafeWrap(features) });
                 bytes += Bytes(size, capacity);
             }
 
@@ -295,7 +298,7 @@ public sealed class WorldSide
                 }
                 else
                 {
-                    answer.Values.CopyTo(_action, 0);
+                    WireFloats.Read(answer.Values, _action);
                     _world.Act(new AgentAction(episode, agent, tick, _action, ActionStatus.Decided));
                 }
             }
@@ -333,7 +336,7 @@ public sealed class WorldSide
             foreach (var (ticket, shard) in node)
             {
                 shard.Fence = ticket.Fence;
-                var more = shard.Agents.Sum(a => Bytes(a.Features.Count, 1 + (a.Past?.Frames.Count ?? 0)) + LetterBytes * (a.Past?.Stopped?.Error.Length ?? 0));
+                var more = shard.Agents.Sum(a => Bytes(a.Features.Length / sizeof(float), 1 + (a.Past?.Frames.Count ?? 0)) + LetterBytes * (a.Past?.Stopped?.Error.Length ?? 0));
                 if (bytes + more > WireLimits.MessageBytes)
                 {
                     Flush();
@@ -374,12 +377,7 @@ public sealed class WorldSide
                 continue;
             }
 
-            var frame = window.Frame(Newest(window));
-            var features = draft.Agents[i].Features;
-            for (var j = 0; j < frame.Length; j++)
-            {
-                features[j] = frame[j];
-            }
+            WireFloats.Write(window.Frame(Newest(window)), _features[members[i]]);
         }
 
         return draft;
@@ -400,13 +398,7 @@ public sealed class WorldSide
 
             for (var k = window.Count - 1; k > Newest(window); k--)
             {
-                var frame = new PastFrame { Tick = (uint)window.Tick(k).Value };
-                foreach (var value in window.Frame(k))
-                {
-                    frame.Features.Add(value);
-                }
-
-                past.Frames.Add(frame);
+                past.Frames.Add(new PastFrame { Tick = (uint)window.Tick(k).Value, Features = WireFloats.Pack(window.Frame(k)) });
             }
 
             recalled.Agents[i].Past = past;

@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using Google.Protobuf;
 using MimicD.Agents;
 using MimicD.AgentsTests;
@@ -127,7 +128,9 @@ public sealed class NodeSideTests : IDisposable
         var message = other.Observation(0, 1);
         foreach (var entry in message.Observations.Shards[0].Agents.Where(a => a.Agent != 2))
         {
-            entry.Features[0] += 5;
+            var features = MemoryMarshal.Cast<byte, float>(entry.Features.Span).ToArray();
+            features[0] += 5;
+            entry.Features = Packed(features);
         }
 
         var changed = Assert.Single(other.Send(message)).Actions.Shards[0].Agents;
@@ -191,8 +194,10 @@ public sealed class NodeSideTests : IDisposable
         Refused(Refusal.OutOfRange, s => s.Agents[4].Episode = 1);
         Refused(Refusal.OutOfRange, s => s.Agents[4].Past.Frames[1].Tick = 5);
         Refused(Refusal.OutOfRange, s => s.Agents[4].Past.Frames[1].Tick = 3);
-        Refused(Refusal.WrongSize, s => s.Agents[0].Features.RemoveAt(0));
-        Refused(Refusal.WrongSize, s => s.Agents[0].Past.Frames[0].Features.Add(1));
+        Refused(Refusal.WrongSize, s => s.Agents[0].Features = Cut(s.Agents[0].Features, 4));
+        Refused(Refusal.WrongSize, s => s.Agents[0].Past.Frames[0].Features = Cut(s.Agents[0].Past.Frames[0].Features, 1));
+
+        static ByteString Cut(ByteString bytes, int count) => ByteString.CopyFrom(bytes.Span[..^count]);
     }
 
     [Fact]
@@ -265,11 +270,11 @@ public sealed class NodeSideTests : IDisposable
         var shard = new ShardObservations { Fence = fence };
         for (var agent = 0; agent < 5; agent++)
         {
-            var entry = new AgentObservation { Agent = (uint)agent, Features = { Frame(agent, tick) } };
+            var entry = new AgentObservation { Agent = (uint)agent, Features = Packed(Frame(agent, tick)) };
             for (var t = tick - past; t < tick; t++)
             {
                 entry.Past ??= new AgentPast();
-                entry.Past.Frames.Add(new PastFrame { Tick = (uint)t, Features = { Frame(agent, t) } });
+                entry.Past.Frames.Add(new PastFrame { Tick = (uint)t, Features = Packed(Frame(agent, t)) });
             }
 
             shard.Agents.Add(entry);
@@ -277,6 +282,8 @@ public sealed class NodeSideTests : IDisposable
 
         return new Envelope { Version = 1, Run = "run", Observations = new Observations { Tick = (uint)tick, Shards = { shard } } };
     }
+
+    private static ByteString Packed(float[] values) => ByteString.CopyFrom(MemoryMarshal.AsBytes<float>(values));
 
     private float[] Frame(int agent, int tick) => [.. Enumerable.Range(0, _case.Sensor.FrameSize).Select(i => MathF.Sin(agent + 0.3f * tick + i))];
 

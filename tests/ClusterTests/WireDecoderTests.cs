@@ -58,7 +58,7 @@ public class WireDecoderTests
         ["a high shard"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Actions = new Actions { Shards = { new ShardActions { Shard = WireLimits.Shards } } } }),
         ["a high episode"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Actions = new Actions { Shards = { new ShardActions { Agents = { new AgentAnswer { Episode = uint.MaxValue } } } } } }),
         ["a high shard to replay"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Replay = new Cluster.Wire.Replay { Shards = { new ShardReference { Shard = uint.MaxValue } } } }),
-        ["a long observation"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Observations = new Observations { Shards = { new ShardObservations { Agents = { new AgentObservation { Features = { new float[WireLimits.Values + 1] } } } } } } }),
+        ["a long observation"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", Observations = new Observations { Shards = { new ShardObservations { Agents = { new AgentObservation { Features = ByteString.CopyFrom(new byte[4 * WireLimits.Values + 1]) } } } } } }),
         ["a node without room"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepJoined = new SweepJoined() }),
         ["a block's short hash"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepBlock = new SweepBlock { Models = { new SweepModel { Sha256 = "0" } } } }),
         ["an empty part"] = (Refusal.OverLimit, new Envelope { Version = 1, Run = "run", SweepPart = new SweepPart { Size = 1 } }),
@@ -84,7 +84,7 @@ public class WireDecoderTests
         Actions = new Actions
         {
             Tick = 7,
-            Shards = { new ShardActions { Shard = 3, Fence = 2, Plans = 1, Agents = { new AgentAnswer { Episode = 1, Agent = 4, Values = { 0.5f, -1.25f }, Restarts = 1, Stopped = new Stopped { Tick = 5, Error = "why" } } } } },
+            Shards = { new ShardActions { Shard = 3, Fence = 2, Plans = 1, Agents = { new AgentAnswer { Episode = 1, Agent = 4, Values = ByteString.CopyFrom(0, 0, 0, 63, 0, 0, 160, 191), Restarts = 1, Stopped = new Stopped { Tick = 5, Error = "why" } } } } },
         },
     };
 }
