@@ -8,14 +8,15 @@ var json = new Option<string?>("--json") { Description = "Also write the figures
 var seed = new Option<ulong>("--seed") { Description = "What is drawn follows from it.", HelpName = "N", DefaultValueFactory = _ => 1 };
 var runs = new Option<int>("--runs") { Description = "Runs with a killed node.", HelpName = "N", DefaultValueFactory = _ => 50 };
 var rounds = new Option<int>("--rounds") { Description = "Times that what is compared takes turns.", HelpName = "N", DefaultValueFactory = _ => 3 };
+var agents = new Option<int>("--agents") { Description = "Agents of the ring.", HelpName = "N", DefaultValueFactory = _ => 1000 };
 var root = Environment.GetEnvironmentVariable("MIMICD_ROOT") ?? Directory.GetCurrentDirectory();
 
 var hash = new Command("hash", "The trajectories of a run in process and on 1, 2, 4 and 8 nodes; with all nodes but one killed and three that join late.") { json };
 hash.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => HashBench.RunAsync(root, cancellation)));
 var kills = new Command("kills", "Runs on four nodes, of which one is killed at a random tick: whether they end alike, and how soon they go on.") { runs, seed, json };
 kills.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => KillBench.RunAsync(root, parsed.GetValue(runs), parsed.GetValue(seed), cancellation)));
-var tick = new Command("tick", "One tick of 1,000 agents without a policy on four nodes, beside a bare round trip of the same bytes.") { rounds, json };
-tick.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => TickBench.RunAsync(root, parsed.GetValue(rounds), cancellation)));
+var tick = new Command("tick", "One tick of many agents without a policy on four nodes, beside a bare round trip of the same bytes.") { agents, rounds, json };
+tick.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => TickBench.RunAsync(root, parsed.GetValue(agents), parsed.GetValue(rounds), cancellation)));
 var overhead = new Command("overhead", "Agent-steps a second of the shipped model on four node processes, beside one process.") { rounds, json };
 overhead.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => OverheadBench.RunAsync(root, parsed.GetValue(rounds), cancellation)));
 var echo = new Command("echo", "What 'tick' starts for a bare round trip.") { EchoOptions.Cluster, EchoOptions.Name, EchoOptions.Bytes };

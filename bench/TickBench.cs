@@ -7,13 +7,14 @@ namespace MimicD.Bench;
 internal static class TickBench
 {
     private const int Nodes = 4;
-    private const int Agents = 1000;
-    private const int Ticks = 600;
-    private const int WarmUp = 200;
+    private const int Ticks = 3000;
 
-    public static async Task<TickFigures> RunAsync(string root, int rounds, CancellationToken cancellation)
+    // Compilers work in the background for the first seconds of a process, and there are six on these cores.
+    private const int WarmUp = 2000;
+
+    public static async Task<TickFigures> RunAsync(string root, int agents, int rounds, CancellationToken cancellation)
     {
-        var workload = Workload.Ring(root, "straight", Agents, Ticks);
+        var workload = Workload.Ring(root, "straight", agents, Ticks);
         var alone = await workload.LocallyAsync(Environment.ProcessorCount, cancellation);
         await using var processes = await NodeProcesses.StartAsync(Nodes, cancellation);
         var (ours, bare, local) = (new List<double>(), new List<double>(), new List<double>());

@@ -43,6 +43,7 @@ internal sealed class Workload
     public static Workload Ring(string root, string policy, int agents, int ticks)
     {
         var scenario = Scenario.Load(Path.Combine(root, "scenarios", "ring.json")).WithAgents(agents);
+        scenario = scenario with { Steps = Math.Max(scenario.Steps, ticks + 1) };
         return new Workload($"ring, {policy}, {agents} agents, {ticks} ticks", scenario, ScriptedPolicies.Create(policy, scenario, "bench"), 1, ticks);
     }
 

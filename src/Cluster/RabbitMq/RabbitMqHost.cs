@@ -29,7 +29,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     private readonly Throughput _ticks;
     private readonly string _name = Guid.NewGuid().ToString("N");
     private readonly Refusals _refusals = new();
-    private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = true });
     private readonly CancellationTokenSource _failed = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource _prepared = new(TaskCreationOptions.RunContinuationsAsynchronously);
