@@ -45,8 +45,8 @@ public sealed class PrivateBrokerTests(ITestOutputHelper output) : IDisposable
     [Fact]
     public async Task A_broker_with_the_documented_settings_takes_certified_peers_alone()
     {
-        // docs/cluster.md is what users copy: its lines are what is tested.
-        var documented = await File.ReadAllTextAsync(Path.Combine(Root, "docs", "cluster.md"));
+        // The README is what users copy: its lines are what is tested.
+        var documented = await File.ReadAllTextAsync(Path.Combine(Root, "README.md"));
         var lines = Regex.Matches(documented, @"(?<=^ +)ssl_options\..+$", RegexOptions.Multiline).Select(m => m.Value.Replace(Documented, _folder.FullName, StringComparison.Ordinal)).ToArray();
         Assert.Equal(5, lines.Length);
         var permissions = Assert.Single(Regex.Matches(documented, @"set_permissions mimicd '(?<configure>.+)' '(?<write>.+)' '(?<read>.+)'$", RegexOptions.Multiline));
@@ -54,7 +54,7 @@ public sealed class PrivateBrokerTests(ITestOutputHelper output) : IDisposable
         using var another = Authority("another authority");
         Write("authority", authority);
         Write("stranger", another);
-        Issue("broker", authority, "127.0.0.1");
+        Issue("host", authority, "127.0.0.1");
         Issue("node", authority, "node");
         Issue("intruder", another, "intruder");
         var options = Options() with
@@ -70,7 +70,7 @@ public sealed class PrivateBrokerTests(ITestOutputHelper output) : IDisposable
 
         var tls = options.Broker.Tls;
         await RefusedAsync(tls with { Authority = Pem("stranger") }, $"certificate: expected one that comes from {Pem("stranger")} (broker.tls.authority), found CN=our authority");
-        await RefusedAsync(tls with { ServerName = "elsewhere.example" }, "certificate: expected one for elsewhere.example (broker.tls.serverName), found CN=broker");
+        await RefusedAsync(tls with { ServerName = "elsewhere.example" }, "certificate: expected one for elsewhere.example (broker.tls.serverName), found CN=host");
 
         // What the broker says to these is a matter of the TLS libraries.
         await RefusedAsync(tls with { Certificate = null, Key = null }, "");
