@@ -136,11 +136,11 @@ public sealed class AdversarialTests : IDisposable
     public void Policies_come_nearer_to_the_demonstrations()
     {
         // One step of cloning leaves policies that scatter over metres.
-        var options = new AdversarialSpec { Iterations = 30, Warmup = 2, Episodes = 16, DiscriminatorSteps = 8, InputNoise = 0.1, DiscriminatorWidth = 32, DiscriminatorRate = 1e-3, DiscriminatorBatch = 128, CriticWidth = 32, CriticRate = 3e-3, PolicyRate = 3e-3, Batch = 232, DivergenceLimit = 0.1, Discount = 0.9 };
+        var options = new AdversarialSpec { Iterations = 50, Warmup = 2, Episodes = 16, DiscriminatorSteps = 8, InputNoise = 0.1, DiscriminatorWidth = 32, DiscriminatorRate = 1e-3, DiscriminatorBatch = 128, CriticWidth = 32, CriticRate = 3e-3, PolicyRate = 3e-3, Batch = 232, DivergenceLimit = 0.1, Discount = 0.9 };
         var rounds = new Rounds();
         Run(Preset(options), "nearer.safetensors", rounds);
         var off = rounds.Figures.ConvertAll(f => f.Displacement);
-        Assert.Equal(30, off.Count);
+        Assert.Equal(50, off.Count);
         Assert.Equal([0, 0], rounds.Figures[..2].ConvertAll(f => f.Passes));
         Assert.All(rounds.Figures[2..], f => Assert.InRange(f.Passes, 1, 4));
         Assert.True(off[^5..].Average() < 0.6 * off[..3].Average(), string.Join(" ", off.Select(x => $"{x:f2}")));
