@@ -115,7 +115,9 @@ public sealed class NodeSide
         if (!_runs.TryGetValue(run, out var part))
         {
             _refusals.Add(Refusal.WrongRun);
-            return [];
+            // The world counts on this node, which has given the run up: something that it sent while the world's queue was made anew came back late. It says that it begins anew.
+            _incarnation++;
+            return [new Outgoing(run, Greeting(run).ToByteArray())];
         }
 
         return envelope.BodyCase == Envelope.BodyOneofCase.ModelChunk ? Take(run, part, envelope.ModelChunk) : Act(run, part, envelope.Observations);

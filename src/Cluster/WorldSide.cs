@@ -214,7 +214,8 @@ public sealed class WorldSide
 
         if (!_nodes.TryGetValue(node, out var state))
         {
-            return Refuse(Refusal.WrongNode);
+            // One that was given up, because something that was sent to it while its queue was made anew came back late, and that takes itself for one of the run: it is asked to begin anew.
+            return WireLimits.IsName(node) ? [.. Refuse(Refusal.WrongNode), new Outgoing(node, About(e => e.Call = new Call()).ToByteArray())] : Refuse(Refusal.WrongNode);
         }
 
         switch (envelope.BodyCase)

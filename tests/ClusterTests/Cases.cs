@@ -1,5 +1,6 @@
 using MimicD.Agents;
 using MimicD.AgentsTests;
+using MimicD.Cluster.RabbitMq;
 using MimicD.Contracts;
 using MimicD.World;
 
@@ -49,7 +50,13 @@ internal sealed class Case : IDisposable
     }
 
     /// <summary>Runs it on a host.</summary>
-    public Task<SimulationResult> RunAsync(IAgentHost host, IProgress<SimulationProgress>? progress = null) => Simulation.RunAsync(Scenario, Sensor, Options, host, progress);
+    public async Task<SimulationResult> RunAsync(IAgentHost host, IProgress<SimulationProgress>? progress = null)
+    {
+        var cluster = host as RabbitMqHost;
+        var result = await Simulation.RunAsync(Scenario, Sensor, Options, host, progress, cluster?.Failed ?? CancellationToken.None);
+        Assert.True(cluster?.Failure is null, cluster?.Failure);
+        return result;
+    }
 
     /// <summary>Runs it in this process.</summary>
     public async Task<SimulationResult> LocallyAsync()

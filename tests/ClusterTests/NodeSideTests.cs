@@ -213,8 +213,11 @@ public sealed class NodeSideTests : IDisposable
     [Fact]
     public void A_run_that_is_not_known_and_what_a_node_is_never_sent_are_refused()
     {
-        Assert.Empty(Send(Observation(0, 1)));
+        Assert.Empty(Send(new Envelope { Version = 1, Run = "run", Probe = new Probe() }));
         Assert.Empty(Send(new Envelope { Version = 1, Probe = new Probe() }));
+
+        // Whoever sends these counts on this node, which must say that it knows of nothing.
+        Assert.Equal(2u, Assert.Single(Send(Observation(0, 1))).Greeting.Incarnation);
         Assert.Equal(2, _refusals[Refusal.WrongRun]);
         Assert.Empty(Send(new Envelope { Version = 1, Run = "run", Actions = new Actions() }));
         Assert.Equal(1, _refusals[Refusal.Unexpected]);

@@ -96,6 +96,12 @@ internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulo
     /// <summary>A node stands still; what is sent to it waits.</summary>
     public void Freeze(string node, bool frozen = true) => _nodes[node].Frozen = frozen;
 
+    /// <summary>Something that was sent to a node that is there comes back all the same: its queue was made anew meanwhile.</summary>
+    public void ReturnFrom(string node) => Send(_world!.Lose(node, _now));
+
+    /// <summary>Something that a node sent to the world comes back all the same.</summary>
+    public void ReturnTo(string node) => _nodes[node].Side.Forget("run");
+
     public bool IsFrozen(string node) => _nodes[node].Frozen;
 
     /// <summary>Anything on the way to anyone; the empty name is the world's.</summary>
@@ -124,6 +130,7 @@ internal sealed class SimulatedCluster(IReadOnlyList<PolicySource?> sources, ulo
                 _now += TimeSpan.FromSeconds(1);
                 Send(_world!.Poll(_now, out var failure));
                 Assert.True(failure is null, $"seed {seed}: {failure}");
+                _underWay.AddRange(_nodes.Values.Where(n => !n.Frozen).SelectMany(n => n.Side.Probes()).Select(p => ((string?)"", p.Bytes)));
                 continue;
             }
 

@@ -31,6 +31,36 @@ public sealed class SimulatedClusterTests : IDisposable
     }
 
     [Fact]
+    public async Task Who_is_given_up_wrongly_is_found_again()
+    {
+        // As when a broker restarts: what was sent while a queue was made anew may come back when all is well again.
+        var local = await _case.LocallyAsync();
+        Property.Holds(random =>
+        {
+            var seed = random.NextUInt64();
+            var cluster = new SimulatedCluster(_case.Sources, seed)
+            {
+                StartNodes = 2, Reorder = true,
+                Mischief = c =>
+                {
+                    var any = c.Nodes.ElementAt(c.Random.NextInt32(2));
+                    switch (c.IsRunning ? c.Random.NextInt32(40) : -1)
+                    {
+                        case 0:
+                            c.ReturnFrom(any);
+                            break;
+                        case 1:
+                            c.ReturnTo(any);
+                            break;
+                    }
+                },
+            };
+            Assert.Equal(local.TrajectoryHash, _case.RunAsync(cluster).GetAwaiter().GetResult().TrajectoryHash);
+            return true;
+        });
+    }
+
+    [Fact]
     public async Task Nodes_that_die_freeze_and_join_at_any_moment_change_nothing()
     {
         var local = await _case.LocallyAsync();

@@ -1,5 +1,7 @@
 using System.Net.Security;
+using System.Net.Sockets;
 using System.Security.Cryptography.X509Certificates;
+using System.Threading.Channels;
 using MimicD.Contracts;
 using RabbitMQ.Client;
 using RabbitMQ.Client.Events;
@@ -371,5 +373,5 @@ internal sealed class BrokerLink : IAsyncDisposable
         return true;
     }
 
-    internal static bool IsLost(Exception e) => e is AlreadyClosedException or OperationInterruptedException or IOException or ObjectDisposedException or OperationCanceledException;
+    internal static bool IsLost(Exception e) => e is RabbitMQClientException or IOException or SocketException or ObjectDisposedException or OperationCanceledException or ChannelClosedException;
 }

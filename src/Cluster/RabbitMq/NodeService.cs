@@ -29,7 +29,7 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
     private readonly CancellationTokenSource _closing = new();
 
     // Never longer than the prefetch and a few events of the connection.
-    private readonly Channel<(Func<IReadOnlyList<Outgoing>> Handle, ulong Tag)> _mailbox = Channel.CreateUnbounded<(Func<IReadOnlyList<Outgoing>>, ulong)>(new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = true });
+    private readonly Channel<(Func<IReadOnlyList<Outgoing>> Handle, ulong Tag)> _mailbox = Channel.CreateUnbounded<(Func<IReadOnlyList<Outgoing>>, ulong)>(new UnboundedChannelOptions { SingleReader = true });
     private BrokerLink? _link;
     private Task _pump = Task.CompletedTask;
     private Task _watch = Task.CompletedTask;

@@ -29,7 +29,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     private readonly Throughput _ticks;
     private readonly string _name = Guid.NewGuid().ToString("N");
     private readonly Refusals _refusals = new();
-    private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true, AllowSynchronousContinuations = true });
+    private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
     private readonly CancellationTokenSource _failed = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource _prepared = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -297,12 +297,20 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
 
     private async Task PublishAsync()
     {
-        await foreach (var message in _outgoing.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+        try
         {
-            var (exchange, queue) = message.To is { } node ? ("", BrokerLink.NodeQueue(_options, node)) : (BrokerLink.NodesExchange(_options), "");
-            await _link!.SendAsync(exchange, queue, message.Bytes).ConfigureAwait(false);
-            Interlocked.Increment(ref _messagesSent);
-            Interlocked.Add(ref _bytesSent, message.Bytes.Length);
+            await foreach (var message in _outgoing.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
+            {
+                var (exchange, queue) = message.To is { } node ? ("", BrokerLink.NodeQueue(_options, node)) : (BrokerLink.NodesExchange(_options), "");
+                await _link!.SendAsync(exchange, queue, message.Bytes).ConfigureAwait(false);
+                Interlocked.Increment(ref _messagesSent);
+                Interlocked.Add(ref _bytesSent, message.Bytes.Length);
+            }
+        }
+        catch (Exception e)
+        {
+            // Nothing would be sent any more, and the run would wait for ever.
+            await FailAsync($"{e.GetType().Name}: {e.Message}").ConfigureAwait(false);
         }
     }
 

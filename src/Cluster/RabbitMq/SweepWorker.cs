@@ -306,22 +306,21 @@ public sealed class SweepWorker : IAsyncDisposable, ILinkEvents
                     continue;
                 }
 
-                (BlocksLink Link, ulong Tag) delivery;
-                lock (_gate)
-                {
-                    _deliveries.Remove(block, out delivery);
-                }
-
-                _worker.Post(() =>
+                // In one go where deliveries are taken in: a block that is delivered again is either acknowledged here or begun anew, and never held by nobody.
+                _worker._mailbox.Writer.TryWrite(async () =>
                 {
                     _worker._side.Finish(_sweep, block);
-                    return [];
-                });
-                if (delivery.Link == link)
-                {
-                    await link.AcknowledgeAsync(delivery.Tag).ConfigureAwait(false);
-                }
+                    (BlocksLink Link, ulong Tag) delivery;
+                    lock (_gate)
+                    {
+                        _deliveries.Remove(block, out delivery);
+                    }
 
+                    if (delivery.Link is not null)
+                    {
+                        await delivery.Link.AcknowledgeAsync(delivery.Tag).ConfigureAwait(false);
+                    }
+                });
                 return;
             }
         }
@@ -386,9 +385,17 @@ public sealed class SweepWorker : IAsyncDisposable, ILinkEvents
                     return;
                 }
 
+                (BlocksLink Link, ulong Tag) before;
                 lock (_gate)
                 {
+                    _deliveries.TryGetValue(envelope.SweepBlock.Block, out before);
                     _deliveries[envelope.SweepBlock.Block] = (link, tag);
+                }
+
+                if (before.Link == link)
+                {
+                    // This delivery stands for both; the other would take up room for ever.
+                    await link.AcknowledgeAsync(before.Tag).ConfigureAwait(false);
                 }
 
                 await _worker.DoAsync(steps).ConfigureAwait(false);
