@@ -255,11 +255,9 @@ public sealed class SweepWorker : IAsyncDisposable, ILinkEvents
             await _worker._room.WaitAsync(_over.Token).ConfigureAwait(false);
             try
             {
-                if (Open is { IsCompletedSuccessfully: true } open)
-                {
-                    // If it does not come through, the result tells.
-                    await (await open.ConfigureAwait(false)).PublishAsync(Queue, _worker._side.Beginning(_sweep, begin.Block), _over.Token).ConfigureAwait(false);
-                }
+                // A block may come before its connection is known to be open. If this does not come through, the result tells.
+                var link = await Open.WaitAsync(_over.Token).ConfigureAwait(false);
+                await link.PublishAsync(Queue, _worker._side.Beginning(_sweep, begin.Block), _over.Token).ConfigureAwait(false);
 
                 content = await _worker._program(begin.Description, hash => begin.Models.GetValueOrDefault(hash) ?? throw InvalidInputException.Create("block", "models", "all that its policies name", hash), _over.Token).ConfigureAwait(false);
                 InvalidInputException.Require(content.Length is >= 1 and <= WireLimits.ResultBytes, "block", "result", $"1 to {WireLimits.ResultBytes} bytes, to be sent", content.Length);
