@@ -41,7 +41,7 @@ internal static class Echo
 
         // Says that it is there.
         await outgoing.BasicPublishAsync("", World, mandatory: true, answer, CancellationToken.None);
-        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default);
+        await Task.Delay(Timeout.InfiniteTimeSpan, TimeProvider.System, cancellation).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         return 0;
     }
 

@@ -54,7 +54,7 @@ internal sealed class NodeProcesses : IAsyncDisposable
         _nodes.RemoveAt(index);
     }
 
-    /// <summary>Waits until the nodes that were killed are gone, and starts as many anew.</summary>
+    /// <summary>Starts nodes until there are so many.</summary>
     public void Refill(int nodes) => Add(nodes - _nodes.Count);
 
     /// <summary>Starts a program that stands beside this one, and ends with it.</summary>

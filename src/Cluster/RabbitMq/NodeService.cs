@@ -89,7 +89,7 @@ public sealed class NodeService : IAsyncDisposable, ILinkEvents
         await _closing.CancelAsync().ConfigureAwait(false);
 
         // What became of it has been told by Completion.
-        await Task.WhenAll(_pump, _watch).ContinueWith(_ => { }, CancellationToken.None, TaskContinuationOptions.None, TaskScheduler.Default).ConfigureAwait(false);
+        await Task.WhenAll(_pump, _watch).ConfigureAwait(ConfigureAwaitOptions.SuppressThrowing);
         if (_link is not null)
         {
             await _link.DisposeAsync().ConfigureAwait(false);

@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using MimicD.Agents;
 using MimicD.Cluster.Status;
 using MimicD.Cluster.Wire;
@@ -29,7 +28,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     private readonly Throughput _ticks;
     private readonly string _name = Guid.NewGuid().ToString("N");
     private readonly Refusals _refusals = new();
-    private readonly Channel<Outgoing> _outgoing = Channel.CreateUnbounded<Outgoing>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Outbox _outbox;
     private readonly CancellationTokenSource _failed = new();
     private readonly CancellationTokenSource _closing = new();
     private readonly TaskCompletionSource _prepared = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -42,7 +41,6 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     private long _bytesReceived;
     private WorldSide? _world;
     private BrokerLink? _link;
-    private Task _publisher = Task.CompletedTask;
     private Task _watch = Task.CompletedTask;
 
     /// <summary>Makes a host that is not connected.</summary>
@@ -55,7 +53,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(time);
         ArgumentOutOfRangeException.ThrowIfLessThan(nodes, 1);
-        (_options, _sources, _nodes, _time, _started, _ticks) = (options, sources, nodes, time, time.GetTimestamp(), new Throughput(time));
+        (_options, _sources, _nodes, _time, _started, _ticks, _outbox) = (options, sources, nodes, time, time.GetTimestamp(), new Throughput(time), new Outbox(FailAsync));
     }
 
     /// <summary>The run's name on the broker.</summary>
@@ -121,7 +119,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         var queue = BrokerLink.WorldQueue(_options, _name);
         _link = await BrokerLink.ConnectAsync(_options, queue, BrokerLink.WorldsExchange(_options), this, _time, cancellationToken).ConfigureAwait(false);
         await _link.ConsumeAsync(queue, this, cancellationToken).ConfigureAwait(false);
-        _publisher = PublishAsync();
+        _outbox.Open();
         _watch = WatchAsync();
         Restored();
         try
@@ -169,13 +167,13 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         lock (_gate)
         {
             Post(_world?.Close() ?? []);
-            _outgoing.Writer.TryComplete();
+            _outbox.Close();
         }
 
         await _closing.CancelAsync().ConfigureAwait(false);
         try
         {
-            await Task.WhenAll(_publisher, _watch).WaitAsync(Farewell, TimeProvider.System).ConfigureAwait(false);
+            await Task.WhenAll(_outbox.Sent, _watch).WaitAsync(Farewell, TimeProvider.System).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -285,7 +283,7 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
     {
         foreach (var message in messages)
         {
-            _outgoing.Writer.TryWrite(message);
+            _outbox.Post(() => SendAsync(message));
         }
     }
 
@@ -295,23 +293,12 @@ public sealed class RabbitMqHost : IAgentHost, ILinkEvents
         return _failed.CancelAsync();
     }
 
-    private async Task PublishAsync()
+    private async ValueTask SendAsync(Outgoing message)
     {
-        try
-        {
-            await foreach (var message in _outgoing.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-            {
-                var (exchange, queue) = message.To is { } node ? ("", BrokerLink.NodeQueue(_options, node)) : (BrokerLink.NodesExchange(_options), "");
-                await _link!.SendAsync(exchange, queue, message.Bytes).ConfigureAwait(false);
-                Interlocked.Increment(ref _messagesSent);
-                Interlocked.Add(ref _bytesSent, message.Bytes.Length);
-            }
-        }
-        catch (Exception e)
-        {
-            // Nothing would be sent any more, and the run would wait for ever.
-            await FailAsync($"{e.GetType().Name}: {e.Message}").ConfigureAwait(false);
-        }
+        var (exchange, queue) = message.To is { } node ? ("", BrokerLink.NodeQueue(_options, node)) : (BrokerLink.NodesExchange(_options), "");
+        await _link!.SendAsync(exchange, queue, message.Bytes).ConfigureAwait(false);
+        Interlocked.Increment(ref _messagesSent);
+        Interlocked.Add(ref _bytesSent, message.Bytes.Length);
     }
 
     private async Task WatchAsync()

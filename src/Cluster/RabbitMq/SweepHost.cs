@@ -1,4 +1,3 @@
-using System.Threading.Channels;
 using MimicD.Contracts;
 
 namespace MimicD.Cluster.RabbitMq;
@@ -18,7 +17,7 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
     private readonly string _name = Guid.NewGuid().ToString("N");
     private readonly Refusals _refusals = new();
     private readonly SweepSide _side;
-    private readonly Channel<Func<ValueTask>> _outgoing = Channel.CreateUnbounded<Func<ValueTask>>(new UnboundedChannelOptions { SingleReader = true });
+    private readonly Outbox _outbox;
     private readonly Dictionary<uint, Waiting> _waiting = [];
     private readonly CancellationTokenSource _failed = new();
     private readonly CancellationTokenSource _closing = new();
@@ -27,13 +26,12 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
     // Whoever wants a block computed, the broker's threads, and a timer.
     private readonly Lock _gate = new();
     private BrokerLink? _link;
-    private Task _publisher = Task.CompletedTask;
     private Task _watch = Task.CompletedTask;
     private int _capacity;
 
     private SweepHost(ClusterOptions options, TimeProvider time)
     {
-        (_options, _time, _started) = (options, time, time.GetTimestamp());
+        (_options, _time, _started, _outbox) = (options, time, time.GetTimestamp(), new Outbox(FailAsync));
         _side = new SweepSide(_name, TimeSpan.FromSeconds(options.Deadlines.Nodes), Read, _refusals);
     }
 
@@ -138,14 +136,14 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
         lock (_gate)
         {
             Post(_side.Close());
-            _outgoing.Writer.TryWrite(() => _link!.DeleteAsync(Blocks));
-            _outgoing.Writer.TryComplete();
+            _outbox.Post(() => _link!.DeleteAsync(Blocks));
+            _outbox.Close();
         }
 
         await _closing.CancelAsync().ConfigureAwait(false);
         try
         {
-            await Task.WhenAll(_publisher, _watch).WaitAsync(Farewell, TimeProvider.System).ConfigureAwait(false);
+            await Task.WhenAll(_outbox.Sent, _watch).WaitAsync(Farewell, TimeProvider.System).ConfigureAwait(false);
         }
         catch (TimeoutException)
         {
@@ -248,7 +246,7 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
         var queue = BrokerLink.SweepQueue(_options, _name);
         _link = await BrokerLink.ConnectAsync(_options, queue, BrokerLink.SweepsExchange(_options), this, _time, cancellationToken).ConfigureAwait(false);
         await _link.ConsumeAsync(queue, this, cancellationToken).ConfigureAwait(false);
-        _publisher = PublishAsync();
+        _outbox.Open();
         _watch = WatchAsync();
         Restored();
         try
@@ -292,7 +290,7 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
     {
         lock (_gate)
         {
-            _outgoing.Writer.TryWrite(() => _link!.RenewBlocksAsync(Blocks));
+            _outbox.Post(() => _link!.RenewBlocksAsync(Blocks));
             foreach (var block in _side.Undone())
             {
                 Post("", Blocks, block);
@@ -328,20 +326,12 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
         }
     }
 
-    private void Post(string exchange, string queue, byte[] bytes) => _outgoing.Writer.TryWrite(() => _link!.SendAsync(exchange, queue, bytes));
+    private void Post(string exchange, string queue, byte[] bytes) => _outbox.Post(() => _link!.SendAsync(exchange, queue, bytes));
 
     private Task FailAsync(string why)
     {
         Failure ??= why;
         return _failed.CancelAsync();
-    }
-
-    private async Task PublishAsync()
-    {
-        await foreach (var send in _outgoing.Reader.ReadAllAsync(CancellationToken.None).ConfigureAwait(false))
-        {
-            await send().ConfigureAwait(false);
-        }
     }
 
     private async Task WatchAsync()
@@ -359,7 +349,7 @@ public sealed class SweepHost : IBlockHost, IAsyncDisposable, ILinkEvents
                     if (Now - kept >= KeepQueue)
                     {
                         kept = Now;
-                        _outgoing.Writer.TryWrite(() => _link!.KeepBlocksAsync(Blocks));
+                        _outbox.Post(() => _link!.KeepBlocksAsync(Blocks));
                     }
                 }
 
