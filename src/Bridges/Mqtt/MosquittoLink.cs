@@ -158,6 +158,8 @@ public sealed class MosquittoLink : IMqttLink
 
     private string Where => $"broker {_options.Broker.ToString().TrimEnd('/')}";
 
+    private string Silence => $"no answer within {_options.KeepAlive.TotalSeconds:0.#} s";
+
     private bool IsRefusal => !_triesAll && _systemError == NativeMethods.ConnectionRefused;
 
     /// <summary>Begins to connect, and returns at once; the listener hears of it.</summary>
@@ -356,7 +358,8 @@ public sealed class MosquittoLink : IMqttLink
                 _wasRefused = error == NativeMethods.SystemError && IsRefusal;
             }
 
-            return (stood, error == NativeMethods.Success ? Serve(ref stood) : Reason(error));
+            var reason = error == NativeMethods.Success ? Serve(ref stood) : Reason(error);
+            return (stood, reason);
         }
         finally
         {
@@ -483,7 +486,7 @@ public sealed class MosquittoLink : IMqttLink
 
                 if (hurried ? leaving && DeadlinePassed() : !stood && DeadlinePassed())
                 {
-                    return $"no answer within {_options.KeepAlive.TotalSeconds:0.#} s";
+                    return Silence;
                 }
 
                 Send();
@@ -762,6 +765,7 @@ public sealed class MosquittoLink : IMqttLink
             NativeMethods.SystemError when _systemError != 0 => Marshal.GetPInvokeErrorMessage(_systemError),
             >= NativeMethods.Failure => NativeMethods.Text(NativeMethods.mosquitto_reason_string(error)),
             NativeMethods.Success => "The connection was closed",
+            NativeMethods.KeepAlive => Silence,
             _ => NativeMethods.Text(NativeMethods.mosquitto_strerror(error)),
         };
         return (_said is null ? text.TrimEnd('.') : $"{text.TrimEnd('.')}: {_said}").ReplaceLineEndings(" ");
