@@ -62,7 +62,6 @@ public sealed class MosquittoLink : IMqttLink
     private volatile bool _ending;
     private volatile bool _abandoned;
     private volatile bool _alarmed;
-    private volatile int _opener;
 
     // The thread's own.
     private readonly HashSet<string> _topics = new(StringComparer.Ordinal);
@@ -127,7 +126,7 @@ public sealed class MosquittoLink : IMqttLink
         {
             lock (_gate)
             {
-                return _isOpen || _opener == Environment.CurrentManagedThreadId;
+                return _isOpen;
             }
         }
     }
@@ -185,8 +184,7 @@ public sealed class MosquittoLink : IMqttLink
         Check(message);
         lock (_gate)
         {
-            // While the listener hears of the connection only what it says itself is sent: anybody else may not know yet that it is another connection.
-            if (_ending || (!_isOpen && _opener != Environment.CurrentManagedThreadId))
+            if (_ending || !_isOpen)
             {
                 return false;
             }
@@ -574,20 +572,12 @@ public sealed class MosquittoLink : IMqttLink
 
         // From here on the library has nothing to tell but each packet.
         NativeMethods.mosquitto_log_callback_set(_client, null);
-        _opener = Environment.CurrentManagedThreadId;
-        try
+        lock (_gate)
         {
-            _listener.Connected();
-        }
-        finally
-        {
-            lock (_gate)
-            {
-                _isOpen = true;
-                _opener = 0;
-            }
+            _isOpen = true;
         }
 
+        _listener.Connected();
         foreach (var message in _early)
         {
             _listener.Received(message);
@@ -768,7 +758,14 @@ public sealed class MosquittoLink : IMqttLink
             NativeMethods.KeepAlive => Silence,
             _ => NativeMethods.Text(NativeMethods.mosquitto_strerror(error)),
         };
-        return (_said is null ? text.TrimEnd('.') : $"{text.TrimEnd('.')}: {_said}").ReplaceLineEndings(" ");
+        if (_said is null)
+        {
+            return text.TrimEnd('.');
+        }
+
+        // OpenSSL's own line names its number and its function first, which say nothing to whoever reads this.
+        var said = _said.StartsWith("OpenSSL", StringComparison.Ordinal) ? _said[(_said.LastIndexOf(':') + 1)..] : _said.Replace("Error: ", "", StringComparison.Ordinal);
+        return $"{text.TrimEnd('.')}: {said.Trim().TrimEnd('.').ReplaceLineEndings(" ")}";
     }
 
     private static MosquittoLink Of(nint owner) => (MosquittoLink)GCHandle.FromIntPtr(owner).Target!;
