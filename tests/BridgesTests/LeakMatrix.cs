@@ -20,6 +20,8 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
     private readonly ConcurrentBag<Listener> _all = [];
     private readonly ConcurrentDictionary<string, int> _wrong = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, byte> _ends = new(StringComparer.Ordinal);
+    private readonly ConcurrentDictionary<string, Listener> _waiting = new(StringComparer.Ordinal);
+    private int _attempts;
     private long _right;
     private long _wrongBytes;
 
@@ -33,7 +35,7 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
     public IReadOnlyCollection<string> Wrong => [.. _wrong.Keys.Order(StringComparer.Ordinal)];
 
     /// <summary>Attempts that were made.</summary>
-    public int Attempts { get; private set; }
+    public int Attempts => _attempts;
 
     /// <summary>Times that a connection of anybody who did no wrong was cut off.</summary>
     public int CutOff => _all.Sum(l => l.Reasons.Count);
@@ -68,7 +70,7 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
         }
 
         await Task.WhenAll(robots.Select(r => OpenAsync(r, Filters(r))));
-        Attempts += robots.Sum(r => Filters(r).Count());
+        _attempts += robots.Sum(r => Filters(r).Count());
 
         foreach (var robot in robots)
         {
@@ -83,14 +85,14 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
                 foreach (var kind in Kinds)
                 {
                     await SendAsync(robot, other, kind, kind == "conn");
-                    Attempts++;
+                    _attempts++;
                 }
             }
 
             foreach (var topic in new[] { $"{Root}/{Run}/all/cmd", "broadcast", "$SYS/broker/x", $"{Root}/{Run}/{robot}/cmd" })
             {
                 await SayAsync(_links[robot], topic, robot, "", kept: false);
-                Attempts++;
+                _attempts++;
             }
         }
 
@@ -101,13 +103,88 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
             own with { Will = new MqttMessage(Topic(other, "conn"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce, Retained: true) },
         ]);
         await ImpersonateAsync((own, _, other) => [own with { ClientId = options(other).ClientId is { Length: > 0 } id ? id : other, Subscriptions = [new(Topic(other, "cmd"))] }]);
-        Attempts += 3 * robots.Count * (robots.Count - 1);
+        _attempts += 3 * robots.Count * (robots.Count - 1);
         await EndAsync("wills");
 
         // Whoever comes late is told what the broker has kept.
         await _links[""].DisposeAsync();
         await OpenAsync(null, [new($"{Root}/+/+/conn", MqttQos.AtLeastOnce, Kept: true), new($"{Root}/+/+/obs", MqttQos.AtLeastOnce)]);
         await EndAsync("late");
+    }
+
+    /// <summary>The bridge goes.</summary>
+    public ValueTask CloseBridgeAsync() => _links[""].DisposeAsync();
+
+    /// <summary>A robot says something of its own.</summary>
+    public Task SayAsync(string robot, string kind) => SendAsync(robot, robot, kind);
+
+    /// <summary>The same where the broker refuses what is not allowed and may hang up for it: each attempt is a connection of its own.</summary>
+    /// <returns>The attempts that the broker let pass, whatever came of them.</returns>
+    public async Task<IReadOnlyCollection<string>> RunOneByOneAsync()
+    {
+        var passed = new ConcurrentBag<string>();
+        await Task.WhenAll([.. robots.Select(r => OpenAsync(r, [new(Topic(r, "cmd"), MqttQos.AtLeastOnce)])), OpenAsync(null, Kinds.Where(k => k != "cmd").Select(k => new MqttSubscription($"{Root}/+/+/{k}", MqttQos.AtLeastOnce)))]);
+        await EndAsync("presence");
+        foreach (var robot in robots)
+        {
+            await SendAsync("", robot, "cmd");
+            await SendAsync(robot, robot, "conn", kept: true);
+            await SendAsync(robot, robot, "rep");
+        }
+
+        await EndAsync("publishes");
+        var together = Math.Max(1, robots.Count / 5);
+        await Task.WhenAll(Enumerable.Range(0, together).Select(async n =>
+        {
+            foreach (var robot in robots.Where((_, i) => i % together == n))
+            {
+                await _links[robot].DisposeAsync();
+                foreach (var filter in Filters(robot).Select(f => f.Filter).Where(f => !f.Contains($"/{robot}/", StringComparison.Ordinal)))
+                {
+                    await AttemptAsync(robot, $"subscription {filter}", options(robot) with { Subscriptions = [new(filter)] }, "");
+                }
+
+                foreach (var topic in robots.Where(r => r != robot).SelectMany(r => Kinds.Select(k => Topic(r, k))).Append(Topic(robot, "cmd")).Append("broadcast"))
+                {
+                    await AttemptAsync(robot, $"publish {topic}", options(robot), topic);
+                }
+
+                foreach (var other in robots.Where(r => r != robot))
+                {
+                    await AttemptAsync(robot, $"will {Topic(other, "cmd")}", options(robot) with { Will = new MqttMessage(Topic(other, "cmd"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce) }, "");
+                    await AttemptAsync(robot, $"client id {other}", options(robot) with { ClientId = options(other).ClientId }, "");
+                    await AttemptAsync(robot, $"client id and subscription {other}", options(robot) with { ClientId = options(other).ClientId, Subscriptions = [new(Topic(other, "cmd"))] }, "");
+                }
+
+                await OpenAsync(robot, [new(Topic(robot, "cmd"), MqttQos.AtLeastOnce)]);
+            }
+        }));
+        await EndAsync("attempts");
+        return passed;
+
+        async Task AttemptAsync(string robot, string what, MqttOptions attempt, string topic)
+        {
+            Interlocked.Increment(ref _attempts);
+            var listener = new Listener { OnReceived = m => Hear(robot, m) };
+            await using var link = MosquittoLink.Start(attempt, listener, TimeProvider.System);
+            await listener.UntilAsync(l => l.Connections > 0 || !l.Reasons.IsEmpty, $"{robot}: {what}: a connection, or a refusal");
+            if (topic.Length > 0 && listener.Reasons.IsEmpty)
+            {
+                // What is allowed comes after it, and tells that it has passed.
+                var mark = $"end {what}";
+                _waiting[$" {robot} {mark}"] = listener;
+                await SayAsync(link, topic, robot, topic.EndsWith("cmd", StringComparison.Ordinal) ? topic.Split('/')[3] : "", kept: false);
+                link.TryPublish(new MqttMessage(Topic(robot, "rep"), Payload(robot, "", mark), Qos: MqttQos.AtLeastOnce));
+                await listener.UntilAsync(l => !l.Reasons.IsEmpty || _ends.ContainsKey($" {robot} {mark}"), $"{robot}: {what}: its end");
+            }
+
+            if (listener.Reasons.IsEmpty)
+            {
+                passed.Add(what);
+            }
+
+            link.Abandon();
+        }
     }
 
     public async ValueTask DisposeAsync()
@@ -210,7 +287,13 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
         Interlocked.Increment(ref _right);
         if (parts[2].Length > 0)
         {
-            _ends[$"{hearer} {parts[0]} {parts[2]}"] = 0;
+            var end = $"{hearer} {parts[0]} {parts[2]}";
+            _ends[end] = 0;
+            if (_waiting.TryRemove(end, out var waiting))
+            {
+                waiting.Wake();
+            }
+
             _listeners[hearer].Wake();
         }
     }
