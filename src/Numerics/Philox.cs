@@ -43,6 +43,9 @@ public enum RandomPurpose
 
     /// <summary>The joint mode that all agents of an episode agreed on before it began.</summary>
     SharedMode = 13,
+
+    /// <summary>Faults of a network.</summary>
+    NetworkFaults = 14,
 }
 
 /// <summary>
