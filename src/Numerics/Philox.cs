@@ -46,6 +46,9 @@ public enum RandomPurpose
 
     /// <summary>Clocks of emulated robots: where they begin, how they drift, at which phase of the period they observe.</summary>
     RobotClocks = 14,
+
+    /// <summary>Faults of a network.</summary>
+    NetworkFaults = 15,
 }
 
 /// <summary>
