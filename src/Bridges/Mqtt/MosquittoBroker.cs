@@ -25,7 +25,7 @@ public sealed record MosquittoBrokerSettings
     /// <summary>More lines of mosquitto.conf.</summary>
     public IReadOnlyList<string> Configuration { get; init; } = [];
 
-    /// <summary>A whole mosquitto.conf instead of a generated one, such as the recipe for production writes. Its listener must be <see cref="Port"/>; where it has TLS, <see cref="IsSecure"/> says so.</summary>
+    /// <summary>A whole mosquitto.conf instead of a generated one, such as <see cref="BrokerRecipe"/> writes. Its listener must be <see cref="Port"/>; where it has TLS, <see cref="IsSecure"/> says so.</summary>
     public string? ConfigurationFile { get; init; }
 
     /// <summary>Whether it takes TLS connections, and no others.</summary>

@@ -62,7 +62,6 @@ public sealed class MosquittoLink : IMqttLink
     private volatile bool _ending;
     private volatile bool _abandoned;
     private volatile bool _alarmed;
-    private volatile int _opener;
 
     // The thread's own.
     private readonly HashSet<string> _topics = new(StringComparer.Ordinal);
@@ -127,7 +126,7 @@ public sealed class MosquittoLink : IMqttLink
         {
             lock (_gate)
             {
-                return _isOpen || _opener == Environment.CurrentManagedThreadId;
+                return _isOpen;
             }
         }
     }
@@ -158,6 +157,8 @@ public sealed class MosquittoLink : IMqttLink
 
     private string Where => $"broker {_options.Broker.ToString().TrimEnd('/')}";
 
+    private string Silence => $"no answer within {_options.KeepAlive.TotalSeconds:0.#} s";
+
     private bool IsRefusal => !_triesAll && _systemError == NativeMethods.ConnectionRefused;
 
     /// <summary>Begins to connect, and returns at once; the listener hears of it.</summary>
@@ -183,8 +184,7 @@ public sealed class MosquittoLink : IMqttLink
         Check(message);
         lock (_gate)
         {
-            // While the listener hears of the connection only what it says itself is sent: anybody else may not know yet that it is another connection.
-            if (_ending || (!_isOpen && _opener != Environment.CurrentManagedThreadId))
+            if (_ending || !_isOpen)
             {
                 return false;
             }
@@ -267,10 +267,6 @@ public sealed class MosquittoLink : IMqttLink
         }
 
         InvalidInputException.Require(options.Tls.Certificate is null == options.Tls.Key is null, where, "certificate and key", "both or neither", options.Tls.Certificate ?? options.Tls.Key);
-        if (options.Will is { } will)
-        {
-            Check(will);
-        }
     }
 
     private static void Check(in MqttMessage message)
@@ -356,7 +352,8 @@ public sealed class MosquittoLink : IMqttLink
                 _wasRefused = error == NativeMethods.SystemError && IsRefusal;
             }
 
-            return (stood, error == NativeMethods.Success ? Serve(ref stood) : Reason(error));
+            var reason = error == NativeMethods.Success ? Serve(ref stood) : Reason(error);
+            return (stood, reason);
         }
         finally
         {
@@ -411,7 +408,7 @@ public sealed class MosquittoLink : IMqttLink
             }
         }
 
-        return error == NativeMethods.Success && _options.Will is { } will ? SetWill(will) : error;
+        return error == NativeMethods.Success && _options.Will is { } will ? SetWill(will()) : error;
     }
 
     private unsafe int SetWill(in MqttMessage will)
@@ -483,7 +480,7 @@ public sealed class MosquittoLink : IMqttLink
 
                 if (hurried ? leaving && DeadlinePassed() : !stood && DeadlinePassed())
                 {
-                    return $"no answer within {_options.KeepAlive.TotalSeconds:0.#} s";
+                    return Silence;
                 }
 
                 Send();
@@ -571,20 +568,12 @@ public sealed class MosquittoLink : IMqttLink
 
         // From here on the library has nothing to tell but each packet.
         NativeMethods.mosquitto_log_callback_set(_client, null);
-        _opener = Environment.CurrentManagedThreadId;
-        try
+        lock (_gate)
         {
-            _listener.Connected();
-        }
-        finally
-        {
-            lock (_gate)
-            {
-                _isOpen = true;
-                _opener = 0;
-            }
+            _isOpen = true;
         }
 
+        _listener.Connected();
         foreach (var message in _early)
         {
             _listener.Received(message);
@@ -762,9 +751,17 @@ public sealed class MosquittoLink : IMqttLink
             NativeMethods.SystemError when _systemError != 0 => Marshal.GetPInvokeErrorMessage(_systemError),
             >= NativeMethods.Failure => NativeMethods.Text(NativeMethods.mosquitto_reason_string(error)),
             NativeMethods.Success => "The connection was closed",
+            NativeMethods.KeepAlive => Silence,
             _ => NativeMethods.Text(NativeMethods.mosquitto_strerror(error)),
         };
-        return (_said is null ? text.TrimEnd('.') : $"{text.TrimEnd('.')}: {_said}").ReplaceLineEndings(" ");
+        if (_said is null)
+        {
+            return text.TrimEnd('.');
+        }
+
+        // OpenSSL's own line names its number and its function first, which say nothing to whoever reads this.
+        var said = _said.StartsWith("OpenSSL", StringComparison.Ordinal) ? _said[(_said.LastIndexOf(':') + 1)..] : _said.Replace("Error: ", "", StringComparison.Ordinal);
+        return $"{text.TrimEnd('.')}: {said.Trim().TrimEnd('.').ReplaceLineEndings(" ")}";
     }
 
     private static MosquittoLink Of(nint owner) => (MosquittoLink)GCHandle.FromIntPtr(owner).Target!;

@@ -11,6 +11,9 @@ internal static unsafe partial class NativeMethods
     /// <summary>The system's error number says what is wrong.</summary>
     public const int SystemError = 14;
 
+    /// <summary>The other side has shown no sign of life; the library has no text for it.</summary>
+    public const int KeepAlive = 19;
+
     /// <summary>From here on an MQTT 5 reason code says that something failed.</summary>
     public const int Failure = 128;
 
