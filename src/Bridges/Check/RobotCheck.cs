@@ -426,6 +426,7 @@ public sealed class RobotCheck
         }
 
         _anchor = border.Stand;
+        _probe.Hold(border.Stand, arms: true);
         return await RefusedAsync("geofence", (c, _) => c["action"] = Actions(border.Outside)).ConfigureAwait(false);
     }
 
@@ -454,7 +455,7 @@ public sealed class RobotCheck
         var stopped = await ArmedAsync(false, order).ConfigureAwait(false);
         var early = Observed(order).FirstOrDefault(o => o.Time <= dead && !o.Armed);
         var late = Observed(order).LastOrDefault(o => o.Time > dead + Period.TotalMilliseconds && o.Armed);
-        return stopped is null ? Fail("goes on") : early is not null ? Fail($"{dead - early.Time} ms before the last command died") : late is not null ? Fail($"still armed {late.Time - dead} ms after the last command died")
+        return stopped is null ? Fail("goes on") : early is not null ? Fail($"disarmed {dead - early.Time} ms before the last command died") : late is not null ? Fail($"still armed {late.Time - dead} ms after the last command died")
             : Pass($"seen {stopped.Time - dead} ms after the last command died");
     });
 
@@ -635,7 +636,7 @@ public sealed class RobotCheck
         var text = refused.Count == 0 ? "not refused" : $"refused: {Show(refused)}";
         return Displacement(order) > Still ? Fail($"acted on; {text}")
             : !wanted ? Fail($"expected {string.Join(all ? " and " : " or ", rules)}, {text}")
-            : Require(Observed(order).All(o => o.Armed == armed), armed ? "armed as before" : "disarmed as before", "not");
+            : Observed(order).Any(o => o.Armed != armed) ? Fail($"{text}, and {(armed ? "disarmed" : "armed")}") : Pass(text);
     }, rules);
 
     /// <summary>Does a check again where a command that had to be taken was refused for its age: this machine was late then, and nothing can be said of the robot.</summary>
@@ -643,7 +644,6 @@ public sealed class RobotCheck
     {
         for (var attempt = 1; ; attempt++)
         {
-            await ObservationAsync().ConfigureAwait(false);
             var before = await ReportAsync().ConfigureAwait(false);
             var result = await check().ConfigureAwait(false);
             if (result.Verdict != CheckVerdict.Failed || attempt == Attempts || Refused(before).GetValueOrDefault("age") <= (rules.Contains("age", StringComparer.Ordinal) ? 1 : 0))
