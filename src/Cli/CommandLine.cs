@@ -35,8 +35,11 @@ internal static class CommandLine
             EvaluateVerb.Create(),
             SweepVerb.Create(),
             ReportVerb.Create(),
+            BridgeVerb.Create(),
+            RobotVerb.Create(),
             NodeVerb.Create(),
             ClusterVerb.Create(),
+            RobotCheckVerb.Create(),
             DoctorVerb.Create(),
         };
         if (args.Length == 0)
@@ -89,8 +92,9 @@ internal static class CommandLine
     /// <summary>What is wrong with the arguments, or null.</summary>
     private static string? Complaint(ParseResult parsed)
     {
-        // An argument would otherwise swallow a misspelt option: no file here is called --foo.
-        if (parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).FirstOrDefault(t => t.Value.Length > 1 && t.Value[0] == '-') is { } option)
+        // An argument would otherwise swallow a misspelt option: no file here is called --foo. What follows -- is another program's.
+        var others = parsed.Tokens.SkipWhile(t => t.Type != TokenType.DoubleDash).Skip(1).Count();
+        if (parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).SkipLast(others).FirstOrDefault(t => t.Value.Length > 1 && t.Value[0] == '-') is { } option)
         {
             return $"unknown option '{option.Value}'";
         }

@@ -43,6 +43,12 @@ public enum RandomPurpose
 
     /// <summary>The joint mode that all agents of an episode agreed on before it began.</summary>
     SharedMode = 13,
+
+    /// <summary>Clocks of emulated robots: where they begin, how they drift, at which phase of the period they observe.</summary>
+    RobotClocks = 14,
+
+    /// <summary>Faults of a network.</summary>
+    NetworkFaults = 15,
 }
 
 /// <summary>

@@ -74,6 +74,9 @@ public sealed record Scenario
     /// <summary>When ticks follow each other. Default: lockstep.</summary>
     public PacingSpec Pacing { get; init; } = new();
 
+    /// <summary>Which bodies are robots, or null: all are simulated.</summary>
+    public RobotsSpec? Robots { get; init; }
+
     /// <summary><see cref="Features"/>, or the sensor of the own position alone.</summary>
     [JsonIgnore]
     public SensorSpec DefaultSensor => Features ?? new SensorSpec { Dimensions = Dimensions };
@@ -261,6 +264,8 @@ public sealed record Scenario
         Dynamics.Validate(where, Dimensions);
         Sensing.Validate(where);
         Pacing.Validate(where, TimeStep);
+        Robots?.Validate(where, Agents);
+        Require(Robots is null || Sensing is { Noise: 0, Delay: 0, Dropout: 0 }, "sensing", "no noise, delay or dropout beside robots, whose own sensing is what it is", "some");
         if (Features is not null)
         {
             Compatibility.Require(this, Features, $"{where}: features");

@@ -92,7 +92,7 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
         await using var broker = await StartAsync();
         var heard = new Listener();
         var will = new MqttMessage("r/conn", "gone"u8.ToArray(), "text/plain", MqttQos.AtLeastOnce, Retained: true);
-        var options = new MqttOptions { Broker = broker.Address, Version = version, Will = will, Subscriptions = [new("flood")] };
+        var options = new MqttOptions { Broker = broker.Address, Version = version, Will = () => will, Subscriptions = [new("flood")] };
         await using var watcher = Link(broker, heard, new MqttOptions { Broker = broker.Address, Subscriptions = [new("r/conn", MqttQos.AtLeastOnce)] });
         await heard.ConnectedAsync();
 

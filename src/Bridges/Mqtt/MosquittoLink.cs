@@ -267,10 +267,6 @@ public sealed class MosquittoLink : IMqttLink
         }
 
         InvalidInputException.Require(options.Tls.Certificate is null == options.Tls.Key is null, where, "certificate and key", "both or neither", options.Tls.Certificate ?? options.Tls.Key);
-        if (options.Will is { } will)
-        {
-            Check(will);
-        }
     }
 
     private static void Check(in MqttMessage message)
@@ -412,7 +408,7 @@ public sealed class MosquittoLink : IMqttLink
             }
         }
 
-        return error == NativeMethods.Success && _options.Will is { } will ? SetWill(will) : error;
+        return error == NativeMethods.Success && _options.Will is { } will ? SetWill(will()) : error;
     }
 
     private unsafe int SetWill(in MqttMessage will)

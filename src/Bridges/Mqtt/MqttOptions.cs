@@ -55,8 +55,8 @@ public sealed record MqttOptions
     /// <summary>Time between two signs of life on an idle connection, 5 s or more (the library's limit). Default: 5 s.</summary>
     public TimeSpan KeepAlive { get; init; } = TimeSpan.FromSeconds(5);
 
-    /// <summary>What the broker says when this connection is gone without farewell; null: nothing.</summary>
-    public MqttMessage? Will { get; init; }
+    /// <summary>What the broker says when this connection is gone without farewell, asked anew before every attempt at a connection; null: nothing.</summary>
+    public Func<MqttMessage>? Will { get; init; }
 
     /// <summary>What is subscribed to on every connection.</summary>
     public IReadOnlyList<MqttSubscription> Subscriptions { get; init; } = [];
