@@ -58,8 +58,8 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
 
         Array.Sort(took);
         output.WriteLine($"there and back, four hops: p50 {took[rounds / 2]:0.000} ms, p99 {took[rounds * 99 / 100]:0.000} ms");
-        // Usually 0.3 ms; a machine that has other things to do takes longer, and Nagle or a loop that looks now and then 10 ms and more.
-        Assert.InRange(took[rounds / 2], 0, 5);
+        // A machine that has other things to do makes most take longer, but not all; Nagle, or a loop that looks now and then, would make all take 10 ms and more.
+        Assert.InRange(took[rounds / 10], 0, 5);
     }
 
     [Theory]
@@ -229,13 +229,14 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
     {
         await using var broker = await StartAsync();
         var talking = new Listener();
-        await using var link = Link(broker, talking, new MqttOptions { Broker = broker.Address });
+        await using var link = Link(broker, talking, new MqttOptions { Broker = broker.Address, Subscriptions = [new("kept/+")] });
         await talking.ConnectedAsync();
         for (var i = 0; i < 100; i++)
         {
             Assert.True(link.TryPublish(new MqttMessage($"kept/{i}", "old"u8.ToArray(), "x", MqttQos.AtLeastOnce, Retained: true)));
         }
 
+        await talking.UntilAsync(l => l.Messages.Count == 100, "all that is to be kept");
         var (wanting, other, older) = (new Listener(), new Listener(), new Listener());
         wanting.OnConnected = () => Assert.Empty(wanting.Messages);
         await using var first = Link(broker, wanting, new MqttOptions { Broker = broker.Address, Subscriptions = [new("none"), new("kept/+", MqttQos.AtLeastOnce, Kept: true), new("also/none")] });
@@ -290,7 +291,7 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
         await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
 
         // It has slept meanwhile. The kernel counts a thread's time in hundredths of a second, behind its name in brackets: 11 fields of others, then its own and the kernel's.
-        var thread = Directory.EnumerateDirectories("/proc/self/task").Select(t => File.ReadAllText(Path.Combine(t, "stat"))).Single(t => t.Contains($"(mqtt s-{scheme})", StringComparison.Ordinal));
+        var thread = Directory.EnumerateDirectories("/proc/self/task").Select(Stat).Single(t => t.Contains($"(mqtt s-{scheme})", StringComparison.Ordinal));
         Assert.InRange(thread[thread.LastIndexOf(')')..].Split(' ').Skip(12).Take(2).Sum(n => int.Parse(n, CultureInfo.InvariantCulture)), 0, 100);
         using var second = await peer.AcceptTcpClientAsync();
 
@@ -378,6 +379,19 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
 
         static void Refused(MqttOptions options, string why)
             => Assert.Equal($"broker mqtts://127.0.0.1: {why}", Assert.Throws<InvalidInputException>(() => MosquittoLink.Start(options, new Listener(), TimeProvider.System)).Message);
+    }
+
+    private static string Stat(string thread)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(thread, "stat"));
+        }
+        catch (IOException)
+        {
+            // Others' threads come and go.
+            return "";
+        }
     }
 
     /// <summary>Bytes in the system's buffers of all connections to a port of loopback, on the way there.</summary>
