@@ -324,6 +324,60 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public async Task What_a_broker_says_when_it_hangs_up_is_the_reason()
+    {
+        using var peer = new TcpListener(IPAddress.Loopback, 0);
+        peer.Start();
+        var heard = new Listener();
+        await using var link = MosquittoLink.Start(new MqttOptions { Broker = new Uri($"mqtt://{peer.LocalEndpoint}") }, heard, TimeProvider.System);
+        using (var accepted = await peer.AcceptTcpClientAsync())
+        {
+            var stream = accepted.GetStream();
+            Assert.NotEqual(0, await stream.ReadAsync(new byte[1024]));
+            await stream.WriteAsync(new byte[] { 0x20, 3, 0, 0, 0 });
+            await heard.ConnectedAsync();
+            await stream.WriteAsync(new byte[] { 0xe0, 2, 0x8e, 0 });
+            await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
+        }
+
+        Assert.Equal($"broker mqtt://{peer.LocalEndpoint}: Session taken over", heard.Reasons.First());
+    }
+
+    [Fact]
+    public async Task Two_of_one_client_id_cut_each_other_off_ever_more_seldom()
+    {
+        await using var broker = await StartAsync();
+        var (first, second) = (new Listener(), new Listener());
+        var options = new MqttOptions { Broker = broker.Address, ClientId = "same", FirstWait = TimeSpan.FromMilliseconds(20), LongestWait = TimeSpan.FromMinutes(10) };
+        var began = Stopwatch.GetTimestamp();
+        await using var one = Link(broker, first, options);
+        await using var other = Link(broker, second, options);
+        await first.UntilAsync(l => l.Reasons.Count >= 6, "six times");
+
+        // Five waits of 20 ms by both are 200 ms at most. Doubled, the first's own are 310 ms at least; 240 where a slow machine makes one connection stand for so long that it counts as a success.
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalMilliseconds, 230, double.MaxValue);
+    }
+
+    [Fact]
+    public async Task A_broker_that_is_frozen_for_long_is_given_up_and_found_again()
+    {
+        await using var broker = await StartAsync();
+        var heard = new Listener();
+        await using var link = Link(broker, heard, new MqttOptions { Broker = broker.Address, Subscriptions = [new("a")] });
+        await heard.ConnectedAsync();
+        await broker.FreezeAsync(CancellationToken.None);
+        await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
+        Assert.Equal($"broker {broker.Address.ToString().TrimEnd('/')}: no answer within 5 s", heard.Reasons.Single());
+        Assert.False(link.TryPublish(new MqttMessage("a", "old"u8.ToArray())));
+
+        await broker.ThawAsync(CancellationToken.None);
+        await heard.ConnectedAsync(2);
+        Assert.True(link.TryPublish(new MqttMessage("a", "new"u8.ToArray())));
+        await heard.UntilAsync(l => !l.Messages.IsEmpty, "a message");
+        Assert.Equal("new", heard.Messages.Single().Payload);
+    }
+
+    [Fact]
     public async Task Many_links_live_in_one_process_and_end_while_others_publish()
     {
         const int count = 250;
