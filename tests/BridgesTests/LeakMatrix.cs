@@ -99,8 +99,8 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
         await EndAsync("publishes");
         await ImpersonateAsync((own, robot, other) =>
         [
-            own with { Will = new MqttMessage(Topic(other, "cmd"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce) },
-            own with { Will = new MqttMessage(Topic(other, "conn"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce, Retained: true) },
+            own with { Will = () => new MqttMessage(Topic(other, "cmd"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce) },
+            own with { Will = () => new MqttMessage(Topic(other, "conn"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce, Retained: true) },
         ]);
         await ImpersonateAsync((own, _, other) => [own with { ClientId = options(other).ClientId is { Length: > 0 } id ? id : other, Subscriptions = [new(Topic(other, "cmd"))] }]);
         _attempts += 3 * robots.Count * (robots.Count - 1);
@@ -151,7 +151,7 @@ internal sealed class LeakMatrix(IReadOnlyList<string> robots, Func<string?, Mqt
 
                 foreach (var other in robots.Where(r => r != robot))
                 {
-                    await AttemptAsync(robot, $"will {Topic(other, "cmd")}", options(robot) with { Will = new MqttMessage(Topic(other, "cmd"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce) }, "");
+                    await AttemptAsync(robot, $"will {Topic(other, "cmd")}", options(robot) with { Will = () => new MqttMessage(Topic(other, "cmd"), Payload(robot, other, "will"), Qos: MqttQos.AtLeastOnce) }, "");
                     await AttemptAsync(robot, $"client id {other}", options(robot) with { ClientId = options(other).ClientId }, "");
                     await AttemptAsync(robot, $"client id and subscription {other}", options(robot) with { ClientId = options(other).ClientId, Subscriptions = [new(Topic(other, "cmd"))] }, "");
                 }
