@@ -24,6 +24,7 @@ internal static class BridgeVerb
     private static readonly Option<string?> Record = new("--record") { Description = "Write down all that goes in and out, so that --replay can do it again.", HelpName = "FILE" };
     private static readonly Option<string?> Replay = new("--replay") { Description = "Do a recorded run again, without robots and broker, and compare every decision with the recording, bit by bit. Nothing but the model, --threads and --json beside it.", HelpName = "FILE" };
     private static readonly Option<string?> BrokerConfig = new("--broker-config") { Description = "Write the recipe for a broker in production to this folder, and do nothing else: certificates of a test authority, one for each of the scenario's robots, rights, limits.", HelpName = "DIR" };
+    private static readonly Option<string?> Contract = new("--contract") { Description = "Write the contract between a robot and its agent, an AsyncAPI 3 document, to this file, and do nothing else.", HelpName = "FILE" };
     private static readonly Option<string[]> Hosts = new("--host") { Description = "With --broker-config: a name or address that the broker goes by. May be given several times. [default: localhost and 127.0.0.1]", HelpName = "NAME", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/bridge in the repository]", HelpName = "DIR" };
     private static readonly Option<bool> Full = FiguresTable.Full();
@@ -43,7 +44,7 @@ internal static class BridgeVerb
                       mimicd bridge scenarios/swap-robots.json --broker-config broker
             """)
         {
-            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Term, Record, Replay, BrokerConfig, Hosts, Seed, Output, Json, Threads, Full,
+            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Term, Record, Replay, BrokerConfig, Hosts, Contract, Seed, Output, Json, Threads, Full,
         };
         foreach (var option in RunVerb.CrewOptions.Concat(RunVerb.SamplingOptions).Append(RunVerb.SetOption).Concat(MqttConnection.All))
         {
@@ -58,6 +59,12 @@ internal static class BridgeVerb
     {
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        if (Options.WritableFile(parsed.GetValue(Contract), "--contract") is { } contract)
+        {
+            RunFiles.Write(contract, ContractDocument.Write());
+            return 0;
+        }
+
         if (parsed.GetValue(Replay) is { } recorded)
         {
             return await ReplayAsync(parsed, recorded, threads, json, cancellation);
