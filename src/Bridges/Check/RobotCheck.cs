@@ -348,6 +348,9 @@ public sealed class RobotCheck
         {
             var observation = await ReadyAsync(armed: true).ConfigureAwait(false);
             var (before, order) = (await ReportAsync().ConfigureAwait(false), _probe.Order);
+
+            // Nothing else is told to it, so that it gets there.
+            _probe.Hold(null);
             _probe.Command(observation, Surroundings.Aside(Can, Anchor) ?? Anchor, c => Padded(c, Can.Payload));
             await _probe.UntilAsync(() => Displacement(order) > Still || Refused(before).Count > 0 || (!Moves && Reported(order) is not null) ? this : null, Soon, _cancellation).ConfigureAwait(false);
             return Refused(before) is { Count: > 0 } refused ? Fail($"refused: {Show(refused)}") : Require(!Moves || Displacement(order) > Still, "acted on", "it did not move");
@@ -666,7 +669,15 @@ public sealed class RobotCheck
             _anchor = Position(observation);
         }
 
+        var isHeld = _probe.IsHolding;
         _probe.Hold(armed ? Anchor : null, arms: armed);
+        if (armed && !isHeld)
+        {
+            // Armed it may be by a command that dies before the first answer comes.
+            await AfterAsync(2).ConfigureAwait(false);
+            observation = Observed()[^1];
+        }
+
         var ready = observation.Armed == armed ? observation : await ArmedAsync(armed, _probe.Order).ConfigureAwait(false) ?? throw new GoneException(armed ? "the robot cannot be armed" : "the robot does not disarm");
 
         // Until what it was told before has been done.
