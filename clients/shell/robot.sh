@@ -38,7 +38,7 @@ foreach inputs as $line ({armed: false};
     elif $what | startswith("{") then ($what | try fromjson catch {}) as $m  # Of mosquitto_sub. U+FFFD: the payload was no UTF-8.
     | obeyed($m; $m.payload | try (if contains("\ufffd") then null else fromjson end) catch null; $now; $at)
     | if .rule then .refused[.rule] += 1 | .told = 0 else . end
-    else {session: $what, armed: false, refused: {}, out: ["drive"]} | (.term, .seq, .obs, .acted, .stops, .told) = 0 end; .out[], "done")'; }
+    else {session: $what, armed: false, refused: {}, out: ["drive"]} | (.term, .seq, .obs, .acted, .stops, .told) = 0 end; .out[], "ok")'; }
 ask() { read_sensors; printf '%s\t%s\t%s\t%s\n' "$now" "$x" "$y" "$1" >&"${guard[1]}"  # Tells the guard of an event, and does as it says.
   while read -r -u "${guard[0]}" do it; do case $do in drive) drive_motors $it ;; obs | rep) echo "$it" >&"${!do}" ;; *) break ;; esac; done
 }
