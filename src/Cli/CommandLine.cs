@@ -35,6 +35,8 @@ internal static class CommandLine
             EvaluateVerb.Create(),
             SweepVerb.Create(),
             ReportVerb.Create(),
+            BridgeVerb.Create(),
+            RobotVerb.Create(),
             NodeVerb.Create(),
             ClusterVerb.Create(),
             RobotCheckVerb.Create(),

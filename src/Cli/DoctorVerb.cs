@@ -2,6 +2,7 @@ using System.CommandLine;
 using System.ComponentModel;
 using System.Diagnostics;
 using System.Text.RegularExpressions;
+using MimicD.Bridges.Mqtt;
 using MimicD.Cluster.RabbitMq;
 using MimicD.Contracts;
 using MimicD.Numerics;
@@ -77,6 +78,11 @@ internal static partial class DoctorVerb
             // Built on first use as well.
             new("the report's script", "", File.Exists(Path.Combine(ReportVerb.Assets, "report.js")) ? "built" : "built by the first 'mimicd report'", ""),
             new(PrivateBroker.Package, "run --nodes, sweep --nodes, bench, test", PrivateBroker.IsInstalled ? "present" : null, Apt(PrivateBroker.Package)),
+            new($"{MosquittoLink.Package} (2.0 or newer)", "bridge, robot, robot-check, test", MosquittoLink.LibraryVersion, Apt(MosquittoLink.Package)),
+            new(MosquittoBroker.Package, "bridge, robot, robot-check, test", MosquittoBroker.IsInstalled ? "present" : null, Apt(MosquittoBroker.Package)),
+            new("mosquitto-clients", "test", Program("mosquitto_sub"), Apt("mosquitto-clients")),
+            new("jq", "test", Program("jq"), Apt("jq")),
+            new("python3, paho-mqtt", "test", Output("/usr/bin/python3", "-c", "import paho.mqtt; print('paho-mqtt', paho.mqtt.__version__)"), Apt("python3-paho-mqtt")),
             new("iproute2", "test", Output("ip", "-V"), Apt("iproute2")),
             new("chromium", "test", Output("/usr/bin/chromium", "--version"), Apt("chromium")),
             new("python3, numpy, scipy, torch", "test", Output("/usr/bin/python3", "-c", "import numpy, scipy, torch; print('numpy', numpy.__version__ + ', scipy', scipy.__version__ + ', torch', torch.__version__)"), Apt("python3-numpy python3-scipy python3-torch")),
@@ -84,6 +90,9 @@ internal static partial class DoctorVerb
     }
 
     private static string Apt(string packages) => $"apt-get update && apt-get install -y --no-install-recommends {packages}";
+
+    private static string? Program(string name)
+        => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(':').Any(d => d.Length > 0 && File.Exists(Path.Combine(d, name))) ? "present" : null;
 
     private static string? Present(string file) => File.Exists(file) ? "present" : null;
 

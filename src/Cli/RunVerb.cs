@@ -60,6 +60,12 @@ internal static class RunVerb
         return command;
     }
 
+    /// <summary>Options that say who acts.</summary>
+    public static Option[] CrewOptions => [ModelFile, ScriptedPolicy];
+
+    /// <summary>The option that changes a scenario's values.</summary>
+    public static Option<string[]> SetOption => Set;
+
     /// <summary>Options that say how plans are sampled.</summary>
     public static Option[] SamplingOptions => [Solver, Steps, Execute, Noise, Temperature, Correlation, SharedNoise];
 
@@ -103,7 +109,13 @@ internal static class RunVerb
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched);
-        Save(output, json, scenario, result, paths, figures, summary);
+        RunFiles.Save(output, scenario, result.ToRollouts(), paths, figures);
+        RunFiles.Write(Path.Combine(output, "result.json"), StrictJson.Format(summary) + "\n");
+        if (json is not null)
+        {
+            RunFiles.Write(json, StrictJson.Format(summary) + "\n");
+        }
+
         if (!result.Completed)
         {
             var why = quarters.Failure is { } failure ? $"{failure}; " : "";
@@ -122,6 +134,7 @@ internal static class RunVerb
         {
             var scenarioFile = parsed.GetValue(RunVerb.ScenarioFile) ?? Repository.File("scenarios", "swap.json");
             var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
+            InvalidInputException.Require(scenario.Robots is null, scenarioFile, "robots", "none, for a simulation (mimicd bridge connects robots; --set scenario.robots=null simulates them)", "some");
             if (parsed.GetValue(Agents) is { } agents)
             {
                 scenario = scenario.WithAgents(agents);
@@ -186,29 +199,6 @@ internal static class RunVerb
         static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
     }
 
-    private static void Save(string folder, string? json, Scenario scenario, SimulationResult result, PathSet paths, Figures figures, RunResult summary)
-    {
-        var rollouts = Path.Combine(folder, RolloutFile.Name);
-        (result.ToRollouts() with { Modes = figures.Modes?.Labels }).Save(rollouts);
-        Terminal.Line($"wrote {rollouts}");
-        var content = PictureContent.Of(scenario, paths, result.Goals.Data);
-        var caption = $"{scenario.Name}: {paths.Episodes} episodes, strict success {100 * figures.StrictSuccess.Value:0.0} %";
-        Write(Path.Combine(folder, OutcomesFile.Name), OutcomesFile.Format(Outcomes.Compute(scenario, paths, result.Goals.Data)));
-        Write(Path.Combine(folder, "result.json"), StrictJson.Format(summary) + "\n");
-        Write(Path.Combine(folder, "trajectories.svg"), TrajectoryPicture.Panels(content, caption));
-        Write(Path.Combine(folder, "overlay.svg"), TrajectoryPicture.Overlay(content, caption));
-        if (json is not null)
-        {
-            Write(json, StrictJson.Format(summary) + "\n");
-        }
-
-        static void Write(string path, string text)
-        {
-            AtomicFile.WriteText(path, text);
-            Terminal.Line($"wrote {path}");
-        }
-    }
-
     private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario, bool last)
     {
         if (file is null)
@@ -245,9 +235,9 @@ internal static class RunVerb
         => [.. places.Data.Chunk(places.Shape[1] * places.Shape[2]).Select(episode => episode.Chunk(places.Shape[2]).ToArray())];
 
     /// <summary>Who takes every place that no partner takes.</summary>
-    private sealed record Crew(string Name, Player Player, Model? Model, string? Policy)
+    internal sealed record Crew(string Name, Player Player, Model? Model, string? Policy)
     {
-        public ModelSummary? ModelSummary => Model is null ? null : new ModelSummary(Path.GetFullPath(Model.Path), Model.Sha256, Model.Spec.Scenario, Model.Spec.Provenance);
+        internal ModelSummary? ModelSummary => Model is null ? null : new ModelSummary(Path.GetFullPath(Model.Path), Model.Sha256, Model.Spec.Scenario, Model.Spec.Provenance);
 
         public static Crew Load(ParseResult parsed, Scenario scenario)
         {
@@ -260,7 +250,7 @@ internal static class RunVerb
 
             if (file is null)
             {
-                InvalidInputException.Require(scenario.Name == "swap", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
+                InvalidInputException.Require(scenario.Name is "swap" or "swap-robots", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
                 file = Repository.File("models", "swap.safetensors");
             }
 
@@ -323,7 +313,7 @@ internal static class RunVerb
         public void Report(SimulationProgress value) => progress.Report(value.TicksDone);
     }
 
-    private sealed record ModelSummary(string File, string Sha256, string TrainedFor, ProvenanceSpec? Provenance);
+    internal sealed record ModelSummary(string File, string Sha256, string TrainedFor, ProvenanceSpec? Provenance);
 
     private sealed record PartnerSummary(int Place, string Who, string Identity);
 

@@ -1,5 +1,6 @@
 using System.Globalization;
 using Spectre.Console;
+using Spectre.Console.Rendering;
 
 namespace MimicD.Cli;
 
@@ -44,6 +45,19 @@ internal static class Terminal
                 return await work(new BarProgress(what, task));
             });
     }
+
+    /// <summary>Whether what is shown on standard error can be drawn anew in its place.</summary>
+    public static bool CanRedraw => !Console.IsErrorRedirected && Error.Profile.Capabilities.Ansi;
+
+    /// <summary>Shows something that changes, on standard error, in one place.</summary>
+    /// <param name="first">What is shown first.</param>
+    /// <param name="work">Does something long; what it is given shows something else.</param>
+    public static Task<T> LiveAsync<T>(IRenderable first, Func<Action<IRenderable>, Task<T>> work)
+        => Error.Live(first).AutoClear(false).StartAsync(context => work(next =>
+        {
+            context.UpdateTarget(next);
+            context.Refresh();
+        }));
 
     /// <summary>A table with these column titles; the first column is left-aligned and folds where the terminal is narrow, the others are right-aligned and do not.</summary>
     public static Table Table(params string[] titles)

@@ -75,6 +75,9 @@ internal sealed class Listener : IMqttListener
 
     public Task ConnectedAsync(int times = 1) => UntilAsync(l => l.Connections >= times, $"connected {times} times");
 
+    /// <summary>Has whoever waits look again.</summary>
+    public void Wake() => Changed(() => { });
+
     private void Changed(Action change)
     {
         TaskCompletionSource before;

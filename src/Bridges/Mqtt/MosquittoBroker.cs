@@ -69,6 +69,8 @@ public sealed class MosquittoBroker : IAsyncDisposable
     private const int PortsEnd = 32_000;
     private const int Attempts = 5;
 
+    private static readonly string[] SocketTables = ["/proc/net/tcp", "/proc/net/tcp6"];
+
     private static readonly TimeSpan Patience = TimeSpan.FromSeconds(60);
     private static readonly TimeSpan Look = TimeSpan.FromMilliseconds(10);
 
@@ -161,18 +163,9 @@ public sealed class MosquittoBroker : IAsyncDisposable
         var started = time.GetTimestamp();
         while (true)
         {
-            using var socket = new TcpClient();
-            try
+            if (IsListening(ProcessId, Address.Port))
             {
-                await socket.ConnectAsync(IPAddress.Loopback, Address.Port, cancellationToken).ConfigureAwait(false);
-                if (IsAlive(ProcessId))
-                {
-                    return;
-                }
-            }
-            catch (SocketException)
-            {
-                // Not yet.
+                return;
             }
 
             if (!IsAlive(ProcessId) || time.GetElapsedTime(started) > Patience)
@@ -263,6 +256,24 @@ public sealed class MosquittoBroker : IAsyncDisposable
             // Behind the name, which is in brackets and may be anything.
             var state = File.ReadAllText($"/proc/{process}/stat");
             return state[state.LastIndexOf(')') + 2] != 'Z';
+        }
+        catch (IOException)
+        {
+            return false;
+        }
+    }
+
+    /// <summary>Whether it is this process that has the port: whoever connects may meet another's.</summary>
+    private static bool IsListening(int process, int port)
+    {
+        const string listens = "0A";
+        try
+        {
+            var sockets = SocketTables.Where(File.Exists).SelectMany(t => File.ReadAllLines(t).Skip(1))
+                .Select(l => l.Split(' ', StringSplitOptions.RemoveEmptyEntries))
+                .Where(l => l[3] == listens && l[1].EndsWith($":{port:X4}", StringComparison.Ordinal))
+                .Select(l => $"socket:[{l[9]}]").ToHashSet(StringComparer.Ordinal);
+            return Directory.EnumerateFiles($"/proc/{process}/fd").Any(f => File.ResolveLinkTarget(f, returnFinalTarget: false) is { Name: var name } && sockets.Contains(name));
         }
         catch (IOException)
         {

@@ -142,6 +142,7 @@ public sealed class DecisionHash : IDisposable
 /// </summary>
 public sealed class RobotRecording : IDisposable
 {
+    /// <summary>How lines after the first are written: what is 0 or absent takes no room.</summary>
     internal static readonly JsonSerializerOptions Lines = new(StrictJson.Compact) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
 
     private readonly FileStream _file;
@@ -161,7 +162,7 @@ public sealed class RobotRecording : IDisposable
             throw new InvalidInputException($"{path}: cannot be written: {e.Message}", e);
         }
 
-        Line(header);
+        Line(header, StrictJson.Compact);
     }
 
     /// <summary>Hash of the decisions so far.</summary>
@@ -213,9 +214,11 @@ public sealed class RobotRecording : IDisposable
         Decisions.Dispose();
     }
 
-    private void Line<T>(T value)
+    private void Line(RobotEvent value) => Line(value, Lines);
+
+    private void Line<T>(T value, JsonSerializerOptions options)
     {
-        JsonSerializer.Serialize(_file, value, Lines);
+        JsonSerializer.Serialize(_file, value, options);
         _file.WriteByte((byte)'\n');
     }
 }

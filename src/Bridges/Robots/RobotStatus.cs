@@ -60,6 +60,9 @@ public sealed record RobotStatus(string Name, RobotState State, string? Problem,
     /// <summary>Observations that the agent had no action for.</summary>
     public long Undecided { get; init; }
 
+    /// <summary>Observations that the agent did not answer while the answer could have been acted on.</summary>
+    public long Unanswered { get; init; }
+
     /// <summary>Answers that took longer than a period.</summary>
     public long Late { get; init; }
 

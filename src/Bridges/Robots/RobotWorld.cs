@@ -374,10 +374,17 @@ public sealed class RobotWorld
 
         if (robot.Waiting is not null)
         {
-            // The newest waits where there is one already.
             robot.Superseded += robot.Next is null ? 0 : 1;
-            robot.Next = observation;
-            return;
+            if (now - robot.WaitingSince <= robot.Guard.Capabilities.TtlMs * 1000L)
+            {
+                // The newest waits.
+                robot.Next = observation;
+                return;
+            }
+
+            // An answer to that one would be dead: whoever was to give it may be gone, and another have taken its place.
+            robot.Unanswered++;
+            robot.Next = null;
         }
 
         Deliver(robot, observation!, now, output);
@@ -557,6 +564,7 @@ public sealed class RobotWorld
             Sent = robot.Sent,
             Unsent = robot.Unsent,
             Undecided = robot.Undecided,
+            Unanswered = robot.Unanswered,
             Late = robot.LateAnswers,
             Silences = robot.Silences,
             AnswerSeconds = robot.AnswerTime / 1e6,
@@ -619,6 +627,8 @@ public sealed class RobotWorld
         public long Unsent { get; set; }
 
         public long Undecided { get; set; }
+
+        public long Unanswered { get; set; }
 
         public long LateAnswers { get; set; }
 

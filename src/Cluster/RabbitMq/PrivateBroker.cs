@@ -22,6 +22,9 @@ public sealed record PrivateBrokerSettings
 
     /// <summary>More lines of rabbitmq.conf.</summary>
     public IReadOnlyList<string> Configuration { get; init; } = [];
+
+    /// <summary>RabbitMQ's plugins that are to be there, such as <c>rabbitmq_mqtt</c>.</summary>
+    public IReadOnlyList<string> Plugins { get; init; } = [];
 }
 
 /// <summary>
@@ -128,6 +131,7 @@ public sealed class PrivateBroker : IAsyncDisposable
         var secret = RandomNumberGenerator.GetHexString(32, lowercase: true);
         AtomicFile.WriteText(password, secret + "\n");
         AtomicFile.WriteText(Path.Combine(folder, ClusterOptions.FileName), StrictJson.Format(options) + "\n");
+        AtomicFile.WriteText(Path.Combine(folder, "plugins"), $"[{string.Join(',', settings.Plugins)}].\n");
         AtomicFile.WriteText(Path.Combine(folder, "rabbitmq.conf"), string.Join('\n',
         [
             .. settings.IsSecure ? new[] { "listeners.tcp = none", $"listeners.ssl.1 = {settings.Address}:{ports[0]}" } : [$"listeners.tcp.1 = {settings.Address}:{ports[0]}"],

@@ -12,7 +12,8 @@ public static class JsonWire
 {
     private static readonly JsonReaderOptions Strict = new() { MaxDepth = 4 };
 
-    private static readonly JsonSerializerOptions Rare = new()
+    /// <summary>How presence and reports are read and written.</summary>
+    internal static readonly JsonSerializerOptions Rare = new()
     {
         PropertyNamingPolicy = JsonNamingPolicy.CamelCase,
         AllowDuplicateProperties = false,

@@ -1,0 +1,217 @@
+using System.CommandLine;
+using System.Globalization;
+using MimicD.Agents;
+using MimicD.Bridges.Mqtt;
+using MimicD.Bridges.Robots;
+using MimicD.Bridges.Robots.Wire;
+using MimicD.Contracts;
+using MimicD.Evaluation;
+using MimicD.World;
+
+namespace MimicD.Cli;
+
+/// <summary><c>mimicd bridge</c>: agents steer robots over MQTT.</summary>
+internal static class BridgeVerb
+{
+    private const string BridgeName = "bridge";
+
+    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What the robots are to do, and which bodies are robots. [default: the shipped scenarios/swap-robots.json]", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string> Run = new("--run") { Description = "The run's name, which is part of every topic: two runs on one broker never meet.", HelpName = "NAME", DefaultValueFactory = _ => "run" };
+    private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes side by side, each with robots of its own, whose names end in the episode's number.", HelpName = "N", DefaultValueFactory = _ => 1 };
+    private static readonly Option<bool> Emulate = new("--emulate") { Description = "Also start emulated robots for all bodies that are robots, in this process; they too go through the broker." };
+    private static readonly Option<double?> Rearm = new("--rearm") { Description = "Arm a robot that has stopped, or has come back, again after so many seconds of fresh observations. [default: never; it stays stopped]", HelpName = "SECONDS" };
+    private static readonly Option<long?> Term = new("--term") { Description = "Fencing number of this controller: a robot hears the highest alone. [default: from the clock, so that the latest controller is the one heard]", HelpName = "N" };
+    private static readonly Option<string?> Record = new("--record") { Description = "Write down all that goes in and out, so that --replay can do it again.", HelpName = "FILE" };
+    private static readonly Option<string?> Replay = new("--replay") { Description = "Do a recorded run again, without robots and broker, and compare every decision with the recording, bit by bit. Nothing but the model, --threads and --json beside it.", HelpName = "FILE" };
+    private static readonly Option<string?> BrokerConfig = new("--broker-config") { Description = "Write the recipe for a broker in production to this folder, and do nothing else: certificates of a test authority, one for each of the scenario's robots, rights, limits.", HelpName = "DIR" };
+    private static readonly Option<string?> Contract = new("--contract") { Description = "Write the contract between a robot and its agent, an AsyncAPI 3 document, to this file, and do nothing else.", HelpName = "FILE" };
+    private static readonly Option<string[]> Hosts = new("--host") { Description = "With --broker-config: a name or address that the broker goes by. May be given several times. [default: localhost and 127.0.0.1]", HelpName = "NAME", DefaultValueFactory = _ => [] };
+    private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/bridge in the repository]", HelpName = "DIR" };
+    private static readonly Option<bool> Full = FiguresTable.Full();
+    private static readonly Option<ulong> Seed = Options.Seed();
+    private static readonly Option<int> Threads = Options.Threads();
+    private static readonly Option<string?> Json = Options.Json();
+
+    public static Command Create()
+    {
+        var command = new Command("bridge", """
+            Lets agents steer robots over MQTT, each robot by its own agent on nothing but its own observations. Waits until all robots are there; bodies of the scenario that are no robots are simulated beside them.
+            Ctrl-C stops at once: nobody tells the robots anything any more, and they stop by themselves. That is an operational stop, and no safety function.
+
+            Examples: mimicd bridge --emulate
+                      mimicd bridge scenarios/swap-robots.json --broker mqtt://localhost:1883 --run lab1 --record lab1.jsonl
+                      mimicd bridge --replay lab1.jsonl
+                      mimicd bridge scenarios/swap-robots.json --broker-config broker
+            """)
+        {
+            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Term, Record, Replay, BrokerConfig, Hosts, Contract, Seed, Output, Json, Threads, Full,
+        };
+        foreach (var option in RunVerb.CrewOptions.Concat(RunVerb.SamplingOptions).Append(RunVerb.SetOption).Concat(MqttConnection.All))
+        {
+            command.Add(option);
+        }
+
+        command.SetAction(RunAsync);
+        return command;
+    }
+
+    private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
+    {
+        var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
+        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        if (Options.WritableFile(parsed.GetValue(Contract), "--contract") is { } contract)
+        {
+            RunFiles.Write(contract, ContractDocument.Write());
+            return 0;
+        }
+
+        if (parsed.GetValue(Replay) is { } recorded)
+        {
+            return await ReplayAsync(parsed, recorded, threads, json, cancellation);
+        }
+
+        var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap-robots.json");
+        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
+        InvalidInputException.Require(scenario.Robots is not null, scenarioFile, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
+        if (parsed.GetValue(BrokerConfig) is { } folder)
+        {
+            WriteRecipe(folder, scenario, [.. parsed.GetValue(Hosts)!]);
+            return 0;
+        }
+
+        var run = parsed.GetValue(Run)!;
+        var topics = new RobotTopics(scenario.Robots!.Prefix, run);
+        var seed = parsed.GetValue(Seed);
+        var episodes = Options.Between(parsed.GetValue(Episodes), 1, 10_000, "--episodes");
+        InvalidInputException.Require(parsed.GetValue(Rearm) is null or >= 0 and <= 3600, "--rearm", "", "0 to 3600", parsed.GetValue(Rearm));
+        var emulate = parsed.GetValue(Emulate);
+        var faults = FaultOption.Of(parsed);
+        InvalidInputException.Require(faults is null || emulate, FaultOption.Faults.Name, "", "--emulate with it", "none");
+        var crew = RunVerb.Crew.Load(parsed, scenario);
+        var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "bridge"), "--out");
+        var options = new RobotWorldOptions { Seed = seed, Episodes = episodes, Run = run, Term = parsed.GetValue(Term) ?? RobotWorldOptions.DrawTerm(TimeProvider.System), Rearm = parsed.GetValue(Rearm) };
+        var world = new RobotWorld(scenario, [crew.Player.Sensor], options);
+
+        await using var broker = await MqttConnection.StartAsync(parsed, cancellation);
+        var connection = MqttConnection.Of(parsed, broker?.Address);
+        using var recording = parsed.GetValue(Record) is { } file
+            ? new RobotRecording(file, new RobotRecordingHeader { Scenario = scenario, Sensors = [crew.Player.Sensor], Options = options, Sampling = crew.Player.Sampling, Model = crew.Model?.Sha256, Policy = crew.Policy })
+            : null;
+        await using var host = new LocalHost(crew.Player.Policies, threads);
+        var bridge = new RobotBridge(world, host, TimeProvider.System, recording);
+        await host.OpenAsync(world.Spec(crew.Player.Sampling), bridge, cancellation);
+        Console.Error.WriteLine($"{scenario.Name}: {crew.Name}, seed {seed}, term {options.Term}; robots connect to {connection.Broker.GetLeftPart(UriPartial.Authority)}, run {run}: {Some([.. world.Robots.Select(r => r.Name)])}");
+        if (broker is not null && !emulate)
+        {
+            Console.Error.WriteLine($"emulated ones: mimicd robot {scenarioFile} --broker {connection.Broker.GetLeftPart(UriPartial.Authority)} --run {run} --seed {seed}");
+        }
+
+        bool completed;
+        using (var leaving = new CancellationTokenSource())
+        await using (var fleet = emulate ? EmulatedFleet.Start(scenario, new RobotFleetOptions { Run = run, Seed = seed, Episodes = episodes }, connection, faults) : null)
+        await using (var link = MosquittoLink.Start(connection with { ClientId = $"{run}-{BridgeName}", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System))
+        {
+            var living = fleet?.RunAsync(leaving.Token) ?? Task.CompletedTask;
+            completed = await RobotsView.ShowAsync(scenario.Steps - 1, tick => bridge.RunAsync(link, tick, cancellation));
+            await leaving.CancelAsync();
+            await living;
+        }
+
+        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, output, json);
+    }
+
+    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string output, string? json)
+    {
+        var (scenario, status) = (run.Scenario, run.Status);
+        var table = Terminal.Table("robot", "state", "observations", "refused", "superseded", "commands", "not taken", "late", "silences");
+        foreach (var robot in status.Robots)
+        {
+            table.Row(
+                robot.Name, StrictJson.Format(robot.State).Trim('"'), Whole(robot.Passed), Reasons(robot.Refused), Whole(robot.Superseded), Whole(robot.Sent), Whole(robot.Unsent + robot.Undecided), Whole(robot.Late), Whole(robot.Silences));
+        }
+
+        Terminal.Out.Write(table);
+        Figures? figures = null;
+        if (status.Tick > 0)
+        {
+            var paths = PathSet.Create<float>(run.Rollouts.Positions.Data, run.Rollouts.Positions.Shape, scenario.Name);
+            var baseline = Baseline.Of(run.Crew.Model?.Spec.Provenance);
+            figures = Figures.Compute(scenario, paths, run.Rollouts.Goals.Data, baseline);
+            Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(Full)));
+            RunFiles.Save(output, scenario, run.Rollouts, paths, figures);
+        }
+
+        var hash = Rollouts.Hash(run.Rollouts.Positions);
+        Terminal.Line($"trajectory hash {hash}{(run.DecisionHash is null ? "" : $", decision hash {run.DecisionHash}")}");
+        var summary = StrictJson.Format(new BridgeResult(
+            run.ScenarioFile, scenario, run.Crew.ModelSummary, run.Crew.Policy, run.Options, run.Crew.Player.Sampling, status.Tick, completed, hash, run.DecisionHash, status.Missed, status.Observations, status.Strange, status.Robots, run.Host, figures)) + "\n";
+        RunFiles.Write(Path.Combine(output, "result.json"), summary);
+        if (json is not null)
+        {
+            RunFiles.Write(json, summary);
+        }
+
+        if (!completed)
+        {
+            Console.Error.WriteLine(status.Phase == RobotPhase.Gathering ? "mimicd: stopped before all robots were there" : $"mimicd: stopped after tick {status.Tick} of {scenario.Steps - 1}; the figures are of what was done until then");
+            return CommandLine.Interrupted;
+        }
+
+        return 0;
+    }
+
+    private static async Task<int> ReplayAsync(ParseResult parsed, string file, int threads, string? json, CancellationToken cancellation)
+    {
+        var header = RobotReplay.ReadHeader(file);
+        var player = header.Policy is not null ? ScriptedPolicies.Create(header.Policy, header.Scenario, file) : Recorded(parsed, header, file);
+        await using var host = new LocalHost(player.Policies, threads);
+        var replay = await RobotReplay.RunAsync(file, host, cancellation);
+        Terminal.Line($"replayed {replay.Decisions} decisions: every observation, every action and every command is what the recording says");
+        if (!replay.Completed)
+        {
+            Terminal.Line($"the recording ends before the run does{(replay.TornBytes > 0 ? $", within a line; its last {replay.TornBytes} bytes are left out" : "")}");
+        }
+
+        Terminal.Line($"trajectory hash {Rollouts.Hash(replay.Rollouts.Positions)}, decision hash {replay.DecisionHash}");
+        if (json is not null)
+        {
+            RunFiles.Write(json, StrictJson.Format(new ReplayResult(Path.GetFullPath(file), replay.Header.Scenario.Name, replay.Decisions, replay.Completed, replay.TornBytes, replay.DecisionHash)) + "\n");
+        }
+
+        return 0;
+    }
+
+    /// <summary>Who acts by the model that a recording was made with.</summary>
+    private static Player Recorded(ParseResult parsed, RobotRecordingHeader header, string file)
+    {
+        var model = RunVerb.Crew.Load(parsed, header.Scenario).Model;
+        InvalidInputException.Require(model is not null && model.Sha256 == header.Model, file, "model", $"--model with the file of SHA-256 {header.Model}, which the recording was made with", model?.Sha256);
+        return Player.Of(model!, header.Sampling);
+    }
+
+    private static void WriteRecipe(string folder, Scenario scenario, string[] hosts)
+    {
+        string[] robots = [.. Enumerable.Range(0, scenario.Agents).Select(a => scenario.Robots!.NameOf(a)).OfType<string>()];
+        var options = new BrokerRecipeOptions();
+        BrokerRecipe.Write(folder, scenario.Robots!.Prefix, [], robots, BridgeName, hosts.Length > 0 ? options with { Hosts = hosts } : options, TimeProvider.System);
+        Terminal.Line($"wrote {folder}: start the broker there with: mosquitto -c {Path.Combine(folder, BrokerRecipe.Configuration)}");
+        Terminal.Line($"the bridge: mimicd bridge --broker mqtts://{(hosts.Length > 0 ? hosts[0] : "localhost")}:{options.Port} {Certificates(BrokerRecipe.Tls(folder, null))}");
+        Terminal.Line($"a robot:    mimicd robot --robots {robots[0]} --broker mqtts://{(hosts.Length > 0 ? hosts[0] : "localhost")}:{options.Port} {Certificates(BrokerRecipe.Tls(folder, robots[0]))}");
+
+        static string Certificates(MqttTls tls) => $"--authority {tls.Authority} --certificate {tls.Certificate} --key {tls.Key}";
+    }
+
+    private static string Some(string[] names) => names.Length <= 8 ? string.Join(", ", names) : $"{string.Join(", ", names[..7])} and {names.Length - 7} more";
+
+    private static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    private static string Reasons(IReadOnlyDictionary<string, long> refused) => refused.Count == 0 ? "0" : string.Join(", ", refused.Select(r => $"{r.Key} {Whole(r.Value)}"));
+
+    private sealed record BridgeRun(string ScenarioFile, Scenario Scenario, RunVerb.Crew Crew, RobotWorldOptions Options, RobotBridgeStatus Status, Rollouts Rollouts, AgentHostReport Host, string? DecisionHash);
+
+    private sealed record BridgeResult(
+        string ScenarioFile, Scenario Scenario, RunVerb.ModelSummary? Model, string? Policy, RobotWorldOptions Options, SamplingSpec Sampling, int StepsDone, bool Completed, string TrajectoryHash, string? DecisionHash,
+        long Missed, long Observations, long Strange, IReadOnlyList<RobotStatus> Robots, AgentHostReport Host, Figures? Figures);
+
+    private sealed record ReplayResult(string Recording, string Scenario, long Decisions, bool Completed, long TornBytes, string DecisionHash);
+}
