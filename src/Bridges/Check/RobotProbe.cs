@@ -52,6 +52,18 @@ internal sealed class RobotProbe : IMqttListener
     /// <summary>The observation that the last hold answered; null where none was.</summary>
     public ObservationEnvelope? LastHeld { get; private set; }
 
+    /// <summary>Whether observations are answered.</summary>
+    public bool IsHolding
+    {
+        get
+        {
+            lock (_gate)
+            {
+                return _hold is not null;
+            }
+        }
+    }
+
     /// <summary>What a robot publishes, as a subscriber who wants to know what is kept asks for it.</summary>
     public IReadOnlyList<MqttSubscription> Subscriptions =>
     [
