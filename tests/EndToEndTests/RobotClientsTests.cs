@@ -1,9 +1,11 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.RegularExpressions;
 using MimicD.Bridges.Check;
 using MimicD.Bridges.Faults;
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots.Wire;
+using MimicD.Contracts;
 using Xunit.Abstractions;
 
 namespace MimicD.EndToEndTests;
@@ -19,18 +21,81 @@ public sealed class RobotClientsTests(ITestOutputHelper output)
 
     private static readonly string Python = Path.Combine(EntryPoint.Root, "clients", "python", "robot.py");
 
-    [Theory]
-    [InlineData("python", "/usr/bin/python3", "clients/python/robot.py")]
-    [InlineData("js", "node", "build/robot-js/robot.mjs")]
-    [InlineData("shell", "bash", "clients/shell/robot.sh")]
-    public async Task Each_client_passes_the_whole_list(string name, string program, string file)
+    [Fact]
+    public async Task Each_client_passes_the_whole_list()
     {
-        var path = Path.Combine(EntryPoint.Root, file);
-        Assert.True(File.Exists(path), $"{path} is missing: ./mimicd test makes it");
+        (string Name, string Program, string File)[] clients = [("python", "/usr/bin/python3", "clients/python/robot.py"), ("js", "node", "build/robot-js/robot.mjs"), ("shell", "bash", "clients/shell/robot.sh")];
         using var scratch = new Scratch();
-        var result = await EntryPoint.RunAsync("robot-check", "--robot", name, "--json", scratch["check.json"], "--", program, path, "{host}", "{port}", "{run}", "{robot}", "-1.5", "0.25");
-        output.WriteLine(result.Success);
-        Assert.EndsWith($"{RobotCheck.Names.Count} checks: {RobotCheck.Names.Count} passed, 0 failed, 0 do not apply\n", result.Output, StringComparison.Ordinal);
+        var results = await Task.WhenAll(clients.Select(client =>
+        {
+            var path = Path.Combine(EntryPoint.Root, client.File);
+            Assert.True(File.Exists(path), $"{path} is missing: ./mimicd test makes it");
+            return EntryPoint.RunAsync("robot-check", "--robot", client.Name, "--json", scratch[$"{client.Name}.json"], "--", client.Program, path, "{host}", "{port}", "{run}", "{robot}", "-1.5", "0.25");
+        }));
+        foreach (var (client, result) in clients.Zip(results))
+        {
+            output.WriteLine(result.Success);
+            Assert.EndsWith($"\n{RobotCheck.Names.Count} checks: {RobotCheck.Names.Count} passed, 0 failed, 0 do not apply\n", result.Output, StringComparison.Ordinal);
+            var outcomes = StrictJson.ReadFile<CheckOutcome[]>(scratch[$"{client.Name}.json"]);
+            Assert.Equal(RobotCheck.Names, outcomes.Select(o => o.Name));
+        }
+    }
+
+    [Fact]
+    public async Task The_page_is_true_to_the_letter()
+    {
+        var page = await File.ReadAllTextAsync(Path.Combine(EntryPoint.Root, "docs", "robots.md"));
+        var blocks = Regex.Matches(page, "^```sh\n(?<commands>.+?)^```$", RegexOptions.Multiline | RegexOptions.Singleline | RegexOptions.ExplicitCapture).Select(m => m.Groups["commands"].Value).ToArray();
+        Assert.Equal(4, blocks.Length);
+
+        // A copy of what a user has, with the program as the tests built it.
+        using var scratch = new Scratch();
+        foreach (var file in Directory.EnumerateFiles(Path.Combine(EntryPoint.Root, "clients"), "*", SearchOption.AllDirectories))
+        {
+            var copy = scratch[Path.GetRelativePath(EntryPoint.Root, file)];
+            Directory.CreateDirectory(Path.GetDirectoryName(copy)!);
+            File.Copy(file, copy);
+        }
+
+        await File.WriteAllTextAsync(scratch["mimicd"], $"#!/bin/sh\nexec dotnet '{Path.Combine(AppContext.BaseDirectory, "mimicd.dll")}' \"$@\"\n");
+        using (var executable = Process.Start("chmod", ["+x", scratch["mimicd"]]))
+        {
+            await executable.WaitForExitAsync();
+        }
+
+        var said = await Task.WhenAll(blocks.Select(async block =>
+        {
+            // The usual port may be taken here.
+            var commands = block.Replace("1883", MosquittoBroker.FreePort().ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+            var start = new ProcessStartInfo("bash", ["-euc", commands]) { WorkingDirectory = scratch.Folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+            start.Environment["PATH"] = $"{start.Environment["PATH"]}:/usr/sbin";
+            using var shell = Process.Start(start)!;
+            var errors = shell.StandardError.ReadToEndAsync();
+            var text = await shell.StandardOutput.ReadToEndAsync();
+            await shell.WaitForExitAsync();
+            Assert.True(shell.ExitCode == 0, $"exit code {shell.ExitCode}\n{block}\n{text}\n{await errors}");
+            return text;
+        }));
+        Assert.All(said[..3], text => Assert.EndsWith($"\n{RobotCheck.Names.Count} checks: {RobotCheck.Names.Count} passed, 0 failed, 0 do not apply\n", text, StringComparison.Ordinal));
+        var heard = said[3].Split('\n', StringSplitOptions.RemoveEmptyEntries);
+        Assert.Equal(5, heard.Length);
+        Assert.All(heard, line => Assert.Matches("^mimicd/v1/demo/r1/(conn|obs|rep) \\{\"v\": 1, ", line));
+    }
+
+    [Fact]
+    public async Task A_robot_that_is_not_there_or_no_robot_is_said_to_be_so()
+    {
+        var silent = await EntryPoint.RunAsync("robot-check", "--wait", "1", "--", "cat");
+        Assert.Equal(1, silent.Code);
+        Assert.StartsWith($"FAIL  {RobotCheck.Names[0],-78}  nothing on mimicd/v1/check/r1/conn within 1 s\n", silent.Output, StringComparison.Ordinal);
+        Assert.EndsWith($"\n{RobotCheck.Names.Count} checks: 0 passed, {RobotCheck.Names.Count} failed, 0 do not apply\n", silent.Output, StringComparison.Ordinal);
+        Assert.Contains("the robot's program ended by itself, exit code 0", silent.Errors);
+
+        Assert.Equal("/nowhere: cannot be started: An error occurred trying to start process '/nowhere' with working directory", (await EntryPoint.RunAsync("robot-check", "--", "/nowhere")).Refusal[..104]);
+        Assert.Equal("--robot: expected 1 to 32 letters, digits, - or _, found a/b", (await EntryPoint.RunAsync("robot-check", "--robot", "a/b")).Refusal);
+        Assert.Equal("--listen: expected ADDRESS:PORT, found here", (await EntryPoint.RunAsync("robot-check", "--listen", "here")).Refusal);
+        Assert.Equal("--broker: expected mqtt://HOST:PORT or mqtts://HOST:PORT, found http://here", (await EntryPoint.RunAsync("robot-check", "--broker", "http://here")).Refusal);
+        Assert.Equal("unknown option '--nothing' (see mimicd robot-check --help)", (await EntryPoint.RunAsync("robot-check", "--nothing")).Refusal);
     }
 
     [Theory]

@@ -641,7 +641,8 @@ public sealed class RobotCheck
     }, rules);
 
     /// <summary>
-    /// Does a check again that failed while this machine was late, and nothing can be said of the robot: where a command that had to be taken was refused for its age, or an observation came much later than others.
+    /// Does a check again that failed while this machine was late, and nothing can be said of the robot: where a command that had to be taken was refused for its age, an
+    /// observation came much later than others, or, where that is not what is checked, the robot stopped meanwhile.
     /// </summary>
     private async Task<Result> UndisturbedAsync(Func<Task<Result>> check, params string[] rules)
     {
@@ -653,7 +654,8 @@ public sealed class RobotCheck
             var aged = Refused(before).GetValueOrDefault("age") > (rules.Contains("age", StringComparer.Ordinal) ? 1 : 0);
             var delays = _probe.Observations.Where(o => o.Order > order && o.Envelope?.Session == _session).Select(o => o.At.TotalMilliseconds - o.Envelope!.Time).ToArray();
             var late = delays.Length > 0 && delays.Max() - delays.Min() > Can.TtlMs * LateShare;
-            if (result.Verdict != CheckVerdict.Failed || attempt == Attempts || !(aged || late))
+            var stopped = rules.Length > 0 && Observed(order).Any(o => !o.Armed);
+            if (result.Verdict != CheckVerdict.Failed || attempt == Attempts || !(aged || late || stopped))
             {
                 return result;
             }
