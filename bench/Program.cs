@@ -2,6 +2,8 @@ using System.CommandLine;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MimicD.Bench;
+using MimicD.Bench.Robots;
+using MimicD.Bridges.Faults;
 using MimicD.Contracts;
 
 var json = new Option<string?>("--json") { Description = "Also write the figures here.", HelpName = "FILE" };
@@ -23,9 +25,26 @@ var echo = new Command("echo", "What 'tick' starts for a bare round trip.") { Ec
 echo.Hidden = true;
 echo.SetAction((parsed, cancellation) => Echo.RunAsync(parsed.GetValue(EchoOptions.Cluster)!, parsed.GetValue(EchoOptions.Name)!, parsed.GetValue(EchoOptions.Bytes), cancellation));
 
+var robots = new Option<int>("--robots") { Description = "Robots.", HelpName = "N", DefaultValueFactory = _ => 200 };
+var rate = new Option<double>("--rate") { Description = "Observations a second of each.", HelpName = "HZ", DefaultValueFactory = _ => 20 };
+var decisions = new Option<int>("--decisions") { Description = "Decisions to compare.", HelpName = "N", DefaultValueFactory = _ => 100_000 };
+var episodes = new Option<int>("--episodes") { Description = "Episodes of each kind.", HelpName = "N", DefaultValueFactory = _ => 200 };
+var swapRate = new Option<double>("--rate") { Description = "Ticks a second.", HelpName = "HZ", DefaultValueFactory = _ => 20 };
+var network = new Option<string[]>("--faults") { Description = $"Networks to go through instead, in turn: TTL/{FaultSpec.Grammar}", HelpName = "TTL/SPEC", DefaultValueFactory = _ => [] };
+var loop = new Command("loop", "How soon robots are answered through Mosquitto, observations of 512 bytes, beside a null bridge that only sends bytes back; and while one robot floods.") { robots, rate, rounds, json };
+loop.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => LoopBench.RunAsync(root, parsed.GetValue(robots), parsed.GetValue(rate), parsed.GetValue(rounds), cancellation)));
+var same = new Command("same", "Whether the shipped swap model's agents decide the same over MQTT as in the simulation, on the same observations.") { decisions, json };
+same.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => SameBench.RunAsync(root, parsed.GetValue(decisions), cancellation)));
+var swap = new Command("swap", "The swap with one emulated robot, with two, and through bad networks, beside the simulation.") { episodes, swapRate, network, json };
+swap.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => SwapBench.RunAsync(root, parsed.GetValue(episodes), parsed.GetValue(swapRate), Kinds(parsed.GetValue(network)!), cancellation)));
+var serve = new Command("serve", "What 'loop' starts to be answered by.") { ServeOptions.Broker, ServeOptions.Run, ServeOptions.Kind, ServeOptions.Robots, ServeOptions.Rate };
+serve.Hidden = true;
+serve.SetAction((parsed, cancellation) => Serve.RunAsync(root, new Uri(parsed.GetValue(ServeOptions.Broker)!), parsed.GetValue(ServeOptions.Run)!, parsed.GetValue(ServeOptions.Kind)!, parsed.GetValue(ServeOptions.Robots), parsed.GetValue(ServeOptions.Rate), cancellation));
+
 var command = new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
 {
     new Command("cluster", "Runs on several nodes: all processes and the broker on this machine.") { hash, kills, tick, overhead, echo },
+    new Command("robots", "Robots over MQTT: all processes and the broker on this machine.") { loop, same, swap, serve },
 };
 var parse = command.Parse(args.Length == 0 ? ["--help"] : args);
 if (parse.Errors.Count > 0)
@@ -35,7 +54,7 @@ if (parse.Errors.Count > 0)
 }
 
 using var stop = new CancellationTokenSource();
-if (parse.CommandResult.Command == echo)
+if (parse.CommandResult.Command == echo || parse.CommandResult.Command == serve)
 {
     // It ends when its parent does, or wants it to.
     new Thread(() =>
@@ -65,6 +84,13 @@ catch (Exception e) when (e is InvalidInputException or InvalidDataException or 
     Console.Error.WriteLine("mimicd: " + e.Message.ReplaceLineEndings(" "));
     return 2;
 }
+
+static SwapKind[] Kinds(string[] networks)
+    => networks.Length == 0
+        ? [new SwapKind("one simulated and one emulated robot", [null, "r2"]), new SwapKind("two emulated robots", ["r1", "r2"])]
+        : [.. networks.Select(n => n.Split('/', 2) is [var ttl, var spec] && double.TryParse(ttl, System.Globalization.CultureInfo.InvariantCulture, out var seconds)
+            ? new SwapKind($"two emulated robots, ttl {ttl} s, {(spec.Length > 0 ? spec : "no faults")}", ["r1", "r2"], spec.Length > 0 ? FaultSpec.Parse(spec, "--faults") : null, seconds)
+            : throw InvalidInputException.Create("--faults", "", "TTL/SPEC", n))];
 
 async Task<int> MeasureAsync<T>(ParseResult parsed, Func<Task<T>> measure)
     where T : IMeasured

@@ -107,20 +107,33 @@ internal static class BridgeVerb
         }
 
         bool completed;
+        string? fenced = null;
+        using (var ending = CancellationTokenSource.CreateLinkedTokenSource(cancellation))
         using (var leaving = new CancellationTokenSource())
         await using (var fleet = emulate ? EmulatedFleet.Start(scenario, new RobotFleetOptions { Run = run, Seed = seed, Episodes = episodes }, connection, faults) : null)
-        await using (var link = MosquittoLink.Start(connection with { ClientId = $"{run}-{BridgeName}", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System))
+        await using (var link = MosquittoLink.Start(connection with { ClientId = $"{run}-{BridgeName}-{options.Term}", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System))
         {
             var living = fleet?.RunAsync(leaving.Token) ?? Task.CompletedTask;
-            completed = await RobotsView.ShowAsync(scenario.Steps - 1, tick => bridge.RunAsync(link, tick, cancellation));
+            completed = await RobotsView.ShowAsync(scenario.Steps - 1, tick => bridge.RunAsync(
+                link,
+                status =>
+                {
+                    tick(status);
+                    if (fenced is null && status.Robots.FirstOrDefault(r => r.Fenced) is { } lost)
+                    {
+                        fenced = lost.Name;
+                        ending.Cancel();
+                    }
+                },
+                ending.Token));
             await leaving.CancelAsync();
             await living;
         }
 
-        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, output, json);
+        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, output, json);
     }
 
-    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string output, string? json)
+    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, string output, string? json)
     {
         var (scenario, status) = (run.Scenario, run.Status);
         var table = Terminal.Table("robot", "state", "observations", "refused", "superseded", "commands", "not taken", "late", "silences");
@@ -149,6 +162,12 @@ internal static class BridgeVerb
         if (json is not null)
         {
             RunFiles.Write(json, summary);
+        }
+
+        if (fenced is not null)
+        {
+            Console.Error.WriteLine($"mimicd: {fenced} hears another controller, of a higher term: that one has taken over, and this one has ended");
+            return CommandLine.Failure;
         }
 
         if (!completed)

@@ -58,8 +58,8 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
 
         Array.Sort(took);
         output.WriteLine($"there and back, four hops: p50 {took[rounds / 2]:0.000} ms, p99 {took[rounds * 99 / 100]:0.000} ms");
-        // Usually 0.3 ms; a machine that has other things to do takes longer, and Nagle or a loop that looks now and then 10 ms and more.
-        Assert.InRange(took[rounds / 2], 0, 5);
+        // A machine that has other things to do makes most take longer, but not all; Nagle, or a loop that looks now and then, would make all take 10 ms and more.
+        Assert.InRange(took[rounds / 10], 0, 5);
     }
 
     [Theory]
@@ -229,13 +229,14 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
     {
         await using var broker = await StartAsync();
         var talking = new Listener();
-        await using var link = Link(broker, talking, new MqttOptions { Broker = broker.Address });
+        await using var link = Link(broker, talking, new MqttOptions { Broker = broker.Address, Subscriptions = [new("kept/+")] });
         await talking.ConnectedAsync();
         for (var i = 0; i < 100; i++)
         {
             Assert.True(link.TryPublish(new MqttMessage($"kept/{i}", "old"u8.ToArray(), "x", MqttQos.AtLeastOnce, Retained: true)));
         }
 
+        await talking.UntilAsync(l => l.Messages.Count == 100, "all that is to be kept");
         var (wanting, other, older) = (new Listener(), new Listener(), new Listener());
         wanting.OnConnected = () => Assert.Empty(wanting.Messages);
         await using var first = Link(broker, wanting, new MqttOptions { Broker = broker.Address, Subscriptions = [new("none"), new("kept/+", MqttQos.AtLeastOnce, Kept: true), new("also/none")] });
@@ -285,9 +286,13 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
         using var peer = new TcpListener(IPAddress.Loopback, 0);
         peer.Start();
         var heard = new Listener();
-        await using var link = MosquittoLink.Start(new MqttOptions { Broker = new Uri($"{scheme}://{peer.LocalEndpoint}") }, heard, TimeProvider.System);
+        await using var link = MosquittoLink.Start(new MqttOptions { Broker = new Uri($"{scheme}://{peer.LocalEndpoint}"), ClientId = $"s-{scheme}" }, heard, TimeProvider.System);
         using var first = await peer.AcceptTcpClientAsync();
         await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
+
+        // It has slept meanwhile. The kernel counts a thread's time in hundredths of a second, behind its name in brackets: 11 fields of others, then its own and the kernel's.
+        var thread = Directory.EnumerateDirectories("/proc/self/task").Select(Stat).Single(t => t.Contains($"(mqtt s-{scheme})", StringComparison.Ordinal));
+        Assert.InRange(thread[thread.LastIndexOf(')')..].Split(' ').Skip(12).Take(2).Sum(n => int.Parse(n, CultureInfo.InvariantCulture)), 0, 100);
         using var second = await peer.AcceptTcpClientAsync();
 
         Assert.Equal($"broker {scheme}://{peer.LocalEndpoint}: no answer within 5 s", heard.Reasons.Single());
@@ -316,6 +321,60 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
         await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
         Assert.Equal(0, heard.Connections);
         Assert.Equal($"broker mqtt://{peer.LocalEndpoint}: {reason}", heard.Reasons.Single());
+    }
+
+    [Fact]
+    public async Task What_a_broker_says_when_it_hangs_up_is_the_reason()
+    {
+        using var peer = new TcpListener(IPAddress.Loopback, 0);
+        peer.Start();
+        var heard = new Listener();
+        await using var link = MosquittoLink.Start(new MqttOptions { Broker = new Uri($"mqtt://{peer.LocalEndpoint}") }, heard, TimeProvider.System);
+        using (var accepted = await peer.AcceptTcpClientAsync())
+        {
+            var stream = accepted.GetStream();
+            Assert.NotEqual(0, await stream.ReadAsync(new byte[1024]));
+            await stream.WriteAsync(new byte[] { 0x20, 3, 0, 0, 0 });
+            await heard.ConnectedAsync();
+            await stream.WriteAsync(new byte[] { 0xe0, 2, 0x8e, 0 });
+            await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
+        }
+
+        Assert.Equal($"broker mqtt://{peer.LocalEndpoint}: Session taken over", heard.Reasons.First());
+    }
+
+    [Fact]
+    public async Task Two_of_one_client_id_cut_each_other_off_ever_more_seldom()
+    {
+        await using var broker = await StartAsync();
+        var (first, second) = (new Listener(), new Listener());
+        var options = new MqttOptions { Broker = broker.Address, ClientId = "same", FirstWait = TimeSpan.FromMilliseconds(20), LongestWait = TimeSpan.FromMinutes(10) };
+        var began = Stopwatch.GetTimestamp();
+        await using var one = Link(broker, first, options);
+        await using var other = Link(broker, second, options);
+        await first.UntilAsync(l => l.Reasons.Count >= 6, "six times");
+
+        // Five waits of 20 ms by both are 200 ms at most. Doubled, the first's own are 310 ms at least; 240 where a slow machine makes one connection stand for so long that it counts as a success.
+        Assert.InRange(Stopwatch.GetElapsedTime(began).TotalMilliseconds, 230, double.MaxValue);
+    }
+
+    [Fact]
+    public async Task A_broker_that_is_frozen_for_long_is_given_up_and_found_again()
+    {
+        await using var broker = await StartAsync();
+        var heard = new Listener();
+        await using var link = Link(broker, heard, new MqttOptions { Broker = broker.Address, Subscriptions = [new("a")] });
+        await heard.ConnectedAsync();
+        await broker.FreezeAsync(CancellationToken.None);
+        await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");
+        Assert.Equal($"broker {broker.Address.ToString().TrimEnd('/')}: no answer within 5 s", heard.Reasons.Single());
+        Assert.False(link.TryPublish(new MqttMessage("a", "old"u8.ToArray())));
+
+        await broker.ThawAsync(CancellationToken.None);
+        await heard.ConnectedAsync(2);
+        Assert.True(link.TryPublish(new MqttMessage("a", "new"u8.ToArray())));
+        await heard.UntilAsync(l => !l.Messages.IsEmpty, "a message");
+        Assert.Equal("new", heard.Messages.Single().Payload);
     }
 
     [Fact]
@@ -374,6 +433,19 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
 
         static void Refused(MqttOptions options, string why)
             => Assert.Equal($"broker mqtts://127.0.0.1: {why}", Assert.Throws<InvalidInputException>(() => MosquittoLink.Start(options, new Listener(), TimeProvider.System)).Message);
+    }
+
+    private static string Stat(string thread)
+    {
+        try
+        {
+            return File.ReadAllText(Path.Combine(thread, "stat"));
+        }
+        catch (IOException)
+        {
+            // Others' threads come and go.
+            return "";
+        }
     }
 
     /// <summary>Bytes in the system's buffers of all connections to a port of loopback, on the way there.</summary>

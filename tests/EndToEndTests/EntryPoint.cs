@@ -49,11 +49,19 @@ internal static class EntryPoint
     }
 
     /// <summary>Starts the command; its output and errors are piped.</summary>
-    public static Process Start(params string[] arguments)
+    public static Process Start(params string[] arguments) => Start(null, arguments);
+
+    /// <summary>Starts the command with a variable in its environment.</summary>
+    public static Process Start((string Name, string Value)? variable, params string[] arguments)
     {
         // Whoever runs the tests in the background may have left SIGINT ignored, which a child inherits; some tests send it.
         var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "mimicd.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["MIMICD_ROOT"] = Root;
+        if (variable is var (name, value))
+        {
+            start.Environment[name] = value;
+        }
+
         // The tests run this program and not what the entry script would build.
         start.Environment.Remove("MIMICD_ENTRY");
         return Process.Start(start)!;

@@ -23,6 +23,7 @@ public sealed class MosquittoLink : IMqttLink
     private const int LongestPayload = 268_000_000;
     private const int LongestTopic = 65_535;
     private const int KeptTopics = 4096;
+    private const double SuccessInWaits = 4;
 
     // What the system may hold that has not left yet; beyond that newer messages replace older ones here, where that can be done.
     private const int UnsentBytes = 4096;
@@ -76,7 +77,7 @@ public sealed class MosquittoLink : IMqttLink
     private bool _subscribed;
     private bool _wasRefused;
     private bool _triesAll;
-    private bool _takenOver;
+    private long _opened;
     private string? _fault;
     private string? _said;
     private int _systemError;
@@ -295,8 +296,8 @@ public sealed class MosquittoLink : IMqttLink
                 break;
             }
 
-            // Two that have one client id cut each other off: to them a connection is no success.
-            if (stood && !_takenOver)
+            // Two that have one client id cut each other off, and few brokers say so: a connection that did not stand for much longer than was waited for it is no success.
+            if (stood && _time.GetElapsedTime(_opened) > SuccessInWaits * wait)
             {
                 wait = _options.FirstWait;
             }
@@ -332,7 +333,7 @@ public sealed class MosquittoLink : IMqttLink
     /// <returns>Whether it stood, and why it does no more.</returns>
     private (bool Stood, string Reason) Connection()
     {
-        (_accepted, _subscribed, _takenOver, _fault, _said, _systemError, _gone) = (false, false, false, null, null, 0, NativeMethods.Success);
+        (_accepted, _subscribed, _fault, _said, _systemError, _gone) = (false, false, null, null, 0, NativeMethods.Success);
         _asked.Clear();
         _early.Clear();
         _client = NativeMethods.mosquitto_new(_options.ClientId.Length == 0 ? null : _options.ClientId, clean: true, GCHandle.ToIntPtr(_self));
@@ -522,7 +523,7 @@ public sealed class MosquittoLink : IMqttLink
                 if (error != NativeMethods.Success)
                 {
                     _wasRefused = !_accepted && IsRefusal;
-                    return Reason(error);
+                    return Reason(_gone >= NativeMethods.Failure ? _gone : error);
                 }
 
                 if (_accepted && !stood && !_ending)
@@ -573,6 +574,7 @@ public sealed class MosquittoLink : IMqttLink
             _isOpen = true;
         }
 
+        _opened = _time.GetTimestamp();
         _listener.Connected();
         foreach (var message in _early)
         {
@@ -798,8 +800,9 @@ public sealed class MosquittoLink : IMqttLink
     private static unsafe void OnDisconnect(nint client, nint owner, int code, nint properties)
     {
         var (link, systemError) = (Of(owner), Marshal.GetLastSystemError());
-        link._gone = code;
-        link._takenOver = code == NativeMethods.SessionTakenOver;
+
+        // What the broker says comes first, and then that the connection is lost.
+        link._gone = link._gone == NativeMethods.Success ? code : link._gone;
         if (code == NativeMethods.SystemError && link._systemError == 0)
         {
             link._systemError = systemError;

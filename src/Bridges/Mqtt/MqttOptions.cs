@@ -61,7 +61,7 @@ public sealed record MqttOptions
     /// <summary>What is subscribed to on every connection.</summary>
     public IReadOnlyList<MqttSubscription> Subscriptions { get; init; } = [];
 
-    /// <summary>Wait before the second attempt at a connection; it doubles with each that fails. Each wait is drawn from its upper half. Default: 0.1 s.</summary>
+    /// <summary>Wait before the second attempt at a connection; it doubles with each that fails, or succeeds for a moment only. Each wait is drawn from its upper half. Default: 0.1 s.</summary>
     public TimeSpan FirstWait { get; init; } = TimeSpan.FromSeconds(0.1);
 
     /// <summary>Longest wait between two attempts. Default: 5 s.</summary>

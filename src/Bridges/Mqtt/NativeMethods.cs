@@ -17,9 +17,6 @@ internal static unsafe partial class NativeMethods
     /// <summary>From here on an MQTT 5 reason code says that something failed.</summary>
     public const int Failure = 128;
 
-    /// <summary>MQTT 5: another connection has the same client id.</summary>
-    public const int SessionTakenOver = 142;
-
     public const int OptionProtocolVersion = 1;
     public const int OptionNoDelay = 11;
     public const int ContentType = 3;

@@ -177,12 +177,15 @@ public sealed class RobotWorld
             Slots = slots is null && _sensors.All(s => s.FrameSize == _sensors[0].FrameSize) ? null : [.. _sensors.Select((s, a) => new SlotSpec(s.FrameSize, slots?[a] ?? sampling))],
         };
 
-    /// <summary>What the bridge subscribes to: observations, presence and reports of this run's robots. No command, and nothing of any other run.</summary>
+    /// <summary>
+    /// What the bridge subscribes to: observations and reports of this run's robots, and the presence of each by its own topic, for not every broker hands out what it keeps to a wildcard. No command, and nothing of any
+    /// other run.
+    /// </summary>
     public IReadOnlyList<MqttSubscription> Subscriptions =>
     [
         new(_topics.OfAll(TopicKind.Observation)),
-        new(_topics.OfAll(TopicKind.Presence), MqttQos.AtLeastOnce, Kept: true),
         new(_topics.OfAll(TopicKind.Report)),
+        .. _byName.Keys.Select(name => new MqttSubscription(_topics.Of(name, TopicKind.Presence), MqttQos.AtLeastOnce, Kept: true)),
     ];
 
     /// <summary>Arms a robot at its next observation, whether or not it was armed before. An operator's word.</summary>
