@@ -18,15 +18,11 @@ internal static class RobotCheckVerb
     // What a program may take to end when it is asked to.
     private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
-    private static readonly Option<string?> Broker = new("--broker") { Description = "The broker. [default: one of its own on loopback]", HelpName = "mqtt[s]://HOST:PORT" };
     private static readonly Option<string> Robot = new("--robot") { Description = "The robot's name.", HelpName = "NAME", DefaultValueFactory = _ => "r1" };
     private static readonly Option<string> Run = new("--run") { Description = "The run's name.", HelpName = "NAME", DefaultValueFactory = _ => "check" };
     private static readonly Option<string> Prefix = new("--prefix") { Description = "What comes before the run in topics.", HelpName = "LEVELS", DefaultValueFactory = _ => RobotTopics.DefaultPrefix };
     private static readonly Option<string?> Listen = new("--listen") { Description = "Where the robot connects to; what comes there goes on to the broker, until a check cuts it. [default: a free port on loopback]", HelpName = "ADDRESS:PORT" };
     private static readonly Option<int> Wait = new("--wait") { Description = "How long to wait for the robot [s].", HelpName = "SECONDS", DefaultValueFactory = _ => 60 };
-    private static readonly Option<string?> Authority = new("--authority") { Description = "The authority that the broker's certificate comes from.", HelpName = "FILE" };
-    private static readonly Option<string?> Certificate = new("--certificate") { Description = "The checker's own certificate.", HelpName = "FILE" };
-    private static readonly Option<string?> Key = new("--key") { Description = "Its key.", HelpName = "FILE" };
     private static readonly Option<string?> Json = Options.Json();
     private static readonly Argument<string[]> Command = new("command") { Description = "Starts the robot; {host}, {port}, {run} and {robot} in it are replaced. Without: one is waited for.", HelpName = "-- COMMAND", Arity = ArgumentArity.ZeroOrMore };
 
@@ -41,8 +37,13 @@ internal static class RobotCheckVerb
             Example: mimicd robot-check -- /usr/bin/python3 clients/python/robot.py {host} {port} {run} {robot} 0 0
             """)
         {
-            Broker, Robot, Run, Prefix, Listen, Wait, Authority, Certificate, Key, seed, Json, Command,
+            Robot, Run, Prefix, Listen, Wait, seed, Json, Command,
         };
+        foreach (var option in MqttConnection.All)
+        {
+            command.Add(option);
+        }
+
         command.SetAction(RunAsync);
         return command;
     }
@@ -60,9 +61,9 @@ internal static class RobotCheckVerb
             InvalidInputException.Require(IPEndPoint.TryParse(listen, out place!), "--listen", "", "ADDRESS:PORT", listen);
         }
 
-        await using var own = parsed.GetValue(Broker) is null ? await MosquittoBroker.StartAsync(new MosquittoBrokerSettings(), TimeProvider.System, cancellation) : null;
-        var broker = own?.Address ?? MqttOptions.ParseBroker(parsed.GetValue(Broker)!, "--broker");
-        var tls = new MqttTls { Authority = parsed.GetValue(Authority), Certificate = parsed.GetValue(Certificate), Key = parsed.GetValue(Key) };
+        await using var own = await MqttConnection.StartAsync(parsed, cancellation);
+        var connection = MqttConnection.Of(parsed, own?.Address);
+        var broker = connection.Broker;
         await using var proxy = Proxy(broker, place);
         var words = parsed.GetValue(Command) ?? [];
         using var program = words.Length > 0 ? new RobotProgram([.. words.Select(w => Fill(w, proxy.EndPoint, topics.Run, robot))]) : null;
@@ -75,7 +76,7 @@ internal static class RobotCheckVerb
             {
                 Topics = topics,
                 Robot = robot,
-                Link = (subscriptions, listener) => MosquittoLink.Start(new MqttOptions { Broker = broker, Tls = tls, Subscriptions = subscriptions }, listener, TimeProvider.System),
+                Link = (subscriptions, listener) => MosquittoLink.Start(connection with { Subscriptions = subscriptions }, listener, TimeProvider.System),
                 Proxy = proxy,
                 End = program is null ? null : program.EndAsync,
                 Appears = TimeSpan.FromSeconds(wait),

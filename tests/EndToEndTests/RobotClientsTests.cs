@@ -147,7 +147,7 @@ public sealed class RobotClientsTests(ITestOutputHelper output)
             ("disarmed", [("yield \"disarmed\", s[\"armed\"] or arm", "")], ["rule disarmed: a command without arm", "watchdog: armed again by arm alone"]),
             ("late", [("now() > s[\"dead\"]:", "now() > s[\"dead\"] + 400:")], ["watchdog: stops within ttl and a period when none comes, and not before ttl"]),
             ("uncounted", [("stops=s[\"stops\"] + 1, ", "")], ["watchdog: counts one stop"]),
-            ("drifts", [("drive_motors(None); s.update(armed=False", "drive_motors([0.0, 0.0]); s.update(armed=False")], ["watchdog: stands still after it"]),
+            ("drifts", [("drive_motors(None); s.update(armed=False", "drive_motors([here[0] + 0.2, here[1]]); s.update(armed=False"), ("/ 1000, 1) for", "/ 1000, 1 if s[\"armed\"] else 8) for")], ["watchdog: stands still after it"]),
             ("one-session", [("draw, lambda *a: events", "lambda *a: None, lambda *a: events")], ["reconnect: comes back with another session", "rule session: the one before"]),
             ("kept", [("say(\"obs\", seq", "say(\"obs\", 1, seq")], ["retained: nothing but presence"]),
             ("silent", [("link.publish(*say(\"conn\", 1, online=False)), ", "")], ["farewell: says that it goes"]),
