@@ -26,6 +26,7 @@ internal static class Serve
 {
     public static async Task<int> RunAsync(string root, Uri broker, string run, string kind, int robots, double rate, CancellationToken cancellation)
     {
+        QuietThreads.Ask();
         if (kind == "echo")
         {
             var echo = new Echo(new RobotTopics(RobotTopics.DefaultPrefix, run));
@@ -37,7 +38,7 @@ internal static class Serve
         var scenario = RobotLoad.Scenario(root, robots, rate, steps: 100_000);
         var player = ScriptedPolicies.Create(ScriptedPolicies.Straight, scenario, "bench");
         var world = new RobotWorld(scenario, [player.Sensor], new RobotWorldOptions { Run = run, Term = 1 });
-        await using var host = new LocalHost(player.Policies, Environment.ProcessorCount);
+        await using var host = new LocalHost(player.Policies, Environment.ProcessorCount, direct: true);
         var bridge = new RobotBridge(world, host, TimeProvider.System);
         await host.OpenAsync(world.Spec(player.Sampling), bridge, cancellation);
         await using (var link = MosquittoLink.Start(new MqttOptions { Broker = broker, ClientId = $"{run}-bridge", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System))

@@ -18,6 +18,7 @@ public sealed class LocalHost : IAgentHost
 
     private readonly Func<AgentId, IPolicy> _policies;
     private readonly int _mailbox;
+    private readonly bool _direct;
     private readonly TaskScheduler _scheduler;
     private Actor?[] _actors = [];
     private RunSpec? _run;
@@ -27,12 +28,13 @@ public sealed class LocalHost : IAgentHost
     /// <param name="policies">The policy of an agent; asked once for each agent of each episode, and again at its restarts.</param>
     /// <param name="threads">Threads that may work for agents at one time; at least 1.</param>
     /// <param name="mailbox">Observations that may wait for one agent; at least 1.</param>
-    public LocalHost(Func<AgentId, IPolicy> policies, int threads, int mailbox = DefaultMailbox)
+    /// <param name="direct">Whether an agent that evaluates no network, and for whom nothing waits, decides in the thread that delivers: what it decides is the same, and two changes of threads are saved.</param>
+    public LocalHost(Func<AgentId, IPolicy> policies, int threads, int mailbox = DefaultMailbox, bool direct = false)
     {
         ArgumentNullException.ThrowIfNull(policies);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(mailbox, 1);
-        (_policies, _mailbox) = (policies, mailbox);
+        (_policies, _mailbox, _direct) = (policies, mailbox, direct);
         _scheduler = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, threads).ConcurrentScheduler;
     }
 
@@ -82,7 +84,7 @@ public sealed class LocalHost : IAgentHost
             if (run.Slot(id) is { } slot)
             {
                 var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), id, slot.Sampling);
-                actors[i] = new Actor(spec, slot.FrameSize, run.ActionSize, _policies, world, _scheduler, _mailbox);
+                actors[i] = new Actor(spec, slot.FrameSize, run.ActionSize, _policies, world, _scheduler, _mailbox, _direct);
             }
         }
 
@@ -137,14 +139,16 @@ public sealed class LocalHost : IAgentHost
         private readonly ActionBlock<Letter> _mailbox;
         private readonly float[] _frames;
         private readonly int _slots;
+        private readonly bool _direct;
         private int _posted;
+        private int _waiting;
 
         public readonly SupervisedAgent Agent;
         public long Messages;
 
-        public Actor(AgentSpec spec, int frameSize, int actionSize, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox)
+        public Actor(AgentSpec spec, int frameSize, int actionSize, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox, bool direct)
         {
-            (_spec, _world) = (spec, world);
+            (_spec, _world, _direct) = (spec, world, direct);
             Agent = new SupervisedAgent(spec, frameSize, actionSize, policies);
 
             // One slot more than the mailbox holds: a slot is written before the post that may be refused.
@@ -167,17 +171,38 @@ public sealed class LocalHost : IAgentHost
             Volatile.Write(ref Messages, Messages + 1);
             var slot = _posted % _slots;
             observation.Features.Span.CopyTo(Frame(slot));
+            if (_direct && Volatile.Read(ref _waiting) == 0 && Agent is { Plans: > 0, NetworkCalls: 0 })
+            {
+                Decide(new Letter(observation.Tick, slot));
+                return true;
+            }
+
+            Interlocked.Increment(ref _waiting);
             if (_mailbox.Post(new Letter(observation.Tick, slot)))
             {
                 _posted = slot + 1;
                 return true;
             }
 
+            Interlocked.Decrement(ref _waiting);
             Answer(observation.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback);
             return false;
         }
 
         private void Handle(Letter letter)
+        {
+            // It waits no more when all of it is done, its answer included.
+            try
+            {
+                Decide(letter);
+            }
+            finally
+            {
+                Interlocked.Decrement(ref _waiting);
+            }
+        }
+
+        private void Decide(Letter letter)
         {
             if (Agent.Decide(letter.Tick, Frame(letter.Slot)))
             {

@@ -57,6 +57,7 @@ internal static class BridgeVerb
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
+        QuietThreads.Ask();
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
         var json = Options.WritableFile(parsed.GetValue(Json), "--json");
         if (Options.WritableFile(parsed.GetValue(Contract), "--contract") is { } contract)
@@ -97,7 +98,7 @@ internal static class BridgeVerb
         using var recording = parsed.GetValue(Record) is { } file
             ? new RobotRecording(file, new RobotRecordingHeader { Scenario = scenario, Sensors = [crew.Player.Sensor], Options = options, Sampling = crew.Player.Sampling, Model = crew.Model?.Sha256, Policy = crew.Policy })
             : null;
-        await using var host = new LocalHost(crew.Player.Policies, threads);
+        await using var host = new LocalHost(crew.Player.Policies, threads, direct: true);
         var bridge = new RobotBridge(world, host, TimeProvider.System, recording);
         await host.OpenAsync(world.Spec(crew.Player.Sampling), bridge, cancellation);
         Console.Error.WriteLine($"{scenario.Name}: {crew.Name}, seed {seed}, term {options.Term}; robots connect to {connection.Broker.GetLeftPart(UriPartial.Authority)}, run {run}: {Some([.. world.Robots.Select(r => r.Name)])}");

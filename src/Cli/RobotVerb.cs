@@ -40,6 +40,7 @@ internal static class RobotVerb
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
+        QuietThreads.Ask();
         var file = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap-robots.json");
         var scenario = Scenario.Load(file, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
         InvalidInputException.Require(scenario.Robots is not null, file, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
