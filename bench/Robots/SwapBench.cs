@@ -11,8 +11,8 @@ namespace MimicD.Bench.Robots;
 /// <summary>The swap with emulated robots for bodies, over Mosquitto and networks of all kinds, beside the simulation with the same starts.</summary>
 internal static class SwapBench
 {
-    // As many agents as two cores can plan for in time.
-    private const int Batch = 20;
+    // Plans a second that two cores make with time to spare.
+    private const double Plans = 800;
 
     /// <param name="root">The repository.</param>
     /// <param name="episodes">Episodes of each kind.</param>
@@ -25,11 +25,12 @@ internal static class SwapBench
         var robots = Scenario.Load(Path.Combine(root, "scenarios", "swap-robots.json"));
         var player = Player.Of(Model.Load(Path.Combine(root, "models", "swap.safetensors")));
         var outcomes = new List<SwapOutcome>();
+        var batch = Math.Max(1, (int)(Plans / (rate * simulated.Agents)));
         var alone = new Tally("simulated");
         for (var seed = 1UL; alone.Episodes < episodes; seed++)
         {
             await using var host = new LocalHost(player.Policies, Environment.ProcessorCount);
-            var result = await Simulation.RunAsync(simulated, player.Sensor, new SimulationOptions { Seed = seed, Episodes = Batch, Sampling = player.Sampling }, host, null, cancellation);
+            var result = await Simulation.RunAsync(simulated, player.Sensor, new SimulationOptions { Seed = seed, Episodes = batch, Sampling = player.Sampling }, host, null, cancellation);
             alone.Add(simulated, result.ToRollouts(), []);
         }
 
@@ -41,7 +42,7 @@ internal static class SwapBench
             var scenario = robots with { Pacing = new PacingSpec { Kind = PacingKind.RealTime, Rate = rate }, Robots = robots.Robots! with { Names = kind.Robots, Ttl = kind.Ttl } };
             for (var seed = 1UL; tally.Episodes < episodes; seed++)
             {
-                var (rollouts, statuses) = await BatchAsync(scenario, player, seed, kind.Faults, cancellation);
+                var (rollouts, statuses) = await BatchAsync(scenario, player, seed, batch, kind.Faults, cancellation);
                 tally.Add(scenario, rollouts, statuses);
             }
 
@@ -52,19 +53,19 @@ internal static class SwapBench
         return new SwapFigures(rate, [.. outcomes]);
     }
 
-    private static async Task<(Rollouts Rollouts, IReadOnlyList<RobotStatus> Robots)> BatchAsync(Scenario scenario, Player player, ulong seed, FaultSpec? faults, CancellationToken cancellation)
+    private static async Task<(Rollouts Rollouts, IReadOnlyList<RobotStatus> Robots)> BatchAsync(Scenario scenario, Player player, ulong seed, int episodes, FaultSpec? faults, CancellationToken cancellation)
     {
         var run = $"swap{seed}";
         await using var broker = await MosquittoBroker.StartAsync(new MosquittoBrokerSettings(), TimeProvider.System, cancellation);
         await using var proxy = faults is null ? null : FaultProxy.Start(broker.Address.Host, broker.Address.Port, new FaultPlan(faults, seed), TimeProvider.System);
         var through = proxy is null ? broker.Address : new Uri($"mqtt://{proxy.EndPoint}");
-        var world = new RobotWorld(scenario, [player.Sensor], new RobotWorldOptions { Run = run, Seed = seed, Episodes = Batch, Term = 1, Rearm = 0.1 });
+        var world = new RobotWorld(scenario, [player.Sensor], new RobotWorldOptions { Run = run, Seed = seed, Episodes = episodes, Term = 1, Rearm = 0.1 });
         await using var host = new LocalHost(player.Policies, Environment.ProcessorCount);
         var bridge = new RobotBridge(world, host, TimeProvider.System);
         await host.OpenAsync(world.Spec(player.Sampling), bridge, cancellation);
         using var leaving = new CancellationTokenSource();
         await using var fleet = RobotFleet.Start(
-            scenario, new RobotFleetOptions { Run = run, Seed = seed, Episodes = Batch },
+            scenario, new RobotFleetOptions { Run = run, Seed = seed, Episodes = episodes },
             r => MosquittoLink.Start(new MqttOptions { Broker = through, ClientId = r.ClientId, Will = r.Will, Subscriptions = [r.Subscription] }, r.Listener, TimeProvider.System), TimeProvider.System);
         await using var link = MosquittoLink.Start(new MqttOptions { Broker = broker.Address, ClientId = $"{run}-bridge", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System);
         var living = fleet.RunAsync(leaving.Token);

@@ -36,6 +36,7 @@ internal static class BridgeVerb
     {
         var command = new Command("bridge", """
             Lets agents steer robots over MQTT, each robot by its own agent on nothing but its own observations. Waits until all robots are there; bodies of the scenario that are no robots are simulated beside them.
+            A robot that has stopped stays so until it is armed again: by --rearm, or by its name (or 'all') typed here with Enter.
             Ctrl-C stops at once: nobody tells the robots anything any more, and they stop by themselves. That is an operational stop, and no safety function.
 
             Examples: mimicd bridge --emulate
@@ -115,6 +116,7 @@ internal static class BridgeVerb
         await using (var link = MosquittoLink.Start(connection with { ClientId = $"{run}-{BridgeName}-{options.Term}", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System))
         {
             var living = fleet?.RunAsync(leaving.Token) ?? Task.CompletedTask;
+            Listen(bridge);
             completed = await RobotsView.ShowAsync(scenario.Steps - 1, tick => bridge.RunAsync(
                 link,
                 status =>
@@ -133,6 +135,20 @@ internal static class BridgeVerb
 
         return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, output, json);
     }
+
+    /// <summary>An operator's word: a line with a robot's name arms it again, and so does 'all' for all.</summary>
+    private static void Listen(RobotBridge bridge)
+        => new Thread(() =>
+        {
+            while (Console.In.ReadLine() is { } line)
+            {
+                var name = line.Trim();
+                foreach (var robot in name == "all" ? bridge.Status.Robots.Select(r => r.Name) : [name])
+                {
+                    Console.Error.WriteLine(bridge.Rearm(robot) ? $"{robot}: will be armed" : $"no robot '{robot}' (a robot's name, or all, arms it again)");
+                }
+            }
+        }) { IsBackground = true }.Start();
 
     private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, string output, string? json)
     {

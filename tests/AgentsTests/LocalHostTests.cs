@@ -96,6 +96,34 @@ public class LocalHostTests
     }
 
     [Fact]
+    public async Task An_agent_without_a_network_may_decide_where_its_observation_arrives_and_decides_the_same()
+    {
+        async Task<(string Text, int Elsewhere)> RunAsync(bool direct, Func<AgentId, IPolicy> policies, int frameSize)
+        {
+            var elsewhere = 0;
+            var world = new World(new RunSpec(3, 2, 4, frameSize, frameSize, new SamplingSpec()));
+            await using var host = new LocalHost(policies, threads: 2, direct: direct);
+            await world.OpenAsync(host);
+            for (var t = 0; t < 6; t++)
+            {
+                var caller = Environment.CurrentManagedThreadId;
+                world.Acted = () => Interlocked.Add(ref elsewhere, Environment.CurrentManagedThreadId == caller ? 0 : 1);
+                await world.TickAsync(host, t, (e, i, d) => t + e + i + d);
+            }
+
+            return (world.Text, elsewhere);
+        }
+
+        var (scripted, there) = await RunAsync(direct: true, _ => new FunctionPolicy(v => 2 * v), 1);
+        Assert.Equal((await RunAsync(direct: false, _ => new FunctionPolicy(v => 2 * v), 1)).Text, scripted);
+
+        // Each agent's first decision tells whether there is a network, and the next may come while that one is being put away.
+        Assert.InRange(there, 0, 24);
+        var (learned, _) = await RunAsync(direct: true, _ => new MixingPolicy(1, 1), 2);
+        Assert.Equal((await RunAsync(direct: false, _ => new MixingPolicy(1, 1), 2)).Text, learned);
+    }
+
+    [Fact]
     public async Task An_agent_is_shown_only_what_was_delivered_to_it()
     {
         var seen = new ConcurrentDictionary<AgentId, ConcurrentBag<List<float[]>>>();
@@ -308,6 +336,8 @@ public class LocalHostTests
         /// <summary>All answers in an order that does not depend on who answered first.</summary>
         public string Text => string.Join('\n', _lines.Order(StringComparer.Ordinal));
 
+        public Action? Acted { get; set; }
+
         public float[] Last(int episode, int agent) => _last[episode * run.Agents + agent];
 
         public ValueTask OpenAsync(LocalHost host) => host.OpenAsync(run, this, CancellationToken.None);
@@ -335,6 +365,7 @@ public class LocalHostTests
         {
             _lines.Enqueue($"{action.Tick.Value} {action.Episode.Value} {action.Agent.Value} {action.Status} {string.Join(' ', action.Values.ToArray())}");
             _last[action.Episode.Value * run.Agents + action.Agent.Value] = action.Values.ToArray();
+            Acted?.Invoke();
             if (Interlocked.Decrement(ref _missing) == 0)
             {
                 _closed.SetResult();

@@ -1,4 +1,5 @@
 using MimicD.Agents;
+using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
 using MimicD.Bridges.Robots.Wire;
 using MimicD.Contracts;
@@ -169,6 +170,45 @@ public class RobotWorldTests
     }
 
     [Fact]
+    public void Others_are_sensed_where_they_are_by_now_and_recorded_where_they_were_at_the_tick()
+    {
+        var scenario = Cases.Crossing() with { Features = new SensorSpec { Others = new OthersSpec { Count = 1, Order = OtherOrder.Identity, Frame = Frame.Absolute, Velocity = true } } };
+        var world = new RobotWorld(scenario, [scenario.Features], new RobotWorldOptions { Run = "r", Term = 1 });
+        var shown = new Shown { World = world };
+        var topics = new RobotTopics(scenario.Robots!.Prefix, "r");
+        void Say(string robot, PresenceEnvelope presence) => world.Receive(new MqttMessage(topics.Of(robot, TopicKind.Presence), JsonWire.Write(presence)), 0, shown);
+        void Observe(string robot, long sequence, long now, float x) => world.Receive(
+            new MqttMessage(topics.Of(robot, TopicKind.Observation), JsonWire.Write(new ObservationEnvelope("r", robot, Cases.Session, sequence, now / 1000, true, [x, 0]))), now, shown);
+        foreach (var robot in new[] { "r1", "r2" })
+        {
+            Say(robot, new PresenceEnvelope(1, "r", robot, Cases.Session, true, EmulatedRobot.CapabilitiesOf(scenario)));
+            Observe(robot, 1, 10_000, robot == "r1" ? 0 : 5);
+        }
+
+        world.Advance(20_000, shown);
+        Assert.Equal(RobotPhase.Running, world.Phase);
+        Observe("r1", 2, 110_000, 0.2f);
+        world.Advance(120_000, shown);
+
+        // A twentieth of a second after r1 was heard of, at 2 m/s.
+        Observe("r2", 2, 160_000, 5);
+        Assert.Equal([5f, 0, 0.3f, 0, 2, 0], shown.Last!, (a, b) => Math.Abs(a - b) < 1e-5);
+
+        // Nobody is expected to go on for ever, and a robot that is silent to have stopped.
+        Observe("r2", 3, 260_000, 5);
+        Observe("r2", 4, 360_000, 5);
+        Assert.Equal([5f, 0, 0.6f, 0, 2, 0], shown.Last!, (a, b) => Math.Abs(a - b) < 1e-5);
+        world.Advance(420_000, shown);
+        Observe("r2", 5, 460_000, 5);
+        Assert.Equal([5f, 0, 0.2f, 0, 0, 0], shown.Last!, (a, b) => Math.Abs(a - b) < 1e-5);
+
+        // It had not moved at the first tick, at 20 ms, but begun to; at the second, at 120 ms, it was as far as it got until it was heard of again.
+        Observe("r1", 5, 510_000, 1.0f);
+        var positions = world.ToRollouts().Positions;
+        Assert.Equal([0.02f, 0.2f + 0.8f * 10 / 400, 0.2f + 0.8f * 310 / 400], Enumerable.Range(0, 3).Select(t => positions.Data[t * 2]), (a, b) => Math.Abs(a - b) < 1e-5);
+    }
+
+    [Fact]
     public void Two_runs_on_one_broker_never_meet()
     {
         var scenario = Cases.Crossing(agents: 1);
@@ -182,12 +222,27 @@ public class RobotWorldTests
         Assert.Equal(RobotPhase.Done, arena.World.Phase);
     }
 
+    private sealed class Shown : IRobotWorldOutput
+    {
+        public RobotWorld? World { get; set; }
+
+        public float[]? Last { get; private set; }
+
+        public void Deliver(in Observation observation)
+        {
+            Last = observation.Features.ToArray();
+            World!.Act(new AgentAction(observation.Episode, observation.Agent, observation.Tick, new float[2], ActionStatus.Decided), 0, this);
+        }
+
+        public bool Publish(in MqttMessage message) => true;
+    }
+
     private sealed class NoOutput : IRobotWorldOutput
     {
         public static NoOutput Instance { get; } = new();
 
         public void Deliver(in Observation observation) => throw new InvalidOperationException("an observation");
 
-        public bool Publish(in Bridges.Mqtt.MqttMessage message) => throw new InvalidOperationException("a command");
+        public bool Publish(in MqttMessage message) => throw new InvalidOperationException("a command");
     }
 }

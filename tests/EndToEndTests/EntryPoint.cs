@@ -55,7 +55,7 @@ internal static class EntryPoint
     public static Process Start((string Name, string Value)? variable, params string[] arguments)
     {
         // Whoever runs the tests in the background may have left SIGINT ignored, which a child inherits; some tests send it.
-        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "mimicd.dll"), .. arguments]) { RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
+        var start = new ProcessStartInfo("env", ["--default-signal=INT", "dotnet", Path.Combine(AppContext.BaseDirectory, "mimicd.dll"), .. arguments]) { RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
         start.Environment["MIMICD_ROOT"] = Root;
         if (variable is var (name, value))
         {

@@ -67,6 +67,43 @@ public sealed partial class RobotsTests : IDisposable
     }
 
     [Fact]
+    public async Task Two_runs_on_one_broker_never_meet()
+    {
+        await using var broker = await MosquittoBroker.StartAsync(new MosquittoBrokerSettings(), TimeProvider.System, CancellationToken.None);
+        var address = broker.Address.GetLeftPart(UriPartial.Authority);
+        string[] Bridge(string run) => ["bridge", "--emulate", "--policy", "straight", "--broker", address, "--run", run, "--seed", "4", "--out", _scratch[run], .. Quick];
+        var results = await Task.WhenAll(EntryPoint.RunAsync(Bridge("one")), EntryPoint.RunAsync(Bridge("two")));
+
+        Assert.All(results, r => Assert.True(r.Code == 0, string.Join('\n', r.Errors)));
+        foreach (var run in new[] { "one", "two" })
+        {
+            using var result = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch[$"{run}/result.json"]));
+            Assert.Equal(0, result.RootElement.GetProperty("strange").GetInt64());
+            Assert.All(result.RootElement.GetProperty("robots").EnumerateArray(), r => Assert.Equal("{}", r.GetProperty("report").GetProperty("refused").GetRawText()));
+        }
+    }
+
+    [Fact]
+    public async Task A_robot_that_has_stopped_is_armed_by_an_operators_word()
+    {
+        await using var broker = await MosquittoBroker.StartAsync(new MosquittoBrokerSettings(), TimeProvider.System, CancellationToken.None);
+        using var bridge = new Running(EntryPoint.Start(["bridge", "--emulate", "--policy", "straight", "--broker", broker.Address.GetLeftPart(UriPartial.Authority), "--out", _scratch["out"], "--set", "scenario.steps=100000", .. Quick]));
+        await bridge.LineAsync("r1: armed");
+        await broker.FreezeAsync(CancellationToken.None);
+        await bridge.LineAsync("r1: silent");
+        await broker.ThawAsync(CancellationToken.None);
+        await bridge.LineAsync("r1: stopped");
+
+        await bridge.SayAsync("r7");
+        await bridge.LineAsync("no robot 'r7'");
+        await bridge.SayAsync("all");
+        await bridge.LineAsync("r2: will be armed");
+        await bridge.LineAsync("r1: armed");
+        EntryPoint.Interrupt(bridge.Process);
+        Assert.Equal(130, await bridge.EndAsync());
+    }
+
+    [Fact]
     public async Task Robots_stop_when_the_bridge_is_killed_and_a_second_controller_takes_over_from_the_first()
     {
         await using var broker = await MosquittoBroker.StartAsync(new MosquittoBrokerSettings(), TimeProvider.System, CancellationToken.None);
@@ -222,6 +259,12 @@ public sealed partial class RobotsTests : IDisposable
                 Assert.False(Process.HasExited && _seen == Lines.Length, $"the process ended with {(Process.HasExited ? Process.ExitCode.ToString(CultureInfo.InvariantCulture) : "")} before it said '{text}':\n{string.Join('\n', lines)}");
                 await _come.WaitAsync(patience.Token);
             }
+        }
+
+        public async Task SayAsync(string line)
+        {
+            await Process.StandardInput.WriteLineAsync(line);
+            await Process.StandardInput.FlushAsync();
         }
 
         public async Task<int> EndAsync()

@@ -65,12 +65,18 @@ public sealed record RobotWorldOptions
 /// connection. Not thread-safe: an actor holds it.</para>
 /// <para>Robots have clocks of their own, so there is no barrier: an observation is answered when it comes. An agent has one observation at a time; of those that come meanwhile the newest waits and the older are
 /// dropped, counted. An agent's tick is the robot's own count of periods, so that one that was lost on the way moves a plan on. Simulated bodies move at the world's own ticks, and so does the record.</para>
-/// <para>Others are sensed where they were last heard of; their velocity is their last displacement over the periods that it took.</para>
+/// <para>The pacing's deadline, where the scenario has one, is that of an answer: a later one is not sent to its robot, and a simulated body falls back. Without one a late answer is sent as long as it is alive, for the robot
+/// itself decides what is too old.</para>
+/// <para>Bodies are heard of at different times of a period. To each agent the others are shown where they are now if they went on as they last did, over up to two periods; a robot that is silent
+/// stands where it was last heard of. The record holds where all were at each of the world's ticks, if each went evenly from one observation to the next.</para>
 /// </remarks>
 public sealed class RobotWorld
 {
     // A robot that was not heard of for so many periods is silent.
     private const int SilentPeriods = 3;
+
+    /// <summary>Periods over which a body is expected to go on as it did. Twice what robots' phases make of it, for what is late.</summary>
+    private const double Foresight = 2;
 
     private readonly Scenario _scenario;
     private readonly RobotWorldOptions _options;
@@ -85,10 +91,15 @@ public sealed class RobotWorld
     private readonly float[] _decided;
     private readonly bool[] _hasDecided;
     private readonly bool[] _visible;
+    private readonly double[] _now;
+    private readonly double[] _before;
+    private readonly long[] _times;
     private readonly Robot?[] _robots;
     private readonly Dictionary<string, Robot> _byName = new(StringComparer.Ordinal);
     private readonly long _period;
+    private readonly long? _deadline;
     private readonly float[] _frame;
+    private long _opened;
 
     /// <summary>Makes a world whose robots are not there yet.</summary>
     /// <param name="scenario">The scenario; it names robots.</param>
@@ -123,9 +134,12 @@ public sealed class RobotWorld
         _decided = new float[bodies * ActionSize];
         _hasDecided = new bool[bodies];
         _visible = new bool[scenario.Sensing.MayMiss ? n : 0];
+        (_now, _before) = (new double[n * d], new double[n * d]);
+        _times = new long[steps];
         _robots = new Robot?[bodies];
         _frame = new float[_sensors.Max(s => s.FrameSize)];
         _period = (long)Math.Round(scenario.Pacing.Period(scenario.TimeStep) * 1e6);
+        _deadline = scenario.Pacing.Deadline is { } deadline ? (long)Math.Round(deadline * 1e6) : null;
         var nominal = scenario.NominalBodies();
         for (var body = 0; body < bodies; body++)
         {
@@ -248,7 +262,7 @@ public sealed class RobotWorld
         {
             Command(robot, action, fits, now, output);
         }
-        else if (Phase == RobotPhase.Running && action.Tick.Value == Tick && fits && !_hasDecided[body])
+        else if (Phase == RobotPhase.Running && action.Tick.Value == Tick && fits && !_hasDecided[body] && !(now - _opened > _deadline))
         {
             action.Values.Span.CopyTo(_decided.AsSpan(body * ActionSize));
             _hasDecided[body] = true;
@@ -275,20 +289,20 @@ public sealed class RobotWorld
                     robot.MayArm = true;
                 }
 
-                Record();
-                DeliverSimulated(output);
+                Record(now);
+                DeliverSimulated(now, output);
                 break;
             case RobotPhase.Running:
                 Step();
                 Tick++;
-                Record();
+                Record(now);
                 if (Tick == _scenario.Steps - 1)
                 {
                     Phase = RobotPhase.Done;
                     break;
                 }
 
-                DeliverSimulated(output);
+                DeliverSimulated(now, output);
                 break;
             default:
                 break;
@@ -353,6 +367,7 @@ public sealed class RobotWorld
         }
 
         var periods = robot.LastSequence > 0 ? observation!.Sequence - robot.LastSequence : 0;
+        Fill(robot, observation!.Values, now);
         var frames = robot.Guard.Capabilities!.Observation == ObservationKind.Frame;
         for (var i = 0; i < d; i++)
         {
@@ -405,7 +420,7 @@ public sealed class RobotWorld
         }
         else
         {
-            Sense(episode, agent, robot.Frame);
+            Sense(episode, agent, now, robot.Frame);
         }
 
         Observations++;
@@ -421,8 +436,13 @@ public sealed class RobotWorld
         }
 
         robot.Waiting = null;
-        robot.LateAnswers += now - robot.WaitingSince > _period ? 1 : 0;
-        if (!fits)
+        var late = now - robot.WaitingSince > (_deadline ?? _period);
+        robot.LateAnswers += late ? 1 : 0;
+        if (late && _deadline is not null)
+        {
+            // The scenario says that nobody is to be told so late.
+        }
+        else if (!fits)
         {
             robot.Undecided++;
         }
@@ -452,12 +472,20 @@ public sealed class RobotWorld
     }
 
     /// <summary>Writes what an agent senses now.</summary>
-    private void Sense(int episode, int agent, Span<float> frame)
+    private void Sense(int episode, int agent, long now, Span<float> frame)
     {
         var (n, d) = (_scenario.Agents, _scenario.Dimensions);
         var at = episode * n * d;
-        ReadOnlySpan<double> positions = _bodies.Positions.AsSpan(at, n * d);
-        ReadOnlySpan<double> previous = _previous.AsSpan(at, n * d);
+        for (var i = 0; i < n * d; i++)
+        {
+            var (body, position) = (i / d, _bodies.Positions[at + i]);
+            var before = body != agent && _robots[episode * n + body] is { IsSilent: true } ? position : _previous[at + i];
+            var gone = body == agent ? 0 : Age(episode * n + body, now) * (position - before);
+            (_now[i], _before[i]) = (position + gone, before + gone);
+        }
+
+        ReadOnlySpan<double> positions = _now;
+        ReadOnlySpan<double> previous = _before;
         if (_scenario.Sensing.Range is { } range)
         {
             for (var other = 0; other < n; other++)
@@ -488,8 +516,31 @@ public sealed class RobotWorld
             frame);
     }
 
-    private void DeliverSimulated(IRobotWorldOutput output)
+    /// <summary>Periods since a body was heard of, as far as it is expected to have gone on.</summary>
+    private double Age(int body, long now)
     {
+        var heard = _robots[body] is { } robot ? robot.HeardAt : _opened;
+        return Math.Clamp((double)(now - heard) / _period, 0, Foresight);
+    }
+
+    /// <summary>Writes down where a robot was at the ticks since it was last heard of.</summary>
+    private void Fill(Robot robot, float[] values, long now)
+    {
+        var (d, steps) = (_scenario.Dimensions, _scenario.Steps);
+        for (; robot.Filled <= Tick && Phase == RobotPhase.Running; robot.Filled++)
+        {
+            var share = robot.LastSequence == 0 || now <= robot.HeardAt ? 1 : Math.Clamp((double)(_times[robot.Filled] - robot.HeardAt) / (now - robot.HeardAt), 0, 1);
+            for (var i = 0; i < d; i++)
+            {
+                var was = _bodies.Positions[robot.Body * d + i];
+                _positions[(robot.Body * steps + robot.Filled) * d + i] = (float)(was + share * (values[i] - was));
+            }
+        }
+    }
+
+    private void DeliverSimulated(long now, IRobotWorldOutput output)
+    {
+        _opened = now;
         var n = _scenario.Agents;
         for (var body = 0; body < _robots.Length; body++)
         {
@@ -497,7 +548,7 @@ public sealed class RobotWorld
             {
                 _hasDecided[body] = false;
                 var size = _sensors[body % n].FrameSize;
-                Sense(body / n, body % n, _frame.AsSpan(0, size));
+                Sense(body / n, body % n, now, _frame.AsSpan(0, size));
                 Observations++;
                 output.Deliver(new Observation(new EpisodeId(body / n), new AgentId(body % n), new Tick(Tick), _frame.AsMemory(0, size)));
             }
@@ -526,8 +577,9 @@ public sealed class RobotWorld
         }
     }
 
-    private void Record()
+    private void Record(long now)
     {
+        _times[Tick] = now;
         var (d, steps) = (_scenario.Dimensions, _scenario.Steps);
         for (var i = 0; i < _bodies.Positions.Length; i++)
         {
@@ -620,6 +672,12 @@ public sealed class RobotWorld
         public ObservationEnvelope? Next { get; set; }
 
         public int Tick { get; private set; } = -1;
+
+        /// <summary>When it was last heard of [us].</summary>
+        public long HeardAt => _heard;
+
+        /// <summary>Ticks of the record that are written for good.</summary>
+        public int Filled { get; set; }
 
         public long CommandSequence { get; set; }
 
