@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MimicD.Bench;
@@ -30,7 +31,7 @@ var rate = new Option<double>("--rate") { Description = "Observations a second o
 var decisions = new Option<int>("--decisions") { Description = "Decisions to compare.", HelpName = "N", DefaultValueFactory = _ => 100_000 };
 var episodes = new Option<int>("--episodes") { Description = "Episodes of each kind.", HelpName = "N", DefaultValueFactory = _ => 200 };
 var swapRate = new Option<double>("--rate") { Description = "Ticks a second.", HelpName = "HZ", DefaultValueFactory = _ => 20 };
-var network = new Option<string[]>("--faults") { Description = $"Networks to go through instead, in turn: TTL/{FaultSpec.Grammar}", HelpName = "TTL/SPEC", DefaultValueFactory = _ => [] };
+var network = new Option<string[]>("--faults") { Description = $"Networks to go through instead, in turn: a command's ttl [s], periods ahead, and {FaultSpec.Grammar}", HelpName = "TTL/AHEAD/SPEC", DefaultValueFactory = _ => [] };
 var loop = new Command("loop", "How soon robots are answered through Mosquitto, observations of 512 bytes, beside a null bridge that only sends bytes back; and while one robot floods.") { robots, rate, rounds, json };
 loop.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => LoopBench.RunAsync(root, parsed.GetValue(robots), parsed.GetValue(rate), parsed.GetValue(rounds), cancellation)));
 var same = new Command("same", "Whether the shipped swap model's agents decide the same over MQTT as in the simulation, on the same observations.") { decisions, json };
@@ -88,9 +89,9 @@ catch (Exception e) when (e is InvalidInputException or InvalidDataException or 
 static SwapKind[] Kinds(string[] networks)
     => networks.Length == 0
         ? [new SwapKind("one simulated and one emulated robot", [null, "r2"]), new SwapKind("two emulated robots", ["r1", "r2"])]
-        : [.. networks.Select(n => n.Split('/', 2) is [var ttl, var spec] && double.TryParse(ttl, System.Globalization.CultureInfo.InvariantCulture, out var seconds)
-            ? new SwapKind($"two emulated robots, ttl {ttl} s, {(spec.Length > 0 ? spec : "no faults")}", ["r1", "r2"], spec.Length > 0 ? FaultSpec.Parse(spec, "--faults") : null, seconds)
-            : throw InvalidInputException.Create("--faults", "", "TTL/SPEC", n))];
+        : [.. networks.Select(n => n.Split('/', 3) is [var ttl, var ahead, var spec] && double.TryParse(ttl, CultureInfo.InvariantCulture, out var seconds) && int.TryParse(ahead, CultureInfo.InvariantCulture, out var periods)
+            ? new SwapKind($"two emulated robots, ttl {ttl} s, {ahead} periods ahead, {(spec.Length > 0 ? spec : "no faults")}", ["r1", "r2"], spec.Length > 0 ? FaultSpec.Parse(spec, "--faults") : null, seconds, periods)
+            : throw InvalidInputException.Create("--faults", "", "TTL/AHEAD/SPEC", n))];
 
 async Task<int> MeasureAsync<T>(ParseResult parsed, Func<Task<T>> measure)
     where T : IMeasured

@@ -3,6 +3,7 @@ using MimicD.Agents;
 using MimicD.Bridges.Faults;
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
+using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.World;
 
@@ -42,7 +43,7 @@ internal static class SwapBench
             var scenario = robots with { Pacing = new PacingSpec { Kind = PacingKind.RealTime, Rate = rate }, Robots = robots.Robots! with { Names = kind.Robots, Ttl = kind.Ttl } };
             for (var seed = 1UL; tally.Episodes < episodes; seed++)
             {
-                var (rollouts, statuses) = await BatchAsync(scenario, player, seed, batch, kind.Faults, cancellation);
+                var (rollouts, statuses) = await BatchAsync(scenario, player, seed, batch, kind, cancellation);
                 tally.Add(scenario, rollouts, statuses);
             }
 
@@ -53,14 +54,15 @@ internal static class SwapBench
         return new SwapFigures(rate, [.. outcomes]);
     }
 
-    private static async Task<(Rollouts Rollouts, IReadOnlyList<RobotStatus> Robots)> BatchAsync(Scenario scenario, Player player, ulong seed, int episodes, FaultSpec? faults, CancellationToken cancellation)
+    private static async Task<(Rollouts Rollouts, IReadOnlyList<RobotStatus> Robots)> BatchAsync(Scenario scenario, Player player, ulong seed, int episodes, SwapKind kind, CancellationToken cancellation)
     {
         var run = $"swap{seed}";
         await using var broker = await MosquittoBroker.StartAsync(new MosquittoBrokerSettings(), TimeProvider.System, cancellation);
-        await using var proxy = faults is null ? null : FaultProxy.Start(broker.Address.Host, broker.Address.Port, new FaultPlan(faults, seed), TimeProvider.System);
+        await using var proxy = kind.Faults is null ? null : FaultProxy.Start(broker.Address.Host, broker.Address.Port, new FaultPlan(kind.Faults, seed), TimeProvider.System);
         var through = proxy is null ? broker.Address : new Uri($"mqtt://{proxy.EndPoint}");
         var world = new RobotWorld(scenario, [player.Sensor], new RobotWorldOptions { Run = run, Seed = seed, Episodes = episodes, Term = 1, Rearm = 0.1 });
-        await using var host = new LocalHost(player.Policies, Environment.ProcessorCount);
+        AheadPolicy[] policies = [.. Enumerable.Range(0, scenario.Agents).Select(a => new AheadPolicy(player.Policies(new AgentId(a)), kind.Ahead, "ahead"))];
+        await using var host = new LocalHost(a => policies[a.Value], Environment.ProcessorCount);
         var bridge = new RobotBridge(world, host, TimeProvider.System);
         await host.OpenAsync(world.Spec(player.Sampling), bridge, cancellation);
         using var leaving = new CancellationTokenSource();
@@ -107,7 +109,8 @@ internal static class SwapBench
 /// <param name="Robots">Which bodies are robots.</param>
 /// <param name="Faults">The network between robots and broker; null: a good one.</param>
 /// <param name="Ttl">A command's longest life [s]; null: three periods.</param>
-internal sealed record SwapKind(string Name, string?[] Robots, FaultSpec? Faults = null, double? Ttl = null);
+/// <param name="Ahead">Periods by which agents look ahead.</param>
+internal sealed record SwapKind(string Name, string?[] Robots, FaultSpec? Faults = null, double? Ttl = null, int Ahead = 0);
 
 /// <summary>What one kind gave.</summary>
 internal sealed record SwapOutcome(

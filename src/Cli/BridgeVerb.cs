@@ -20,6 +20,7 @@ internal static class BridgeVerb
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes side by side, each with robots of its own, whose names end in the episode's number.", HelpName = "N", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> Emulate = new("--emulate") { Description = "Also start emulated robots for all bodies that are robots, in this process; they too go through the broker." };
     private static readonly Option<double?> Rearm = new("--rearm") { Description = "Arm a robot that has stopped, or has come back, again after so many seconds of fresh observations. [default: never; it stays stopped]", HelpName = "SECONDS" };
+    private static readonly Option<int> Ahead = new("--ahead") { Description = "Robots do what they are told so many periods later, because the network is slow: they are told that part of the plan.", HelpName = "PERIODS", DefaultValueFactory = _ => 0 };
     private static readonly Option<long?> Term = new("--term") { Description = "Fencing number of this controller: a robot hears the highest alone. [default: from the clock, so that the latest controller is the one heard]", HelpName = "N" };
     private static readonly Option<string?> Record = new("--record") { Description = "Write down all that goes in and out, so that --replay can do it again.", HelpName = "FILE" };
     private static readonly Option<string?> Replay = new("--replay") { Description = "Do a recorded run again, without robots and broker, and compare every decision with the recording, bit by bit. Nothing but the model, --threads and --json beside it.", HelpName = "FILE" };
@@ -45,7 +46,7 @@ internal static class BridgeVerb
                       mimicd bridge scenarios/swap-robots.json --broker-config broker
             """)
         {
-            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Term, Record, Replay, BrokerConfig, Hosts, Contract, Seed, Output, Json, Threads, Full,
+            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Ahead, Term, Record, Replay, BrokerConfig, Hosts, Contract, Seed, Output, Json, Threads, Full,
         };
         foreach (var option in RunVerb.CrewOptions.Concat(RunVerb.SamplingOptions).Append(RunVerb.SetOption).Concat(MqttConnection.All))
         {
@@ -90,6 +91,8 @@ internal static class BridgeVerb
         var faults = FaultOption.Of(parsed);
         InvalidInputException.Require(faults is null || emulate, FaultOption.Faults.Name, "", "--emulate with it", "none");
         var crew = RunVerb.Crew.Load(parsed, scenario);
+        var ahead = parsed.GetValue(Ahead);
+        var policies = Looking(crew.Player, scenario, ahead);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "bridge"), "--out");
         var options = new RobotWorldOptions { Seed = seed, Episodes = episodes, Run = run, Term = parsed.GetValue(Term) ?? RobotWorldOptions.DrawTerm(TimeProvider.System), Rearm = parsed.GetValue(Rearm) };
         var world = new RobotWorld(scenario, [crew.Player.Sensor], options);
@@ -97,9 +100,9 @@ internal static class BridgeVerb
         await using var broker = await MqttConnection.StartAsync(parsed, cancellation);
         var connection = MqttConnection.Of(parsed, broker?.Address);
         using var recording = parsed.GetValue(Record) is { } file
-            ? new RobotRecording(file, new RobotRecordingHeader { Scenario = scenario, Sensors = [crew.Player.Sensor], Options = options, Sampling = crew.Player.Sampling, Model = crew.Model?.Sha256, Policy = crew.Policy })
+            ? new RobotRecording(file, new RobotRecordingHeader { Scenario = scenario, Sensors = [crew.Player.Sensor], Options = options, Sampling = crew.Player.Sampling, Ahead = ahead, Model = crew.Model?.Sha256, Policy = crew.Policy })
             : null;
-        await using var host = new LocalHost(crew.Player.Policies, threads, direct: true);
+        await using var host = new LocalHost(policies, threads, direct: true);
         var bridge = new RobotBridge(world, host, TimeProvider.System, recording);
         await host.OpenAsync(world.Spec(crew.Player.Sampling), bridge, cancellation);
         Console.Error.WriteLine($"{scenario.Name}: {crew.Name}, seed {seed}, term {options.Term}; robots connect to {connection.Broker.GetLeftPart(UriPartial.Authority)}, run {run}: {Some([.. world.Robots.Select(r => r.Name)])}");
@@ -200,7 +203,7 @@ internal static class BridgeVerb
     {
         var header = RobotReplay.ReadHeader(file);
         var player = header.Policy is not null ? ScriptedPolicies.Create(header.Policy, header.Scenario, file) : Recorded(parsed, header, file);
-        await using var host = new LocalHost(player.Policies, threads);
+        await using var host = new LocalHost(Looking(player, header.Scenario, header.Ahead), threads);
         var replay = await RobotReplay.RunAsync(file, host, cancellation);
         Terminal.Line($"replayed {replay.Decisions} decisions: every observation, every action and every command is what the recording says");
         if (!replay.Completed)
@@ -215,6 +218,19 @@ internal static class BridgeVerb
         }
 
         return 0;
+    }
+
+    /// <summary>The players' policies, as far ahead as robots hear late.</summary>
+    private static Func<AgentId, IPolicy> Looking(Player player, Scenario scenario, int ahead)
+    {
+        if (ahead == 0)
+        {
+            return player.Policies;
+        }
+
+        InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, Ahead.Name, "", "actions that say where to be with it", scenario.Dynamics.Action);
+        AheadPolicy[] policies = [.. Enumerable.Range(0, scenario.Agents).Select(a => new AheadPolicy(player.Policies(new AgentId(a)), ahead, Ahead.Name))];
+        return agent => policies[agent.Value];
     }
 
     /// <summary>Who acts by the model that a recording was made with.</summary>

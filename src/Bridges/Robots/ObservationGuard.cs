@@ -37,6 +37,9 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
     /// <summary>The session that it announced last; empty before the first.</summary>
     public string Session { get; private set; } = "";
 
+    /// <summary>How much longer the last observation took than the quickest of late [us]: when it was made, in the bridge's time, but for what the quickest takes.</summary>
+    public long Excess { get; private set; }
+
     /// <summary>Observations that came, since the run began.</summary>
     public long Received { get; private set; }
 
@@ -208,7 +211,8 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
         }
 
         _least = Math.Min(_least, took);
-        return took - Math.Min(_least, _leastBefore) > ttl;
+        Excess = took - Math.Min(_least, _leastBefore);
+        return Excess > ttl;
     }
 
     private bool Draw(long now, Capabilities able)

@@ -30,6 +30,9 @@ public sealed record RobotRecordingHeader
     /// <summary>How agents sample, where they sample alike.</summary>
     public required SamplingSpec Sampling { get; init; }
 
+    /// <summary>Periods by which agents look ahead.</summary>
+    public int Ahead { get; init; }
+
     /// <summary>SHA-256 of the model's file, or null.</summary>
     public string? Model { get; init; }
 

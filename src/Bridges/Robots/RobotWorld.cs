@@ -67,8 +67,9 @@ public sealed record RobotWorldOptions
 /// dropped, counted. An agent's tick is the robot's own count of periods, so that one that was lost on the way moves a plan on. Simulated bodies move at the world's own ticks, and so does the record.</para>
 /// <para>The pacing's deadline, where the scenario has one, is that of an answer: a later one is not sent to its robot, and a simulated body falls back. Without one a late answer is sent as long as it is alive, for the robot
 /// itself decides what is too old.</para>
-/// <para>Bodies are heard of at different times of a period. To each agent the others are shown where they are now if they went on as they last did, over up to two periods; a robot that is silent
-/// stands where it was last heard of. The record holds where all were at each of the world's ticks, if each went evenly from one observation to the next.</para>
+/// <para>Bodies are heard of at different times of a period, and some observations come later than others (<see cref="ObservationGuard.Excess"/>). To each agent the others are shown where they were when its own observation
+/// was made, if they went on as they last did, over up to two periods; a robot that is silent stands where it was last heard of. The record holds where all were at each of the world's ticks, if each went evenly from one
+/// observation to the next.</para>
 /// </remarks>
 public sealed class RobotWorld
 {
@@ -367,7 +368,8 @@ public sealed class RobotWorld
         }
 
         var periods = robot.LastSequence > 0 ? observation!.Sequence - robot.LastSequence : 0;
-        Fill(robot, observation!.Values, now);
+        var made = now - robot.Guard.Excess;
+        Fill(robot, observation!.Values, made);
         var frames = robot.Guard.Capabilities!.Observation == ObservationKind.Frame;
         for (var i = 0; i < d; i++)
         {
@@ -384,7 +386,7 @@ public sealed class RobotWorld
                 : periods == 0 ? _bodies.Headings[robot.Body] : Headings.Next(_bodies.Headings[robot.Body], _previous.AsSpan(robot.Body * d, d), place);
         }
 
-        robot.Heard(observation!, now, message.ContentType == WireContract.FrameType, _period, periods);
+        robot.Heard(observation!, now, made, message.ContentType == WireContract.FrameType, _period, periods);
         if (Phase != RobotPhase.Running)
         {
             return;
@@ -420,7 +422,7 @@ public sealed class RobotWorld
         }
         else
         {
-            Sense(episode, agent, now, robot.Frame);
+            Sense(episode, agent, robot.Made, robot.Frame);
         }
 
         Observations++;
@@ -516,20 +518,21 @@ public sealed class RobotWorld
             frame);
     }
 
-    /// <summary>Periods since a body was heard of, as far as it is expected to have gone on.</summary>
+    /// <summary>Periods since a body was observed, as far as it is expected to have gone on; below 0 where that was later.</summary>
     private double Age(int body, long now)
     {
-        var heard = _robots[body] is { } robot ? robot.HeardAt : _opened;
-        return Math.Clamp((double)(now - heard) / _period, 0, Foresight);
+        var made = _robots[body] is { } robot ? robot.Made : _opened;
+        return Math.Clamp((double)(now - made) / _period, -Foresight, Foresight);
     }
 
     /// <summary>Writes down where a robot was at the ticks since it was last heard of.</summary>
     private void Fill(Robot robot, float[] values, long now)
     {
         var (d, steps) = (_scenario.Dimensions, _scenario.Steps);
-        for (; robot.Filled <= Tick && Phase == RobotPhase.Running; robot.Filled++)
+        // What comes late tells of ticks that were, and nothing of those since it was made.
+        for (; robot.Filled <= Tick && Phase == RobotPhase.Running && _times[robot.Filled] <= now; robot.Filled++)
         {
-            var share = robot.LastSequence == 0 || now <= robot.HeardAt ? 1 : Math.Clamp((double)(_times[robot.Filled] - robot.HeardAt) / (now - robot.HeardAt), 0, 1);
+            var share = robot.LastSequence == 0 || now <= robot.Made ? 1 : Math.Clamp((double)(_times[robot.Filled] - robot.Made) / (now - robot.Made), 0, 1);
             for (var i = 0; i < d; i++)
             {
                 var was = _bodies.Positions[robot.Body * d + i];
@@ -673,8 +676,8 @@ public sealed class RobotWorld
 
         public int Tick { get; private set; } = -1;
 
-        /// <summary>When it was last heard of [us].</summary>
-        public long HeardAt => _heard;
+        /// <summary>When the last observation was made, in the bridge's time [us].</summary>
+        public long Made { get; private set; }
 
         /// <summary>Ticks of the record that are written for good.</summary>
         public int Filled { get; set; }
@@ -705,7 +708,7 @@ public sealed class RobotWorld
             (IsArmed, IsSilent, MayArm, _freshSince) = (false, true, false, -1);
         }
 
-        public void Heard(ObservationEnvelope observation, long now, bool frames, long period, long periods)
+        public void Heard(ObservationEnvelope observation, long now, long made, bool frames, long period, long periods)
         {
             LastSequence = observation.Sequence;
             Frames = frames;
@@ -720,7 +723,7 @@ public sealed class RobotWorld
                 _freshSince = now;
             }
 
-            (IsArmed, WasArmed, IsSilent, _heard) = (observation.Armed, WasArmed || observation.Armed, false, now);
+            (IsArmed, WasArmed, IsSilent, _heard, Made) = (observation.Armed, WasArmed || observation.Armed, false, now, made);
         }
 
         /// <summary>Looks whether it is still heard of.</summary>

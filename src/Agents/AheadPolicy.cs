@@ -1,0 +1,55 @@
+using MimicD.Contracts;
+
+namespace MimicD.Agents;
+
+/// <summary>
+/// A policy for a body that does what it is told some periods later: of each plan it gives the part that will be due then. Without it a body that hears late goes, in each period, where it should have been some periods ago,
+/// and gets on as many times slower. For actions that say where to be, and plans long enough.
+/// </summary>
+public sealed class AheadPolicy : IPolicy
+{
+    private readonly IPolicy _policy;
+    private readonly int _periods;
+
+    /// <summary>Looks ahead.</summary>
+    /// <param name="policy">Whose plans.</param>
+    /// <param name="periods">How many periods later they are carried out; 0 or more, less than its plans have.</param>
+    /// <param name="where">The option that asks for it, for messages.</param>
+    /// <exception cref="InvalidInputException">The plans are too short.</exception>
+    public AheadPolicy(IPolicy policy, int periods, string where)
+    {
+        ArgumentNullException.ThrowIfNull(policy);
+        InvalidInputException.Require(periods >= 0 && periods < policy.PlanActions, where, "", $"0 to {policy.PlanActions - 1}, less than a plan's actions", periods);
+        (_policy, _periods) = (policy, periods);
+    }
+
+    /// <inheritdoc/>
+    public int FrameSize => _policy.FrameSize;
+
+    /// <inheritdoc/>
+    public int History => _policy.History;
+
+    /// <inheritdoc/>
+    public int ActionSize => _policy.ActionSize;
+
+    /// <inheritdoc/>
+    public int PlanActions => _policy.PlanActions - _periods;
+
+    /// <inheritdoc/>
+    public int NoiseSize => _policy.NoiseSize;
+
+    /// <inheritdoc/>
+    public ReadOnlySpan<double> ModeShares => _policy.ModeShares;
+
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, 0, actions);
+
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions)
+    {
+        Span<float> whole = stackalloc float[_policy.PlanActions * ActionSize];
+        var calls = _policy.Plan(frames, noise, mode, whole);
+        whole[(_periods * ActionSize)..].CopyTo(actions);
+        return calls;
+    }
+}
