@@ -2,6 +2,7 @@ using System.Runtime.Versioning;
 using System.Text;
 using MimicD.Bridges.Mqtt;
 using MimicD.Contracts;
+using MimicD.Numerics;
 using Xunit.Abstractions;
 
 namespace MimicD.BridgesTests;
@@ -142,7 +143,7 @@ public sealed class BrokerRecipeTests(ITestOutputHelper output) : IDisposable
     /// <summary>A broker with a recipe of these robots, under any run, with the default prefix.</summary>
     internal static async Task<MosquittoBroker> StartAsync(string folder, IReadOnlyList<string> robots)
     {
-        var port = MosquittoBroker.FreePort();
+        var port = LoopbackPorts.Free();
         BrokerRecipe.Write(folder, "mimicd/v1", [], robots, "agents", new BrokerRecipeOptions { Port = port }, TimeProvider.System);
         return await MosquittoBroker.StartAsync(new MosquittoBrokerSettings { ConfigurationFile = Path.Combine(folder, BrokerRecipe.Configuration), Port = port, IsSecure = true }, TimeProvider.System, CancellationToken.None);
     }

@@ -5,6 +5,7 @@ using System.Text.Json;
 using MimicD.Bridges.Mqtt;
 using MimicD.Cluster;
 using MimicD.Cluster.RabbitMq;
+using MimicD.Numerics;
 using Xunit.Abstractions;
 
 namespace MimicD.BridgesTests;
@@ -42,7 +43,7 @@ public sealed class LeakTests(ITestOutputHelper output) : IDisposable
     public async Task With_topic_permissions_on_RabbitMQ_no_robot_hears_or_speaks_for_another()
     {
         var robots = Robots(20);
-        var port = MosquittoBroker.FreePort();
+        var port = LoopbackPorts.Free();
         var definitions = Path.Combine(_folder.FullName, "definitions.json");
         await File.WriteAllTextAsync(definitions, Definitions(robots));
         await using var broker = await PrivateBroker.StartAsync(new ClusterOptions(), new PrivateBrokerSettings

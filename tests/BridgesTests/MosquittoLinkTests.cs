@@ -5,6 +5,7 @@ using System.Net.Sockets;
 using System.Text;
 using MimicD.Bridges.Mqtt;
 using MimicD.Contracts;
+using MimicD.Numerics;
 using Xunit.Abstractions;
 
 namespace MimicD.BridgesTests;
@@ -258,7 +259,7 @@ public sealed class MosquittoLinkTests(ITestOutputHelper output)
     [InlineData("localhost")]
     public async Task A_broker_that_is_not_there_yet_is_found_when_it_is(string host)
     {
-        var port = MosquittoBroker.FreePort();
+        var port = LoopbackPorts.Free();
         var heard = new Listener();
         await using var link = MosquittoLink.Start(new MqttOptions { Broker = new Uri($"mqtt://{host}:{port}"), LongestWait = TimeSpan.FromSeconds(0.2) }, heard, TimeProvider.System);
         await heard.UntilAsync(l => !l.Reasons.IsEmpty, "a reason");

@@ -1,7 +1,7 @@
 using System.Diagnostics;
-using MimicD.Bridges.Mqtt;
 using MimicD.Cluster;
 using MimicD.Cluster.RabbitMq;
+using MimicD.Numerics;
 
 namespace MimicD.EndToEndTests;
 
@@ -66,7 +66,7 @@ public sealed class PeerTests : IDisposable
     [Fact]
     public async Task A_run_goes_over_the_MQTT_plugin_of_RabbitMQ()
     {
-        var port = MosquittoBroker.FreePort();
+        var port = LoopbackPorts.Free();
         await using var broker = await PrivateBroker.StartAsync(
             new ClusterOptions(), new PrivateBrokerSettings { Plugins = ["rabbitmq_mqtt"], Configuration = [$"mqtt.listeners.tcp.1 = 127.0.0.1:{port}", "mqtt.allow_anonymous = false"] }, TimeProvider.System, CancellationToken.None);
         using var bridge = EntryPoint.Start(

@@ -6,6 +6,7 @@ using MimicD.Bridges.Faults;
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots.Wire;
 using MimicD.Contracts;
+using MimicD.Numerics;
 using Xunit.Abstractions;
 
 namespace MimicD.EndToEndTests;
@@ -17,7 +18,7 @@ public sealed class RobotClientsTests(ITestOutputHelper output)
     private const int MostColumns = 140;
 
     // Robots that are checked at the same time: they mostly wait.
-    private const int AtOnce = 13;
+    private const int AtOnce = 7;
 
     private static readonly string Python = Path.Combine(EntryPoint.Root, "clients", "python", "robot.py");
 
@@ -66,7 +67,7 @@ public sealed class RobotClientsTests(ITestOutputHelper output)
         var said = await Task.WhenAll(blocks.Select(async block =>
         {
             // The usual port may be taken here.
-            var commands = block.Replace("1883", MosquittoBroker.FreePort().ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
+            var commands = block.Replace("1883", LoopbackPorts.Free().ToString(CultureInfo.InvariantCulture), StringComparison.Ordinal);
             var start = new ProcessStartInfo("bash", ["-euc", commands]) { WorkingDirectory = scratch.Folder, RedirectStandardOutput = true, RedirectStandardError = true, UseShellExecute = false };
             start.Environment["PATH"] = $"{start.Environment["PATH"]}:/usr/sbin";
             using var shell = Process.Start(start)!;

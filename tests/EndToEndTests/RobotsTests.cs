@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.RegularExpressions;
 using MimicD.Bridges.Mqtt;
+using MimicD.Numerics;
 
 namespace MimicD.EndToEndTests;
 
@@ -91,6 +92,9 @@ public sealed partial class RobotsTests : IDisposable
         await bridge.LineAsync("r1: armed");
         await broker.FreezeAsync(CancellationToken.None);
         await bridge.LineAsync("r1: silent");
+
+        // The robots cannot say that they have stopped; they have when their commands are dead, and those live a fifth of a second of real time.
+        await Task.Delay(TimeSpan.FromSeconds(1));
         await broker.ThawAsync(CancellationToken.None);
         await bridge.LineAsync("r1: stopped");
 
@@ -143,7 +147,7 @@ public sealed partial class RobotsTests : IDisposable
         Assert.Contains("expected a folder that is not there yet, or is empty", (await EntryPoint.RunAsync("bridge", "--broker-config", folder)).Refusal, StringComparison.Ordinal);
 
         // The recipe's port may be taken on this machine; the test's broker has one of its own.
-        var port = MosquittoBroker.FreePort();
+        var port = LoopbackPorts.Free();
         var configuration = (await File.ReadAllTextAsync(Path.Combine(folder, "mosquitto.conf"))).Replace("8883", $"{port}", StringComparison.Ordinal);
         await File.WriteAllTextAsync(_scratch["mosquitto.conf"], configuration);
         await using var broker = await MosquittoBroker.StartAsync(new MosquittoBrokerSettings { Port = port, IsSecure = true, ConfigurationFile = _scratch["mosquitto.conf"] }, TimeProvider.System, CancellationToken.None);

@@ -60,7 +60,7 @@ public sealed class RobotCheck
     private const double LateShare = 0.25;
 
     // How often a check is done where the machine, and not the robot, was late.
-    private const int Attempts = 3;
+    private const int Attempts = 6;
 
     private readonly RobotCheckOptions _options;
     private readonly RobotProbe _probe;

@@ -1,7 +1,5 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Net;
-using System.Net.Sockets;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -64,9 +62,6 @@ public sealed class MosquittoBroker : IAsyncDisposable
         rm -rf "$MIMICD_BROKER_FOLDER"
         """;
 
-    // Below those that Linux gives to connections: while this broker is down, one that tries to reach it again and again must not be given its port, and meet itself.
-    private const int LowestPort = 15_000;
-    private const int PortsEnd = 32_000;
     private const int Attempts = 5;
 
     private static readonly string[] SocketTables = ["/proc/net/tcp", "/proc/net/tcp6"];
@@ -113,7 +108,7 @@ public sealed class MosquittoBroker : IAsyncDisposable
         for (var attempt = 1; ; attempt++)
         {
             var folder = Directory.CreateTempSubdirectory("mimicd-mqtt-").FullName;
-            var port = settings.Port > 0 ? settings.Port : FreePort();
+            var port = settings.Port > 0 ? settings.Port : LoopbackPorts.Free();
             AtomicFile.WriteText(Path.Combine(folder, "mosquitto.conf"), Configure(settings, folder, port));
             var broker = new MosquittoBroker(Begin(executable, folder), folder, new Uri($"{(settings.IsSecure ? "mqtts" : "mqtt")}://127.0.0.1:{port}"));
             try
@@ -130,25 +125,6 @@ public sealed class MosquittoBroker : IAsyncDisposable
             {
                 await broker.DisposeAsync().ConfigureAwait(false);
                 throw;
-            }
-        }
-    }
-
-    /// <summary>A port of loopback that nobody has at this moment.</summary>
-    public static int FreePort()
-    {
-        while (true)
-        {
-            var port = Random.Shared.Next(LowestPort, PortsEnd);
-            try
-            {
-                using var listener = new TcpListener(IPAddress.Loopback, port);
-                listener.Start();
-                return port;
-            }
-            catch (SocketException)
-            {
-                // Taken.
             }
         }
     }

@@ -114,7 +114,7 @@ public sealed class PrivateBroker : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(time);
         InvalidInputException.Require(IsInstalled, "private broker", "", $"{Server} (apt-get update && apt-get install -y --no-install-recommends {Package})", null);
         var folder = Directory.CreateTempSubdirectory("mimicd-broker-").FullName;
-        var ports = FreePorts(3);
+        var ports = LoopbackPorts.Free(3);
         var password = Path.Combine(folder, "password");
         options = options with
         {
@@ -258,26 +258,5 @@ public sealed class PrivateBroker : IAsyncDisposable
         var output = process.StandardOutput.ReadToEndAsync(CancellationToken.None);
         var errors = await process.StandardError.ReadToEndAsync(CancellationToken.None).ConfigureAwait(false);
         return await output.ConfigureAwait(false) + errors;
-    }
-
-    /// <summary>Ports of loopback that nobody has at this moment.</summary>
-    private static int[] FreePorts(int count)
-    {
-        var listeners = Enumerable.Range(0, count).Select(_ => new TcpListener(IPAddress.Loopback, 0)).ToArray();
-        try
-        {
-            return [.. listeners.Select(l =>
-            {
-                l.Start();
-                return ((IPEndPoint)l.LocalEndpoint).Port;
-            })];
-        }
-        finally
-        {
-            foreach (var listener in listeners)
-            {
-                listener.Dispose();
-            }
-        }
     }
 }
