@@ -104,6 +104,21 @@ public class ObservationGuardTests
     }
 
     [Fact]
+    public void A_robot_that_moved_while_nothing_of_it_was_let_through_is_seen_again()
+    {
+        Assert.Equal(Refusal.None, Check(Cases.Observation with { Sequence = 1, Time = 0, Values = [0, 0] }, now: 0));
+        for (var i = 2; i <= 20; i++)
+        {
+            // Half a metre a period, and each too old when it comes.
+            Assert.Equal(Refusal.Age, Check(new MqttMessage("t", JsonWire.Write(Cases.Observation with { Sequence = i, Time = 100 * (i - 1), Values = [0.5f * (i - 1), 0] })), [0, 0], now: 100_000L * (i - 1) + 900_000));
+        }
+
+        var next = Cases.Observation with { Sequence = 21, Time = 2000 };
+        Assert.Equal(Refusal.Change, Check(new MqttMessage("t", JsonWire.Write(next with { Values = [20.5f, 0] })), [0, 0], now: 2_000_000));
+        Assert.Equal(Refusal.None, Check(new MqttMessage("t", JsonWire.Write(next with { Sequence = 22, Time = 2100, Values = [10, 0] })), [0, 0], now: 2_100_000));
+    }
+
+    [Fact]
     public void A_robot_that_floods_is_held_to_twice_its_rate()
     {
         var verdicts = Enumerable.Range(1, 10_000).Select(i => Check(Cases.Observation with { Sequence = i, Time = i }, now: 1000L * i)).GroupBy(v => v).ToDictionary(g => g.Key, g => g.Count());

@@ -25,6 +25,7 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
     public const long Window = 30_000_000;
 
     private long _sequence;
+    private long _passed;
     private long _least;
     private long _leastBefore;
     private long _windowEnd;
@@ -79,7 +80,7 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
         Capabilities = presence.Capabilities;
         if (presence.Session != Session)
         {
-            (Session, _sequence, _windowEnd) = (presence.Session, 0, long.MinValue);
+            (Session, _sequence, _passed, _windowEnd) = (presence.Session, 0, 0, long.MinValue);
             _tokens = double.PositiveInfinity;
         }
 
@@ -99,6 +100,7 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
         if (refusal == Refusal.None)
         {
             Passed++;
+            _passed = observation!.Sequence;
         }
         else
         {
@@ -153,7 +155,8 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
             return Refusal.Sequence;
         }
 
-        var periods = _sequence == 0 ? 1 : observation.Sequence - _sequence;
+        // Since it was seen last: one that is refused is not where it was seen, and a robot that is not seen goes on.
+        var periods = _passed == 0 ? 1 : observation.Sequence - _passed;
         _sequence = observation.Sequence;
         if (IsOld(observation.Time, now, able.TtlMs * 1000L))
         {
