@@ -19,7 +19,7 @@ public sealed class NetworkTests : IDisposable
     public async Task A_node_that_is_cut_off_for_ten_seconds_and_waited_for_changes_nothing()
     {
         // The run stands still meanwhile: neither heartbeat nor deadline says that the node is gone, and nothing is lost on the way.
-        var (cluster, cut) = await CutOffAsync(new ClusterOptions { Broker = new BrokerOptions { Heartbeat = 60 }, Deadlines = new DeadlineOptions { Answer = 120, Nodes = 120, Broker = 120 } }, steps: 200);
+        var (cluster, cut) = await CutOffAsync(new ClusterOptions { Broker = new BrokerOptions { Heartbeat = 60 }, Deadlines = new DeadlineOptions { Answer = 120, Nodes = 120, Broker = 120 } }, steps: 2000);
         Assert.True(cut, "the run ended before the node was back");
         Assert.Equal((3, 0, 0), (cluster.GetProperty("nodes").GetInt32(), cluster.GetProperty("moves").GetInt32(), cluster.GetProperty("suspensions").GetInt32()));
     }

@@ -122,9 +122,11 @@ public sealed partial class RobotsTests : IDisposable
         Assert.Equal(1, await first.EndAsync());
         Assert.Matches("^mimicd: r[12] hears another controller, of a higher term: that one has taken over, and this one has ended$", first.Lines[^1]);
 
-        await second.LineAsync("armed");
         second.Process.Kill();
         await second.EndAsync();
+
+        // The robots' last commands die a fifth of a second of real time later.
+        await Task.Delay(TimeSpan.FromSeconds(1));
 
         // A third sees that they had stopped: nothing but an arming command moves them again.
         using var third = new Running(EntryPoint.Start([.. bridge, "--out", _scratch["third"]]));

@@ -14,7 +14,8 @@ public sealed class SnapshotTests : IDisposable
     private static readonly string Swap = Path.Combine(EntryPoint.Root, "scenarios", "swap.json");
 
     // Long enough that a kill arrives well before the end, and mid-plan as often as not.
-    private const int Steps = 800;
+    // So many that a run is still going when it is to be killed, however quick the machine.
+    private const int Steps = 3000;
     private readonly Scratch _scratch = new();
     private readonly string[] _run;
 

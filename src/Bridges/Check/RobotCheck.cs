@@ -271,9 +271,18 @@ public sealed class RobotCheck
 
     private async Task<Result> ClockAsync()
     {
-        var window = await WindowAsync().ConfigureAwait(false);
-        var pace = (window[^1].Envelope!.Time - window[0].Envelope!.Time) / (window[^1].At - window[0].At).TotalMilliseconds;
-        return window.Zip(window.Skip(1)).Any(p => p.Second.Envelope!.Time < p.First.Envelope!.Time) ? Fail("t goes back") : Require(Math.Abs(pace - 1) < ClockTolerance, "1 a millisecond", $"{pace:0.00}");
+        for (var attempt = 1; ; attempt++)
+        {
+            var window = await WindowAsync().ConfigureAwait(false);
+            var pace = (window[^1].Envelope!.Time - window[0].Envelope!.Time) / (window[^1].At - window[0].At).TotalMilliseconds;
+            var right = Math.Abs(pace - 1) < ClockTolerance;
+
+            // A clock that is wrong is wrong every time; what came late makes a right one look so.
+            if (right || attempt == Attempts)
+            {
+                return window.Zip(window.Skip(1)).Any(p => p.Second.Envelope!.Time < p.First.Envelope!.Time) ? Fail("t goes back") : Require(right, "1 a millisecond", $"{pace:0.00}");
+            }
+        }
     }
 
     private async Task<Result> ReportsAsync()
