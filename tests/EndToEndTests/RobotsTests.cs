@@ -52,8 +52,7 @@ public sealed partial class RobotsTests : IDisposable
         using var bridge = new Running(EntryPoint.Start(["bridge", "--policy", "straight", "--run", "lab", "--out", _scratch["out"], "--set", "scenario.steps=100000", .. Quick]));
         var broker = Address().Match(await bridge.LineAsync("robots connect to mqtt://")).Value;
         using var robots = new Running(EntryPoint.Start(["robot", "--broker", broker, "--run", "lab", "--json", _scratch["robots.json"], .. Quick]));
-        await bridge.LineAsync("r1: armed");
-        await bridge.LineAsync("r2: armed");
+        await bridge.LinesAsync("r1: armed", "r2: armed");
 
         EntryPoint.Interrupt(bridge.Process);
         Assert.Equal(130, await bridge.EndAsync());
@@ -101,8 +100,7 @@ public sealed partial class RobotsTests : IDisposable
         await bridge.SayAsync("r7");
         await bridge.LineAsync("no robot 'r7'");
         await bridge.SayAsync("all");
-        await bridge.LineAsync("r2: will be armed");
-        await bridge.LineAsync("r1: armed");
+        await bridge.LinesAsync("r2: will be armed", "r1: armed");
         EntryPoint.Interrupt(bridge.Process);
         Assert.Equal(130, await bridge.EndAsync());
     }
@@ -264,6 +262,17 @@ public sealed partial class RobotsTests : IDisposable
 
                 Assert.False(Process.HasExited && _seen == Lines.Length, $"the process ended with {(Process.HasExited ? Process.ExitCode.ToString(CultureInfo.InvariantCulture) : "")} before it said '{text}':\n{string.Join('\n', lines)}");
                 await _come.WaitAsync(patience.Token);
+            }
+        }
+
+        /// <summary>Waits for lines that hold these texts, in whichever order they come: robots are armed as their words arrive.</summary>
+        public async Task LinesAsync(params string[] texts)
+        {
+            var from = _seen;
+            foreach (var text in texts)
+            {
+                _seen = from;
+                await LineAsync(text);
             }
         }
 
