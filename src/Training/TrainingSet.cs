@@ -43,7 +43,7 @@ public sealed class TrainingSet
         if (preset.Model.SharedMode)
         {
             // Published sets carry no labels; the paths tell.
-            _modes = demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
+            _modes = preset.Model.ModeClusters > 0 ? JointClusters.Of(demonstrations, preset.Model.ModeClusters) : demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
             InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && _modes.Max() >= 2, "demonstrations", "mode",
                 "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? "unknown ones" : "one mode alone");
             _modeCount = _modes.Max();
@@ -218,6 +218,8 @@ public sealed class TrainingSet
             Sensor = shape.Sensor,
             ConditionOnPosition = shape.ConditionOnPosition,
             ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => _modes.Count(x => x == m) / (double)_modes.Length)],
+            ModeClusters = shape.ModeClusters,
+            ModeDropout = _preset.Training.ModeDropout,
             Plan = shape.Plan,
             Network = shape.Network,
             Method = shape.Method,
