@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using MimicD.Agents;
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
@@ -160,7 +159,8 @@ internal static class BridgeVerb
         foreach (var robot in status.Robots)
         {
             table.Row(
-                robot.Name, StrictJson.Format(robot.State).Trim('"'), Whole(robot.Passed), Reasons(robot.Refused), Whole(robot.Superseded), Whole(robot.Sent), Whole(robot.Unsent + robot.Undecided), Whole(robot.Late), Whole(robot.Silences));
+                robot.Name, StrictJson.Format(robot.State).Trim('"'), Terminal.Whole(robot.Passed), Terminal.Reasons(robot.Refused), Terminal.Whole(robot.Superseded), Terminal.Whole(robot.Sent),
+                Terminal.Whole(robot.Unsent + robot.Undecided), Terminal.Whole(robot.Late), Terminal.Whole(robot.Silences));
         }
 
         Terminal.Out.Write(table);
@@ -254,10 +254,6 @@ internal static class BridgeVerb
     }
 
     private static string Some(string[] names) => names.Length <= 8 ? string.Join(", ", names) : $"{string.Join(", ", names[..7])} and {names.Length - 7} more";
-
-    private static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
-
-    private static string Reasons(IReadOnlyDictionary<string, long> refused) => refused.Count == 0 ? "0" : string.Join(", ", refused.Select(r => $"{r.Key} {Whole(r.Value)}"));
 
     private sealed record BridgeRun(string ScenarioFile, Scenario Scenario, RunVerb.Crew Crew, RobotWorldOptions Options, RobotBridgeStatus Status, Rollouts Rollouts, AgentHostReport Host, string? DecisionHash);
 
