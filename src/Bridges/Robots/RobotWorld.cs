@@ -315,18 +315,9 @@ public sealed class RobotWorld
     {
         var (e, n, d, steps) = (_options.Episodes, _scenario.Agents, _scenario.Dimensions, _scenario.Steps);
         int[] shape = [e, n, d];
-        return new Rollouts(Cut(_positions, steps, Tick + 1, d), Cut(_actions, steps - 1, Tick, ActionSize), new NdArray<double>(shape, Starts), new NdArray<double>(shape, _goals));
-
-        NdArray<float> Cut(float[] all, int had, int keep, int width)
-        {
-            var data = new float[e * n * keep * width];
-            for (var body = 0; body < e * n; body++)
-            {
-                all.AsSpan(body * had * width, keep * width).CopyTo(data.AsSpan(body * keep * width));
-            }
-
-            return new NdArray<float>([e, n, keep, width], data);
-        }
+        // A record that is complete is handed out as it is: nothing is written to it once the run is done.
+        return new Rollouts(
+            Rollouts.Cut(new NdArray<float>([e, n, steps, d], _positions), Tick + 1), Rollouts.Cut(new NdArray<float>([e, n, steps - 1, ActionSize], _actions), Tick), new NdArray<double>(shape, Starts), new NdArray<double>(shape, _goals));
     }
 
     private void Meet(Robot robot, in MqttMessage message)
