@@ -258,7 +258,7 @@ public sealed class RobotWorld
         }
 
         var body = action.Episode.Value * n + action.Agent.Value;
-        var fits = action.Status == ActionStatus.Decided && action.Values.Length == ActionSize && Array.TrueForAll(action.Values.ToArray(), float.IsFinite);
+        var fits = action.Status == ActionStatus.Decided && action.Values.Length == ActionSize && Vectors.AllFinite(action.Values.Span);
         if (_robots[body] is { } robot)
         {
             Command(robot, action, fits, now, output);
@@ -469,12 +469,18 @@ public sealed class RobotWorld
     {
         var (n, d) = (_scenario.Agents, _scenario.Dimensions);
         var at = episode * n * d;
-        for (var i = 0; i < n * d; i++)
+        for (var body = 0; body < n; body++)
         {
-            var (body, position) = (i / d, _bodies.Positions[at + i]);
-            var before = body != agent && _robots[episode * n + body] is { IsSilent: true } ? position : _previous[at + i];
-            var gone = body == agent ? 0 : Age(episode * n + body, now) * (position - before);
-            (_now[i], _before[i]) = (position + gone, before + gone);
+            var isOther = body != agent;
+            var isSilent = isOther && _robots[episode * n + body] is { IsSilent: true };
+            var age = isOther ? Age(episode * n + body, now) : 0;
+            for (var i = body * d; i < (body + 1) * d; i++)
+            {
+                var position = _bodies.Positions[at + i];
+                var before = isSilent ? position : _previous[at + i];
+                var gone = isOther ? age * (position - before) : 0;
+                (_now[i], _before[i]) = (position + gone, before + gone);
+            }
         }
 
         ReadOnlySpan<double> positions = _now;
@@ -483,14 +489,7 @@ public sealed class RobotWorld
         {
             for (var other = 0; other < n; other++)
             {
-                double distance = 0;
-                for (var i = 0; i < d; i++)
-                {
-                    var apart = positions[other * d + i] - positions[agent * d + i];
-                    distance += apart * apart;
-                }
-
-                _visible[other] = other != agent && distance <= range * range;
+                _visible[other] = other != agent && Vectors.SquaredDistance(positions.Slice(other * d, d), positions.Slice(agent * d, d)) <= range * range;
             }
         }
 
