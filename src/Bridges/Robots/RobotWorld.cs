@@ -112,7 +112,7 @@ public sealed class RobotWorld
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(sensors);
         ArgumentNullException.ThrowIfNull(options);
-        var spec = scenario.Robots ?? throw InvalidInputException.Create(scenario.Name, "robots", "which bodies are robots", null);
+        var spec = RobotsSpec.Of(scenario);
         InvalidInputException.Require(options.Episodes >= 1, scenario.Name, "episodes", "at least 1", options.Episodes);
         InvalidInputException.Require(options.Term is >= 1 and <= WireContract.MaxInteger, scenario.Name, "term", $"1 to {WireContract.MaxInteger}", options.Term);
         (_scenario, _options, _topics) = (scenario, options, new RobotTopics(spec.Prefix, options.Run));
