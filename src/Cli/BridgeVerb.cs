@@ -56,6 +56,16 @@ internal static class BridgeVerb
         return command;
     }
 
+    /// <summary>The scenario that an argument names, or the shipped one, with its changes; it has robots.</summary>
+    /// <exception cref="InvalidInputException">It is none, or names no robots.</exception>
+    public static (string File, Scenario Scenario) LoadScenario(ParseResult parsed, Argument<string?> argument)
+    {
+        var file = parsed.GetValue(argument) ?? Repository.File("scenarios", "swap-robots.json");
+        var scenario = Scenario.Load(file, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
+        InvalidInputException.Require(scenario.Robots is not null, file, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
+        return (file, scenario);
+    }
+
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         QuietThreads.Ask();
@@ -72,9 +82,7 @@ internal static class BridgeVerb
             return await ReplayAsync(parsed, recorded, threads, json, cancellation);
         }
 
-        var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap-robots.json");
-        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
-        InvalidInputException.Require(scenario.Robots is not null, scenarioFile, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
+        var (scenarioFile, scenario) = LoadScenario(parsed, ScenarioFile);
         if (parsed.GetValue(BrokerConfig) is { } folder)
         {
             WriteRecipe(folder, scenario, [.. parsed.GetValue(Hosts)!]);
