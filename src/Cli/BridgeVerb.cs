@@ -99,7 +99,7 @@ internal static class BridgeVerb
         InvalidInputException.Require(faults is null || emulate, FaultOption.Faults.Name, "", "--emulate with it", "none");
         var crew = RunVerb.Crew.Load(parsed, scenario);
         var ahead = parsed.GetValue(Ahead);
-        var policies = Looking(crew.Player, scenario, ahead);
+        var policies = crew.Player.PoliciesAhead(scenario, ahead, Ahead.Name);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "bridge"), "--out");
         var options = new RobotWorldOptions { Seed = seed, Episodes = episodes, Run = run, Term = parsed.GetValue(Term) ?? RobotWorldOptions.DrawTerm(TimeProvider.System), Rearm = parsed.GetValue(Rearm) };
         var world = new RobotWorld(scenario, [crew.Player.Sensor], options);
@@ -211,7 +211,7 @@ internal static class BridgeVerb
     {
         var header = RobotReplay.ReadHeader(file);
         var player = header.Policy is not null ? ScriptedPolicies.Create(header.Policy, header.Scenario, file) : Recorded(parsed, header, file);
-        await using var host = new LocalHost(Looking(player, header.Scenario, header.Ahead), threads);
+        await using var host = new LocalHost(player.PoliciesAhead(header.Scenario, header.Ahead, Ahead.Name), threads);
         var replay = await RobotReplay.RunAsync(file, host, cancellation);
         Terminal.Line($"replayed {replay.Decisions} decisions: every observation, every action and every command is what the recording says");
         if (!replay.Completed)
@@ -226,19 +226,6 @@ internal static class BridgeVerb
         }
 
         return 0;
-    }
-
-    /// <summary>The players' policies, as far ahead as robots hear late.</summary>
-    private static Func<AgentId, IPolicy> Looking(Player player, Scenario scenario, int ahead)
-    {
-        if (ahead == 0)
-        {
-            return player.Policies;
-        }
-
-        InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, Ahead.Name, "", "actions that say where to be with it", scenario.Dynamics.Action);
-        AheadPolicy[] policies = [.. Enumerable.Range(0, scenario.Agents).Select(a => new AheadPolicy(player.Policies(new AgentId(a)), ahead, Ahead.Name))];
-        return agent => policies[agent.Value];
     }
 
     /// <summary>Who acts by the model that a recording was made with.</summary>
