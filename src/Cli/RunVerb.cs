@@ -177,27 +177,27 @@ internal static class RunVerb
         void Row(string name, string value) => table.Row(name, value, "", "");
         Row("agent-steps/s", speed.AgentStepsPerSecond.ToString("N0", CultureInfo.InvariantCulture));
         Row("plans/s", speed.PlansPerSecond.ToString("N0", CultureInfo.InvariantCulture));
-        Row("agents restarted, times", Whole(result.Host.Restarts));
-        Row("agents stopped", Whole(result.Host.Stopped.Count));
+        Row("agents restarted, times", Terminal.Whole(result.Host.Restarts));
+        Row("agents stopped", Terminal.Whole(result.Host.Stopped.Count));
         if (options.Sampling.Projection is not null)
         {
             Row("actions moved by the projection", $"{FormattableString.Invariant($"{100.0 * result.Host.Projections / Math.Max(1, result.Counts.Actions):F1}")} %");
             Row("  by, on the mean (m)", FormattableString.Invariant($"{result.Host.Projected / Math.Max(1, result.Host.Projections):F4}"));
         }
 
-        Row("fallback actions", Whole(result.Counts.Fallbacks));
-        Row("messages: world to agents", Whole(messages.WorldToAgents));
-        Row("messages: agents to world", Whole(messages.AgentsToWorld));
-        Row("messages: between agents", Whole(messages.BetweenAgents));
+        Row("fallback actions", Terminal.Whole(result.Counts.Fallbacks));
+        Row("messages: world to agents", Terminal.Whole(messages.WorldToAgents));
+        Row("messages: agents to world", Terminal.Whole(messages.AgentsToWorld));
+        Row("messages: between agents", Terminal.Whole(messages.BetweenAgents));
         if (cluster is not null)
         {
-            Row("nodes", Whole(cluster.Nodes));
-            Row("shards", Whole(cluster.Shards));
-            Row("shards moved, times", Whole(cluster.Moves));
-            Row("shards replayed, times", Whole(cluster.Replays));
-            Row("nodes past the deadline, times", Whole(cluster.Suspensions));
-            Row("broker lost, times", Whole(cluster.Outages));
-            Row("messages refused", Whole(cluster.Refusals.Values.Sum()));
+            Row("nodes", Terminal.Whole(cluster.Nodes));
+            Row("shards", Terminal.Whole(cluster.Shards));
+            Row("shards moved, times", Terminal.Whole(cluster.Moves));
+            Row("shards replayed, times", Terminal.Whole(cluster.Replays));
+            Row("nodes past the deadline, times", Terminal.Whole(cluster.Suspensions));
+            Row("broker lost, times", Terminal.Whole(cluster.Outages));
+            Row("messages refused", Terminal.Whole(cluster.Refusals.Values.Sum()));
         }
 
         Terminal.Out.Write(table);
@@ -207,8 +207,6 @@ internal static class RunVerb
         }
 
         Terminal.Line($"trajectory hash {result.TrajectoryHash}");
-
-        static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
     }
 
     private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario, bool last)
