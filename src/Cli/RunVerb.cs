@@ -66,6 +66,9 @@ internal static class RunVerb
         return command;
     }
 
+    /// <summary>The shipped models by scenario.</summary>
+    private static readonly Dictionary<string, string> Shipped = new(StringComparer.Ordinal) { ["swap"] = "swap", ["swap-robots"] = "swap", ["mirror-swap"] = "swap" };
+
     /// <summary>Options that say who acts.</summary>
     public static Option[] CrewOptions => [ModelFile, ScriptedPolicy];
 
@@ -260,8 +263,9 @@ internal static class RunVerb
 
             if (file is null)
             {
-                InvalidInputException.Require(scenario.Name is "swap" or "swap-robots", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
-                file = Repository.File("models", "swap.safetensors");
+                var shipped = Shipped.GetValueOrDefault(scenario.Name);
+                InvalidInputException.Require(shipped is not null, "--model", "", $"a model or a policy for scenario {scenario.Name} (there are shipped models for {string.Join(", ", Shipped.Keys)}; --policy straight needs none)", null);
+                file = Repository.File("models", shipped + ".safetensors");
             }
 
             var model = Model.Load(file);
