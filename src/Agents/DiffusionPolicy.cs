@@ -12,6 +12,7 @@ public sealed class DiffusionPolicy : IPolicy
     private readonly NormalisationSpec _normalisation;
     private readonly Denoiser _denoiser;
     private readonly PlanLayout _layout;
+    private readonly GoalFrame? _axes;
     private readonly PlanSampler _sampler;
 
     /// <summary>Makes a policy of one network of a model.</summary>
@@ -28,6 +29,7 @@ public sealed class DiffusionPolicy : IPolicy
         ArgumentNullException.ThrowIfNull(sampling);
         (_spec, _normalisation, _denoiser) = (spec, normalisation, denoiser);
         _layout = new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, agent);
+        _axes = spec.GoalFrame is null ? null : new GoalFrame(spec.GoalFrame, spec.Sensor);
         _sampler = PlanSampler.Create(spec, normalisation, denoiser, sampling);
     }
 
@@ -92,7 +94,7 @@ public sealed class DiffusionPolicy : IPolicy
         return _sampler.NetworkCalls;
     }
 
-    /// <summary>Leaves the normalised plan, and the present, in this thread's scratch.</summary>
+    /// <summary>Leaves the plan [m] in the world's axes, and the present, in this thread's scratch.</summary>
     private DenoiserScratch Sample(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode)
     {
         if (_spec.ModeCount > 0)
@@ -109,6 +111,12 @@ public sealed class DiffusionPolicy : IPolicy
         for (var h = 0; h < History; h++)
         {
             _layout.WriteCondition(frames.Slice(h * FrameSize, FrameSize), condition.AsSpan(h * size, size));
+        }
+
+        var axes = _axes?.Of(condition.AsSpan(0, size)) ?? default;
+        for (var h = 0; h < History; h++)
+        {
+            _axes?.Turn(axes, condition.AsSpan(h * size, size));
         }
 
         for (int z = 0, j = condition.Length - _spec.ModeCount; z < _spec.ModeCount; z++, j++)
@@ -129,13 +137,23 @@ public sealed class DiffusionPolicy : IPolicy
         }
 
         _sampler.Sample(condition, noise, painted, scratch.Result);
+        for (var j = 0; j < scratch.Result.Length; j++)
+        {
+            scratch.Result[j] = scratch.Result[j] * n.PlanDeviation[j] + n.PlanMean[j];
+        }
+
+        if (_axes is not null)
+        {
+            axes.Back(scratch.Result);
+        }
+
         return scratch;
     }
 
     /// <summary>Number j of the plan, absolute; its agent and axis are those of that column of a row.</summary>
     private float Metres(DenoiserScratch scratch, int j, int column)
     {
-        var value = scratch.Result[j] * _normalisation.PlanDeviation[j] + _normalisation.PlanMean[j];
+        var value = scratch.Result[j];
         return _spec.Plan.Frame == Frame.Relative ? scratch.Present[column] + value : value;
     }
 }

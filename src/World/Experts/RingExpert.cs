@@ -122,7 +122,15 @@ public sealed class RingExpert : IExpertTask
             agents[a] = new UnicycleAgent(x, y, heading, goalX, goalY, heading, _options.Weights, limits) { Reference = Straight(x, y, goalX, goalY, heading) };
         }
 
-        return new UnicycleProblem { Agents = agents, PairDistance = _separation, TimeStep = _scenario.TimeStep, Knots = _knots };
+        ReadOnlySpan<double> centre = _scenario.Circle!.Centre;
+        return new UnicycleProblem
+        {
+            Agents = agents,
+            Discs = _options.Island > 0 ? [new Disc(centre[0], centre[1], _options.Island)] : [],
+            PairDistance = _separation,
+            TimeStep = _scenario.TimeStep,
+            Knots = _knots,
+        };
     }
 
     /// <summary>Straight to the goal at the pace, and there at rest, [Knots, 3].</summary>
@@ -146,7 +154,7 @@ public sealed class RingExpert : IExpertTask
         int agents = problem.Agents.Count;
         var guess = new double[agents * _knots * 2];
         var random = new CounterRandom(seed, RandomPurpose.Experts, attempt, ExpertGenerator.GuessStream);
-        double height = Clearance * _separation / (2 * Math.Sin(Math.PI / agents));
+        double height = Clearance * Math.Max(_separation / (2 * Math.Sin(Math.PI / agents)), _options.Island);
         double width = Widen * Math.Max(height, _separation);
         if (attempt > 0)
         {

@@ -15,6 +15,11 @@ public sealed record RingExpertOptions
     /// <summary>Metres kept beyond the scenario's distance of experts. Default 0.</summary>
     public double PairMargin { get; init; }
 
+    /// <summary>
+    /// Radius [m] of a disc round the centre that everybody keeps out of, as of a roundabout's island; 0 for none. Seven or more find it cheapest to let one of them idle in the middle while the others go round it. Default 0.
+    /// </summary>
+    public double Island { get; init; }
+
     /// <summary>Cost of each agent; units as in <see cref="SwapExpertOptions.Weights"/>.</summary>
     public UnicycleWeights Weights { get; init; } = new(
         X: 1.2, Y: 1.2, Heading: 0.1,
@@ -49,6 +54,7 @@ public sealed record RingExpertOptions
         Require(Pace > 0, nameof(Pace), Pace);
         Require(Slack >= 0, nameof(Slack), Slack);
         Require(PairMargin >= 0, nameof(PairMargin), PairMargin);
+        Require(Island >= 0, nameof(Island), Island);
         Require(MaxSpeedChange > 0, nameof(MaxSpeedChange), MaxSpeedChange);
         Require(MaxTurnRateChange > 0, nameof(MaxTurnRateChange), MaxTurnRateChange);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
