@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.World;
@@ -66,6 +67,7 @@ internal static class ExpertsVerb
         var radius = Metres("--radius", "Radius of the circle [m], instead of the scenario's: a small one is as dense from the start as a large crowd is on its way.");
         var spread = Metres("--spread", "Half width [m] of the uniform spread of starts and goals, instead of the scenario's.");
         var island = Metres("--island", "Radius [m] of a disc round the centre that experts keep out of, as of a roundabout's island; none by default.");
+        var places = new Option<int?>("--places") { Description = "Places on the circle, of which the agents have the first ones, side by side: a few neighbours of a ring of so many. [default: as many as agents]", HelpName = "N" };
         var pace = new Option<double>("--pace") { Description = "Speed [m/s] at which the straight way that experts keep to is walked.", HelpName = "V", DefaultValueFactory = _ => new RingExpertOptions().Pace };
         return Make("ring", $"""
             Agents on a circle go to the opposite side, round the centre as in a roundabout: constraint-optimal unicycle paths, both ways round equally often, for 2 to {RingExpert.MaxAgents} agents.
@@ -74,7 +76,7 @@ internal static class ExpertsVerb
             Examples: mimicd experts ring --agents 4 --count 1000 --seed 1 --out runs/ring-experts
                       mimicd experts ring --agents 8 --radius 1.3 --spread 0.1 --pace 1.4 --out runs/dense-ring-experts
             """,
-            [pairMargin, radius, spread, island, pace], null,
+            [pairMargin, radius, spread, island, places, pace], null,
             (parsed, scenario, _) =>
             {
                 InvalidInputException.Require(scenario.Agents <= RingExpert.MaxAgents, "--agents", "", $"2 to {RingExpert.MaxAgents}", scenario.Agents);
@@ -94,8 +96,11 @@ internal static class ExpertsVerb
                 var speed = parsed.GetValue(pace);
                 InvalidInputException.Require(speed > 0 && speed < (scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), pace.Name, "", $"above 0, below the scenario's largest speed {scenario.Dynamics.MaxSpeed}", speed);
                 var disc = parsed.GetValue(island) ?? 0;
-                InvalidInputException.Require(disc >= 0 && disc < scenario.Circle!.ActualRadius, island.Name, "", $"0 or more, below the circle's radius {scenario.Circle!.ActualRadius:0.###}", disc);
-                return new RingExpert(scenario, new RingExpertOptions { PairMargin = Checked(parsed, pairMargin), Island = disc, Pace = speed });
+                var taken = parsed.GetValue(places) ?? 0;
+                InvalidInputException.Require(taken == 0 || (taken >= scenario.Agents && taken <= Scenario.MaxAgents), places.Name, "", $"{scenario.Agents} (the agents) to {Scenario.MaxAgents}", taken);
+                var outer = (scenario.Circle! with { Agents = Math.Max(taken, scenario.Agents) }).ActualRadius;
+                InvalidInputException.Require(disc >= 0 && disc < outer, island.Name, "", $"0 or more, below the circle's radius {outer.ToString("0.###", CultureInfo.InvariantCulture)}", disc);
+                return new RingExpert(scenario, new RingExpertOptions { PairMargin = Checked(parsed, pairMargin), Island = disc, Places = taken, Pace = speed });
             });
     }
 
