@@ -75,7 +75,7 @@ public sealed class TrainingSet
         {
             // Published sets carry no labels; the paths tell.
             _modes = demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
-            InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && _modes.Max() >= 2, "demonstrations", "mode",
+            InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && (modeCount ?? _modes.Max()) >= 2, "demonstrations", "mode",
                 "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? "unknown ones" : "one mode alone");
             _modeCount = modeCount ?? _modes.Max();
         }

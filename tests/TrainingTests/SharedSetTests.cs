@@ -79,7 +79,7 @@ public sealed class SharedSetTests
     {
         var preset = Preset();
         preset = preset with { Training = preset.Training with { OffsetDeviation = 0 } };
-        var demonstrations = Demonstrations(3, 1, 12);
+        var demonstrations = Demonstrations(3, 2, 12);
         var turned = new TrainingSet(demonstrations, Ring.WithAgents(3), preset);
         var straight = new TrainingSet(demonstrations, Ring.WithAgents(3), preset with { Model = preset.Model with { GoalFrame = null } });
         var axes = new GoalFrame(preset.Model.GoalFrame!, preset.Model.Sensor);
@@ -99,7 +99,7 @@ public sealed class SharedSetTests
     [Fact]
     public void Several_sets_for_networks_of_their_own_are_refused()
     {
-        DemonstrationSet[] sets = [Demonstrations(2, 1, 12), Demonstrations(3, 1, 12)];
+        DemonstrationSet[] sets = [Demonstrations(2, 2, 12), Demonstrations(3, 2, 12)];
         var preset = Preset();
         Assert.StartsWith("demonstrations: expected one set, unless model.sharedWeights", Refusal(preset with { Model = preset.Model with { SharedWeights = false } }), StringComparison.Ordinal);
         var open = preset.Model.Sensor with { Others = preset.Model.Sensor.Others! with { Count = 0 } };
