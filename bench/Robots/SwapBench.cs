@@ -3,7 +3,6 @@ using MimicD.Agents;
 using MimicD.Bridges.Faults;
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
-using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.World;
 
@@ -61,8 +60,7 @@ internal static class SwapBench
         await using var proxy = kind.Faults is null ? null : FaultProxy.Start(broker.Address.Host, broker.Address.Port, new FaultPlan(kind.Faults, seed), TimeProvider.System);
         var through = proxy is null ? broker.Address : new Uri($"mqtt://{proxy.EndPoint}");
         var world = new RobotWorld(scenario, [player.Sensor], new RobotWorldOptions { Run = run, Seed = seed, Episodes = episodes, Term = 1, Rearm = 0.1 });
-        AheadPolicy[] policies = [.. Enumerable.Range(0, scenario.Agents).Select(a => new AheadPolicy(player.Policies(new AgentId(a)), kind.Ahead, "ahead"))];
-        await using var host = new LocalHost(a => policies[a.Value], Environment.ProcessorCount);
+        await using var host = new LocalHost(player.PoliciesAhead(scenario, kind.Ahead, "ahead"), Environment.ProcessorCount);
         var bridge = new RobotBridge(world, host, TimeProvider.System);
         await host.OpenAsync(world.Spec(player.Sampling), bridge, cancellation);
         using var leaving = new CancellationTokenSource();

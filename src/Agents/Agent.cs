@@ -24,7 +24,10 @@ public sealed class Agent
     private readonly IPolicy _policy;
     private readonly PlanNoise _noise;
     private readonly float[] _plan;
-    private readonly int _mode;
+    private readonly float[] _rest;
+    private readonly float[] _modeLogits;
+    private readonly int _warmPeriod;
+    private int _mode;
     private int _replan = -1;
     private int _planTick;
 
@@ -37,11 +40,13 @@ public sealed class Agent
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(policy);
         spec.Sampling.Validate("sampling", policy.PlanActions);
-        (_spec, _policy) = (spec, policy);
+        (_spec, _policy, _warmPeriod) = (spec, policy, spec.Sampling.WarmPeriod ?? 1);
         _noise = new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize);
         _mode = SharedMode.Draw(spec.Seed, spec.Episode, policy.ModeShares);
+        _modeLogits = new float[spec.Sampling.ModeFrom == ModeSource.Seen ? policy.ModeShares.Length : 0];
         _plan = new float[policy.PlanActions * policy.ActionSize];
-        Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Execute - 1);
+        _rest = new float[_warmPeriod > 1 ? _plan.Length : 0];
+        Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Block - 1);
     }
 
     /// <summary>The observations that this agent could be rebuilt from.</summary>
@@ -52,6 +57,15 @@ public sealed class Agent
 
     /// <summary>Evaluations of a network.</summary>
     public long NetworkCalls { get; private set; }
+
+    /// <summary>Actions that the safety projection moved.</summary>
+    public long Projections { get; private set; }
+
+    /// <summary>How far it moved them, all together [m].</summary>
+    public double Projected { get; private set; }
+
+    /// <summary>The joint mode that it takes part in, or <see cref="SharedMode.None"/>.</summary>
+    public int Mode => _mode;
 
     /// <summary>The plan that is being executed, [plan actions, action size]; empty before the first.</summary>
     public ReadOnlySpan<float> Plan => _replan < 0 ? [] : _plan;
@@ -78,7 +92,7 @@ public sealed class Agent
 
     /// <summary>
     /// Makes the agent again from a window, up to but without the newest observation of it, and decides on that one: the retry of
-    /// an agent that failed there, or the takeover of one whose machine is gone.
+    /// an agent that failed there, or the takeover of one whose machine is gone. It counts what the newest observation took alone.
     /// </summary>
     /// <param name="spec">Who it is.</param>
     /// <param name="policy">What it acts by.</param>
@@ -90,14 +104,17 @@ public sealed class Agent
         ArgumentOutOfRangeException.ThrowIfZero(window.Count, nameof(window));
         var agent = new Agent(spec, policy);
 
-        // Frames before the last replan are history only; the plan is made at the first frame of the present one.
-        var present = window.Tick(0).Value / spec.Sampling.Execute;
+        // Frames before the last plan from pure noise are history only; what it was, and those that went on from it, follows from the frames since.
+        var ticks = spec.Sampling.Block;
+        var present = window.Tick(0).Value / ticks;
         for (var i = window.Count - 1; i >= 0; i--)
         {
             var tick = window.Tick(i);
             agent.Window.Push(tick, window.Frame(i));
-            if (tick.Value / spec.Sampling.Execute == present)
+            if (tick.Value / ticks == present)
             {
+                // What the earlier ones took was counted when it was done for the first time.
+                (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected) = (0, 0, 0, 0);
                 agent.Act(tick, action);
             }
         }
@@ -110,8 +127,14 @@ public sealed class Agent
         var replan = tick.Value / _spec.Sampling.Execute;
         if (replan != _replan)
         {
+            var previous = Rest(tick, replan);
             _replan = -1;
-            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _mode, _plan);
+            if (_modeLogits.Length > 0 && _policy.ModeLogits(Window.Newest, _modeLogits))
+            {
+                _mode = SharedMode.Choose(_spec.Seed, _spec.Episode, _modeLogits, _policy.ModeShares, _spec.Sampling.ModeHold);
+            }
+
+            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _mode, previous, _plan);
             Plans++;
             foreach (var value in _plan)
             {
@@ -125,5 +148,23 @@ public sealed class Agent
         }
 
         _plan.AsSpan((tick.Value - _planTick) * _policy.ActionSize, _policy.ActionSize).CopyTo(action);
+        if (_policy.Projection?.Apply(Window.Newest[.._policy.FrameSize], action) is > 0 and var moved)
+        {
+            Projections++;
+            Projected += moved;
+        }
+    }
+
+    /// <summary>What is left of the last plan where this one may go on from it; empty where it starts from pure noise.</summary>
+    private ReadOnlySpan<float> Rest(Tick tick, int replan)
+    {
+        var done = (tick.Value - _planTick) * _policy.ActionSize;
+        if (_replan < 0 || replan != _replan + 1 || replan % _warmPeriod == 0 || done >= _plan.Length)
+        {
+            return [];
+        }
+
+        _plan.AsSpan(done).CopyTo(_rest);
+        return _rest.AsSpan(0, _plan.Length - done);
     }
 }

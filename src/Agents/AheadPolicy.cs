@@ -42,13 +42,19 @@ public sealed class AheadPolicy : IPolicy
     public ReadOnlySpan<double> ModeShares => _policy.ModeShares;
 
     /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, 0, actions);
+    public SafetyProjection? Projection => _policy.Projection;
 
     /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions)
+    public bool ModeLogits(ReadOnlySpan<float> frames, Span<float> logits) => _policy.ModeLogits(frames, logits);
+
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, 0, [], actions);
+
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
         Span<float> whole = stackalloc float[_policy.PlanActions * ActionSize];
-        var calls = _policy.Plan(frames, noise, mode, whole);
+        var calls = _policy.Plan(frames, noise, mode, previous, whole);
         whole[(_periods * ActionSize)..].CopyTo(actions);
         return calls;
     }

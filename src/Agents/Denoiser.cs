@@ -9,6 +9,7 @@ namespace MimicD.Agents;
 public abstract class Denoiser
 {
     private ThreadLocal<DenoiserScratch>? _scratch;
+    private ThreadLocal<DenoiserScratch>? _second;
 
     private protected Denoiser(NetworkSpec network, int planLength, int dimensions, int conditionSize, NetworkWeights weights, Kernels kernels, SlotSpan? slots = null)
     {
@@ -94,6 +95,20 @@ public abstract class Denoiser
         }
     }
 
+    /// <summary>This thread's other scratch, for whoever asks the network about two conditions in turn.</summary>
+    internal DenoiserScratch SecondScratch
+    {
+        get
+        {
+            if (_second is null)
+            {
+                Interlocked.CompareExchange(ref _second, new ThreadLocal<DenoiserScratch>(CreateScratch), null);
+            }
+
+            return _second.Value!;
+        }
+    }
+
     /// <summary>Uses another network's scratch; both must have the same shape.</summary>
     internal void ShareScratch(Denoiser other)
     {
@@ -169,6 +184,12 @@ internal abstract class DenoiserScratch(int planSize, int conditionSize, int out
 
     /// <summary>The network's output.</summary>
     public float[] Output { get; } = new float[outputSize];
+
+    /// <summary>The normalised condition without a joint mode, [A].</summary>
+    public float[] Unguided { get; } = new float[conditionSize];
+
+    /// <summary>What is left of the last plan, normalised, [L*D].</summary>
+    public float[] Previous { get; } = new float[planSize];
 
     /// <summary>The finished plan, normalised, [L*D].</summary>
     public float[] Result { get; } = new float[planSize];

@@ -14,6 +14,8 @@ public sealed class DiffusionPolicy : IPolicy
     private readonly PlanLayout _layout;
     private readonly GoalFrame? _axes;
     private readonly PlanSampler _sampler;
+    private readonly ModePosterior? _posterior;
+    private readonly bool _guided;
 
     /// <summary>Makes a policy of one network of a model.</summary>
     /// <param name="spec">The model's description, valid.</param>
@@ -21,7 +23,9 @@ public sealed class DiffusionPolicy : IPolicy
     /// <param name="denoiser">The network.</param>
     /// <param name="sampling">Solver and number of steps.</param>
     /// <param name="agent">Whose part of the plan is executed; only a <see cref="PlanOf.Joint"/> plan depends on it.</param>
-    public DiffusionPolicy(ModelSpec spec, NormalisationSpec normalisation, Denoiser denoiser, SamplingSpec sampling, AgentId agent = default)
+    /// <param name="posterior">p(z | observation), or null where the model has none.</param>
+    /// <exception cref="InvalidInputException">Something is asked of sampling that the model cannot do.</exception>
+    public DiffusionPolicy(ModelSpec spec, NormalisationSpec normalisation, Denoiser denoiser, SamplingSpec sampling, AgentId agent = default, ModePosterior? posterior = null)
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(normalisation);
@@ -31,6 +35,14 @@ public sealed class DiffusionPolicy : IPolicy
         _layout = new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, agent);
         _axes = spec.GoalFrame is null ? null : new GoalFrame(spec.GoalFrame, spec.Sensor);
         _sampler = PlanSampler.Create(spec, normalisation, denoiser, sampling);
+        _posterior = posterior;
+        _guided = sampling.Guidance is not (null or 1);
+        Require(sampling.ModeFrom == ModeSource.Seed || posterior is not null, "modeFrom", "seed with a model that did not learn p(z | observation) (model.modePosterior)", "seen");
+        Require(!_guided || (spec.Method == MethodKind.Diffusion && spec.ModeDropout > 0), "guidance", "none, or 1, with a model that is no diffusion model trained with modeDropout", sampling.Guidance);
+        Require(sampling.WarmPeriod is null || (spec.Method == MethodKind.Diffusion && spec.Plan.Of == PlanOf.Own), "warmPeriod", "none with a model that is no diffusion model of the agent's own plan", sampling.WarmPeriod);
+        Projection = sampling.Projection is null ? null : new SafetyProjection(spec.Sensor, sampling.Projection, spec.TimeStep);
+
+        static void Require(bool holds, string field, string expected, object? found) => InvalidInputException.Require(holds, "sampling", field, expected, found);
     }
 
     /// <inheritdoc/>
@@ -51,15 +63,32 @@ public sealed class DiffusionPolicy : IPolicy
     /// <inheritdoc/>
     public ReadOnlySpan<double> ModeShares => _spec.ModeShares;
 
-    /// <summary>Makes a plan by a policy that knows no modes.</summary>
     /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, SharedMode.None, actions);
+    public SafetyProjection? Projection { get; }
 
     /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions)
+    public bool ModeLogits(ReadOnlySpan<float> frames, Span<float> logits)
+    {
+        if (_posterior is null)
+        {
+            return false;
+        }
+
+        var condition = _denoiser.Scratch.Condition;
+        WriteCondition(frames, SharedMode.None, condition);
+        _posterior.Evaluate(condition.AsSpan(0, condition.Length - _spec.ModeCount), logits);
+        return true;
+    }
+
+    /// <summary>Makes a plan by a policy that knows no modes.</summary>
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, SharedMode.None, [], actions);
+
+    /// <inheritdoc/>
+    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(actions.Length, PlanActions * ActionSize, nameof(actions));
-        var scratch = Sample(frames, noise, mode);
+        var calls = Sample(frames, noise, mode, previous, out var scratch);
         var (row, own, dimensions) = (_layout.RowSize, _layout.Own, ActionSize);
         var first = _spec.Plan.Length - PlanActions;
         for (var k = 0; k < PlanActions; k++)
@@ -70,10 +99,10 @@ public sealed class DiffusionPolicy : IPolicy
             }
         }
 
-        return _sampler.NetworkCalls;
+        return calls;
     }
 
-    /// <summary>Makes the whole plan, of which the own part is executed: what the agent expects of those that it plans for. For looking at it; acting needs <see cref="Plan(ReadOnlySpan{float}, ReadOnlySpan{float}, int, Span{float})"/> alone.</summary>
+    /// <summary>Makes the whole plan, of which the own part is executed: what the agent expects of those that it plans for. For looking at it; acting needs <see cref="Plan(ReadOnlySpan{float}, ReadOnlySpan{float}, int, ReadOnlySpan{float}, Span{float})"/> alone.</summary>
     /// <param name="frames">As there.</param>
     /// <param name="noise">As there.</param>
     /// <param name="mode">As there.</param>
@@ -85,17 +114,17 @@ public sealed class DiffusionPolicy : IPolicy
     public int PlanAll(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> plan)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, _spec.PlanSize, nameof(plan));
-        var scratch = Sample(frames, noise, mode);
+        var calls = Sample(frames, noise, mode, [], out var scratch);
         for (var j = 0; j < plan.Length; j++)
         {
             plan[j] = Metres(scratch, j, j % _layout.RowSize);
         }
 
-        return _sampler.NetworkCalls;
+        return calls;
     }
 
     /// <summary>Leaves the plan [m] in the world's axes, and the present, in this thread's scratch.</summary>
-    private DenoiserScratch Sample(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode)
+    private int Sample(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, out DenoiserScratch scratch)
     {
         if (_spec.ModeCount > 0)
         {
@@ -103,20 +132,60 @@ public sealed class DiffusionPolicy : IPolicy
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(mode, _spec.ModeCount);
         }
 
+        var n = _normalisation;
+        scratch = _denoiser.Scratch;
+        var condition = scratch.Condition;
+        var axes = WriteCondition(frames, mode, condition);
+        _layout.WritePresent(frames[..FrameSize], scratch.Present);
+        var painted = scratch.Painted.AsSpan(0, _spec.Plan.StartsAtPresent ? _layout.RowSize : 0);
+        for (var j = 0; j < painted.Length; j++)
+        {
+            painted[j] = (scratch.Present[j] - n.PlanMean[j]) / n.PlanDeviation[j];
+        }
+
+        var warm = previous.IsEmpty ? default : scratch.Previous.AsSpan();
+        WritePrevious(previous, scratch.Present, axes, warm);
+        var unguided = _guided ? scratch.Unguided : [];
+        if (_guided)
+        {
+            condition.CopyTo(unguided, 0);
+            for (var j = condition.Length - _spec.ModeCount; j < condition.Length; j++)
+            {
+                unguided[j] = -n.ConditionMean[j] / n.ConditionDeviation[j];
+            }
+        }
+
+        var result = scratch.Result;
+        var calls = _sampler.Sample(condition, unguided, noise, painted, warm, result);
+        for (var j = 0; j < result.Length; j++)
+        {
+            result[j] = result[j] * n.PlanDeviation[j] + n.PlanMean[j];
+        }
+
+        if (_axes is not null)
+        {
+            axes.Back(result);
+        }
+
+        return calls;
+    }
+
+    /// <summary>Writes the normalised condition [A] of a mode; none is all zeros before they are normalised.</summary>
+    /// <returns>The axes that it is in, where they are not the world's.</returns>
+    private GoalFrame.Axes WriteCondition(ReadOnlySpan<float> frames, int mode, Span<float> condition)
+    {
         ArgumentOutOfRangeException.ThrowIfNotEqual(frames.Length, History * FrameSize, nameof(frames));
         var n = _normalisation;
-        var scratch = _denoiser.Scratch;
-        var condition = scratch.Condition;
         var size = _layout.ConditionSize;
         for (var h = 0; h < History; h++)
         {
-            _layout.WriteCondition(frames.Slice(h * FrameSize, FrameSize), condition.AsSpan(h * size, size));
+            _layout.WriteCondition(frames.Slice(h * FrameSize, FrameSize), condition.Slice(h * size, size));
         }
 
-        var axes = _axes?.Of(condition.AsSpan(0, size)) ?? default;
+        var axes = _axes?.Of(condition[..size]) ?? default;
         for (var h = 0; h < History; h++)
         {
-            _axes?.Turn(axes, condition.AsSpan(h * size, size));
+            _axes?.Turn(axes, condition.Slice(h * size, size));
         }
 
         for (int z = 0, j = condition.Length - _spec.ModeCount; z < _spec.ModeCount; z++, j++)
@@ -129,25 +198,30 @@ public sealed class DiffusionPolicy : IPolicy
             condition[j] = (condition[j] - n.ConditionMean[j]) / n.ConditionDeviation[j];
         }
 
-        _layout.WritePresent(frames[..FrameSize], scratch.Present);
-        var painted = scratch.Painted.AsSpan(0, _spec.Plan.StartsAtPresent ? _layout.RowSize : 0);
-        for (var j = 0; j < painted.Length; j++)
-        {
-            painted[j] = (scratch.Present[j] - n.PlanMean[j]) / n.PlanDeviation[j];
-        }
+        return axes;
+    }
 
-        _sampler.Sample(condition, noise, painted, scratch.Result);
-        for (var j = 0; j < scratch.Result.Length; j++)
+    /// <summary>Writes what is left of the last plan as a plan from now on, normalised: its last position stands for those that it does not have.</summary>
+    private void WritePrevious(ReadOnlySpan<float> actions, ReadOnlySpan<float> present, GoalFrame.Axes axes, Span<float> plan)
+    {
+        var (n, d) = (_normalisation, ActionSize);
+        var first = plan.Length / d - PlanActions;
+        for (var j = 0; j < plan.Length; j++)
         {
-            scratch.Result[j] = scratch.Result[j] * n.PlanDeviation[j] + n.PlanMean[j];
+            var (row, axis) = Math.DivRem(j, d);
+            var absolute = row < first ? present[axis] : actions[Math.Min(row - first, actions.Length / d - 1) * d + axis];
+            plan[j] = absolute - (_spec.Plan.Frame == Frame.Relative ? present[axis] : 0);
         }
 
         if (_axes is not null)
         {
-            axes.Back(scratch.Result);
+            axes.Into(plan);
         }
 
-        return scratch;
+        for (var j = 0; j < plan.Length; j++)
+        {
+            plan[j] = (plan[j] - n.PlanMean[j]) / n.PlanDeviation[j];
+        }
     }
 
     /// <summary>Number j of the plan, absolute; its agent and axis are those of that column of a row.</summary>

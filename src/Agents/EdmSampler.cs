@@ -13,6 +13,7 @@ public sealed class EdmSampler : PlanSampler
     private readonly double[] _skip;
     private readonly double[] _out;
     private readonly double[] _in;
+    private readonly double _temperature;
     private readonly double _start;
     private readonly bool _heun;
 
@@ -28,7 +29,7 @@ public sealed class EdmSampler : PlanSampler
     {
         _heun = solver == OdeSolver.Heun;
         _sigmas = Schedule(diffusion, steps);
-        _start = temperature * _sigmas[0];
+        (_temperature, _start) = (temperature, temperature * _sigmas[0]);
         var levels = _sigmas[..^1];
         var variance = sigmaData * sigmaData;
         _skip = [.. levels.Select(s => variance / (variance + s * s))];
@@ -54,24 +55,42 @@ public sealed class EdmSampler : PlanSampler
         return sigmas;
     }
 
+    /// <summary>Weight of classifier-free guidance (<see cref="SamplingSpec.Guidance"/>); 1 is none.</summary>
+    public double Guidance { get; init; } = 1;
+
+    /// <summary>The noise level at which a warm start joins the schedule, or the next lower one that it has.</summary>
+    public double WarmSigma { get; init; } = 1;
+
     /// <inheritdoc/>
-    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
+    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan) => _ = Sample(condition, [], noise, present, [], plan);
+
+    /// <inheritdoc/>
+    public override int Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> plan)
     {
         var scratch = Begin(condition, noise, plan);
+        var other = unguided.IsEmpty ? null : Denoiser.SecondScratch;
+        if (other is not null)
+        {
+            Denoiser.Begin(other, unguided);
+        }
+
+        var first = previous.IsEmpty ? 0 : Math.Clamp(Array.FindIndex(_sigmas, s => s <= WarmSigma), 0, _levels.Count - 1);
 
         // The plan itself is kept in double precision: at sigma 50 a float would lose half of what the last step needs, and L*D numbers cost nothing.
         var y = scratch.Plan;
         var d = scratch.Slope;
         for (var j = 0; j < y.Length; j++)
         {
-            y[j] = _start * noise[j];
+            y[j] = first == 0 ? _start * noise[j] : previous[j] + _temperature * _sigmas[first] * noise[j];
         }
 
-        for (var k = 0; k < _levels.Count; k++)
+        var calls = 0;
+        for (var k = first; k < _levels.Count; k++)
         {
             Paint(y, present);
             var (sigma, next) = (_sigmas[k], _sigmas[k + 1]);
-            Slope(scratch, k, y, d);
+            Slope(scratch, other, k, y, d);
+            calls++;
             if (_heun && next > 0)
             {
                 var trial = scratch.Trial;
@@ -81,7 +100,8 @@ public sealed class EdmSampler : PlanSampler
                     y[j] += 0.5 * (next - sigma) * d[j];
                 }
 
-                Slope(scratch, k + 1, trial, d);
+                Slope(scratch, other, k + 1, trial, d);
+                calls++;
                 for (var j = 0; j < y.Length; j++)
                 {
                     y[j] += 0.5 * (next - sigma) * d[j];
@@ -102,10 +122,12 @@ public sealed class EdmSampler : PlanSampler
         {
             plan[j] = (float)y[j];
         }
+
+        return other is null ? calls : 2 * calls;
     }
 
     /// <summary>d = (y - D(y; sigma, o)) / sigma.</summary>
-    private void Slope(DenoiserScratch scratch, int level, double[] y, double[] d)
+    private void Slope(DenoiserScratch scratch, DenoiserScratch? other, int level, double[] y, double[] d)
     {
         for (var j = 0; j < y.Length; j++)
         {
@@ -113,6 +135,16 @@ public sealed class EdmSampler : PlanSampler
         }
 
         Denoiser.Evaluate(scratch, _levels, level, scratch.Input, scratch.Output);
+        if (other is not null)
+        {
+            // What guides D guides F, of which it is an affine function.
+            Denoiser.Evaluate(other, _levels, level, scratch.Input, other.Output);
+            for (var j = 0; j < y.Length; j++)
+            {
+                scratch.Output[j] = (float)(other.Output[j] + Guidance * (scratch.Output[j] - other.Output[j]));
+            }
+        }
+
         for (var j = 0; j < y.Length; j++)
         {
             var denoised = _skip[level] * y[j] + _out[level] * scratch.Output[j];

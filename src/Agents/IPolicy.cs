@@ -31,11 +31,21 @@ public interface IPolicy
     /// <summary>p(z) of the joint modes that the policy can be told to take part in (<see cref="SharedMode"/>); empty where it knows none.</summary>
     ReadOnlySpan<double> ModeShares => [];
 
-    /// <summary>Makes a plan that takes part in a joint mode.</summary>
+    /// <summary>ln p(z | observation), but for a constant, of the joint modes.</summary>
+    /// <param name="frames">As above.</param>
+    /// <param name="logits">Receives [K].</param>
+    /// <returns>False, and nothing received, from a policy that has no idea how modes go with what is seen.</returns>
+    bool ModeLogits(ReadOnlySpan<float> frames, Span<float> logits) => false;
+
+    /// <summary>The projection that the agent's actions pass, whatever was planned, or null for none.</summary>
+    SafetyProjection? Projection => null;
+
+    /// <summary>Makes a plan that takes part in a joint mode and may go on from the last one.</summary>
     /// <param name="frames">As above.</param>
     /// <param name="noise">As above.</param>
     /// <param name="mode">z, 0 to K-1; not read by a policy that knows no modes.</param>
+    /// <param name="previous">What is left of the last plan, [fewer actions, <see cref="ActionSize"/>], for a warm start; or empty.</param>
     /// <param name="actions">As above.</param>
     /// <returns>Evaluations of a network.</returns>
-    int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions) => Plan(frames, noise, actions);
+    int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions) => Plan(frames, noise, actions);
 }

@@ -46,13 +46,16 @@ public sealed class LocalHost : IAgentHost
     {
         get
         {
-            long plans = 0, calls = 0, restarts = 0, messages = 0;
+            long plans = 0, calls = 0, restarts = 0, messages = 0, projections = 0;
+            var projected = 0.0;
             var stopped = new List<StoppedAgent>();
             foreach (var actor in _actors.OfType<Actor>())
             {
                 plans += actor.Agent.Plans;
                 calls += actor.Agent.NetworkCalls;
                 restarts += actor.Agent.Restarts;
+                projections += actor.Agent.Projections;
+                projected += actor.Agent.Projected;
                 messages += Volatile.Read(ref actor.Messages);
                 if (actor.Agent.Stopped is { } why)
                 {
@@ -60,7 +63,7 @@ public sealed class LocalHost : IAgentHost
                 }
             }
 
-            return new AgentHostReport(plans, calls, restarts, stopped, messages);
+            return new AgentHostReport(plans, calls, restarts, stopped, messages, projections, projected);
         }
     }
 

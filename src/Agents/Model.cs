@@ -9,13 +9,14 @@ namespace MimicD.Agents;
 public sealed class Model
 {
     private readonly Denoiser[] _denoisers;
+    private readonly ModePosterior?[] _posteriors;
 
-    private Model(string path, string sha256, ModelSpec spec, Denoiser[] denoisers)
+    private Model(string path, string sha256, ModelSpec spec, Denoiser[] denoisers, ModePosterior?[] posteriors)
     {
         Path = path;
         Sha256 = sha256;
         Spec = spec;
-        _denoisers = denoisers;
+        (_denoisers, _posteriors) = (denoisers, posteriors);
     }
 
     /// <summary>The file it came from.</summary>
@@ -63,6 +64,7 @@ public sealed class Model
         var spec = StrictJson.Parse<ModelSpec>(text, where);
         spec.Validate(where);
         var denoisers = new Denoiser[spec.Networks];
+        var posteriors = Enumerable.Range(0, spec.Networks).Select(i => ModePosterior.Load(spec, i, weights, where, kernels)).ToArray();
         var used = new HashSet<string>(StringComparer.Ordinal);
         for (var i = 0; i < denoisers.Length; i++)
         {
@@ -80,7 +82,7 @@ public sealed class Model
             InvalidInputException.Require(used.Contains(name), where, $"tensor '{name}'", "only tensors of the described networks", "one that none of them uses");
         }
 
-        return new Model(where, Convert.ToHexStringLower(SHA256.HashData(bytes.Span)), spec, denoisers);
+        return new Model(where, Convert.ToHexStringLower(SHA256.HashData(bytes.Span)), spec, denoisers, posteriors);
     }
 
     /// <summary>Makes the policies: one a network (of joint plans, one an agent), shared by all agents and episodes that use it.</summary>
@@ -92,8 +94,15 @@ public sealed class Model
         sampling.Validate(Path, Spec.Plan.Actions);
         // A joint plan is cut by who one is, so agents that share its network still have policies of their own.
         var count = Spec.Plan.Of == PlanOf.Joint ? Spec.Agents : Spec.Networks;
-        var policies = Enumerable.Range(0, count).Select(i => new DiffusionPolicy(Spec, Spec.Normalisation[Math.Min(i, Spec.Networks - 1)], _denoisers[Math.Min(i, Spec.Networks - 1)], sampling, new AgentId(i))).ToArray();
+        var policies = Enumerable.Range(0, count).Select(Policy).ToArray();
         return id => policies[count == 1 ? 0 : id.Value];
+
+        IPolicy Policy(int i)
+        {
+            var network = Math.Min(i, Spec.Networks - 1);
+            var one = new DiffusionPolicy(Spec, Spec.Normalisation[network], _denoisers[network], sampling, new AgentId(i), _posteriors[network]);
+            return sampling.Selection is { } selection ? new SelectingPolicy(one, Spec.Sensor, Spec.TimeStep, selection) : one;
+        }
     }
 
     /// <summary>A file of another format may have keys that this program does not know; its version is the better message.</summary>

@@ -223,6 +223,21 @@ public enum PlanOf
     Joint,
 }
 
+/// <summary>Shape of the network that answers with p(z | observation): two hidden layers on the normalised condition without z. The arithmetic is written out in <c>docs/networks.md</c>.</summary>
+/// <param name="Width">Width of the hidden layers.</param>
+/// <param name="Common">Whether it looks at what all can see alone, positions and velocities, so that agents who see each other are of nearly the same opinion; else also at the own goal, which the others do not know.</param>
+public sealed record ModePosteriorSpec(int Width, bool Common)
+{
+    /// <summary>Which numbers of a model's condition without z, [A - K], it does not look at.</summary>
+    /// <param name="model">The model.</param>
+    public bool[] Hidden(ModelSpec model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        var frame = model.Sensor.FeatureNames().Skip(model.ConditionOnPosition ? 0 : model.Sensor.Dimensions).Select(n => Common && n.StartsWith("goal", StringComparison.Ordinal)).ToArray();
+        return [.. Enumerable.Range(0, model.Sensor.History).SelectMany(_ => frame)];
+    }
+}
+
 /// <summary>What a plan is: positions of the agent itself, or of all agents, at consecutive ticks.</summary>
 public sealed record PlanSpec
 {
@@ -354,6 +369,18 @@ public sealed record ModelSpec
     /// <summary>p(z) over the K joint modes that the policy is conditioned on (<see cref="SharedMode"/>), or null where it is not.</summary>
     public double[]? ModeShares { get; init; }
 
+    /// <summary>Joint modes that were learned as clusters of joint paths, 0 where their geometry told them: for people and reports.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ModeClusters { get; init; }
+
+    /// <summary>The network of p(z | observation), or null where the model has none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ModePosteriorSpec? ModePosterior { get; init; }
+
+    /// <summary>Share of the training samples that were not told z; above 0 the network knows what to do without one.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double ModeDropout { get; init; }
+
     /// <summary>What a plan is.</summary>
     public required PlanSpec Plan { get; init; }
 
@@ -440,6 +467,7 @@ public sealed record ModelSpec
             InvalidInputException.Require(Array.TrueForAll(ModeShares, s => s >= 0) && Math.Abs(ModeShares.Sum() - 1) < 1e-6, where, "modeShares", "numbers from 0 that sum to 1", string.Join(", ", ModeShares));
         }
 
+        InvalidInputException.Require(ModePosterior is null || (ModeShares is not null && ModePosterior.Width is >= 1 and <= 4096), where, "modePosterior", "none without modeShares, of a width from 1 to 4096", ModePosterior?.Width);
         InvalidInputException.Require(Normalisation.Length == Networks, where, "normalisation", $"{Networks} entries", Normalisation.Length);
         foreach (var n in Normalisation)
         {

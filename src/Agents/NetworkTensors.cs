@@ -12,7 +12,20 @@ public static class NetworkTensors
     public static IReadOnlyList<NetworkTensor> Of(ModelSpec spec)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        return Of(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, spec.Slots);
+        var list = Of(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, spec.Slots);
+        return spec.ModePosterior is null ? list : [.. list, .. OfPosterior(spec)];
+    }
+
+    /// <summary>The tensors of p(z | observation), in the order of the document.</summary>
+    private static NetworkTensor[] OfPosterior(ModelSpec spec)
+    {
+        var (width, inputs) = (spec.ModePosterior!.Width, spec.ConditionSize - spec.ModeCount);
+        return
+        [
+            new("mode.0.weight", [width, inputs]), new("mode.0.bias", [width]),
+            new("mode.2.weight", [width, width]), new("mode.2.bias", [width]),
+            new("mode.4.weight", [spec.ModeCount, width]), new("mode.4.bias", [spec.ModeCount]),
+        ];
     }
 
     /// <summary>All tensors of a network, in the order of the document.</summary>

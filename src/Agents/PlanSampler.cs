@@ -38,7 +38,7 @@ public abstract class PlanSampler
             MethodKind.Flow => new FlowSampler(denoiser, sampling.Solver, sampling.Steps, sampling.Temperature),
             MethodKind.Cloning => new CloningSampler(denoiser),
             MethodKind.Mixture => new MixtureSampler(denoiser, sampling.Temperature),
-            _ => new EdmSampler(denoiser, spec.Diffusion, normalisation.SigmaData, sampling.Solver, sampling.Steps, sampling.Temperature),
+            _ => new EdmSampler(denoiser, spec.Diffusion, normalisation.SigmaData, sampling.Solver, sampling.Steps, sampling.Temperature) { Guidance = sampling.Guidance ?? 1, WarmSigma = sampling.WarmSigma ?? 1 },
         };
     }
 
@@ -49,7 +49,21 @@ public abstract class PlanSampler
     /// <param name="plan">The result, [L*D].</param>
     public abstract void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan);
 
-    /// <summary>Checks the arguments of <see cref="Sample"/> and starts a plan on this thread's scratch.</summary>
+    /// <summary>Samples a plan that may be guided, and may go on from another; methods that know neither make it as above.</summary>
+    /// <param name="condition">As above.</param>
+    /// <param name="unguided">The same without a joint mode, where guidance is wanted; or empty.</param>
+    /// <param name="noise">As above.</param>
+    /// <param name="present">As above.</param>
+    /// <param name="previous">A plan, normalised, to start from, [L*D]; or empty.</param>
+    /// <param name="plan">As above.</param>
+    /// <returns>Evaluations of the network.</returns>
+    public virtual int Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> plan)
+    {
+        Sample(condition, noise, present, plan);
+        return NetworkCalls;
+    }
+
+    /// <summary>Checks the arguments of a plan and starts a plan on this thread's scratch.</summary>
     private protected DenoiserScratch Begin(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, Span<float> plan)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, Denoiser.ConditionSize, nameof(condition));

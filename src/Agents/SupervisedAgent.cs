@@ -18,8 +18,12 @@ public sealed class SupervisedAgent
     private Agent _agent;
     private long _plansBefore;
     private long _callsBefore;
+    private long _projectionsBefore;
+    private double _projectedBefore;
     private long _plans;
     private long _networkCalls;
+    private long _projections;
+    private double _projected;
     private int _restarts;
     private StoppedAgent? _stopped;
     private bool _recalled;
@@ -57,6 +61,12 @@ public sealed class SupervisedAgent
 
     /// <summary>Evaluations of a network, those of its former selves included.</summary>
     public long NetworkCalls => Volatile.Read(ref _networkCalls);
+
+    /// <summary>Actions that the safety projection moved, those of its former selves included.</summary>
+    public long Projections => Volatile.Read(ref _projections);
+
+    /// <summary>How far it moved them [m], all together.</summary>
+    public double Projected => Volatile.Read(ref _projected);
 
     /// <summary>Times it was built again because it had failed.</summary>
     public int Restarts => Volatile.Read(ref _restarts);
@@ -117,16 +127,10 @@ public sealed class SupervisedAgent
         }
 
         Volatile.Write(ref _restarts, restarts);
-        (_plansBefore, _callsBefore) = (Plans, NetworkCalls);
+        KeepCounts();
         try
         {
             _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
-            if (_agent.PlanTick != window.Tick(0))
-            {
-                // The plan in hand was counted when it was made for the first time.
-                (_plansBefore, _callsBefore) = (Plans - _agent.Plans, NetworkCalls - _agent.NetworkCalls);
-            }
-
             Count();
             return true;
         }
@@ -144,7 +148,7 @@ public sealed class SupervisedAgent
         while (Restarts < MaxRestarts)
         {
             Volatile.Write(ref _restarts, _restarts + 1);
-            (_plansBefore, _callsBefore) = (Plans, NetworkCalls);
+            KeepCounts();
             try
             {
                 _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
@@ -165,5 +169,9 @@ public sealed class SupervisedAgent
     {
         Volatile.Write(ref _plans, _plansBefore + _agent.Plans);
         Volatile.Write(ref _networkCalls, _callsBefore + _agent.NetworkCalls);
+        Volatile.Write(ref _projections, _projectionsBefore + _agent.Projections);
+        Volatile.Write(ref _projected, _projectedBefore + _agent.Projected);
     }
+
+    private void KeepCounts() => (_plansBefore, _callsBefore, _projectionsBefore, _projectedBefore) = (Plans, NetworkCalls, Projections, Projected);
 }

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using MimicD.Agents;
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
@@ -57,6 +56,16 @@ internal static class BridgeVerb
         return command;
     }
 
+    /// <summary>The scenario that an argument names, or the shipped one, with its changes; it has robots.</summary>
+    /// <exception cref="InvalidInputException">It is none, or names no robots.</exception>
+    public static (string File, Scenario Scenario) LoadScenario(ParseResult parsed, Argument<string?> argument)
+    {
+        var file = parsed.GetValue(argument) ?? Repository.File("scenarios", "swap-robots.json");
+        var scenario = Scenario.Load(file, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
+        InvalidInputException.Require(scenario.Robots is not null, file, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
+        return (file, scenario);
+    }
+
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         QuietThreads.Ask();
@@ -73,9 +82,7 @@ internal static class BridgeVerb
             return await ReplayAsync(parsed, recorded, threads, json, cancellation);
         }
 
-        var scenarioFile = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap-robots.json");
-        var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
-        InvalidInputException.Require(scenario.Robots is not null, scenarioFile, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
+        var (scenarioFile, scenario) = LoadScenario(parsed, ScenarioFile);
         if (parsed.GetValue(BrokerConfig) is { } folder)
         {
             WriteRecipe(folder, scenario, [.. parsed.GetValue(Hosts)!]);
@@ -92,7 +99,7 @@ internal static class BridgeVerb
         InvalidInputException.Require(faults is null || emulate, FaultOption.Faults.Name, "", "--emulate with it", "none");
         var crew = RunVerb.Crew.Load(parsed, scenario);
         var ahead = parsed.GetValue(Ahead);
-        var policies = Looking(crew.Player, scenario, ahead);
+        var policies = crew.Player.PoliciesAhead(scenario, ahead, Ahead.Name);
         var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "bridge"), "--out");
         var options = new RobotWorldOptions { Seed = seed, Episodes = episodes, Run = run, Term = parsed.GetValue(Term) ?? RobotWorldOptions.DrawTerm(TimeProvider.System), Rearm = parsed.GetValue(Rearm) };
         var world = new RobotWorld(scenario, [crew.Player.Sensor], options);
@@ -160,7 +167,8 @@ internal static class BridgeVerb
         foreach (var robot in status.Robots)
         {
             table.Row(
-                robot.Name, StrictJson.Format(robot.State).Trim('"'), Whole(robot.Passed), Reasons(robot.Refused), Whole(robot.Superseded), Whole(robot.Sent), Whole(robot.Unsent + robot.Undecided), Whole(robot.Late), Whole(robot.Silences));
+                robot.Name, StrictJson.Format(robot.State).Trim('"'), Terminal.Whole(robot.Passed), Terminal.Reasons(robot.Refused), Terminal.Whole(robot.Superseded), Terminal.Whole(robot.Sent),
+                Terminal.Whole(robot.Unsent + robot.Undecided), Terminal.Whole(robot.Late), Terminal.Whole(robot.Silences));
         }
 
         Terminal.Out.Write(table);
@@ -203,7 +211,7 @@ internal static class BridgeVerb
     {
         var header = RobotReplay.ReadHeader(file);
         var player = header.Policy is not null ? ScriptedPolicies.Create(header.Policy, header.Scenario, file) : Recorded(parsed, header, file);
-        await using var host = new LocalHost(Looking(player, header.Scenario, header.Ahead), threads);
+        await using var host = new LocalHost(player.PoliciesAhead(header.Scenario, header.Ahead, Ahead.Name), threads);
         var replay = await RobotReplay.RunAsync(file, host, cancellation);
         Terminal.Line($"replayed {replay.Decisions} decisions: every observation, every action and every command is what the recording says");
         if (!replay.Completed)
@@ -218,19 +226,6 @@ internal static class BridgeVerb
         }
 
         return 0;
-    }
-
-    /// <summary>The players' policies, as far ahead as robots hear late.</summary>
-    private static Func<AgentId, IPolicy> Looking(Player player, Scenario scenario, int ahead)
-    {
-        if (ahead == 0)
-        {
-            return player.Policies;
-        }
-
-        InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, Ahead.Name, "", "actions that say where to be with it", scenario.Dynamics.Action);
-        AheadPolicy[] policies = [.. Enumerable.Range(0, scenario.Agents).Select(a => new AheadPolicy(player.Policies(new AgentId(a)), ahead, Ahead.Name))];
-        return agent => policies[agent.Value];
     }
 
     /// <summary>Who acts by the model that a recording was made with.</summary>
@@ -254,10 +249,6 @@ internal static class BridgeVerb
     }
 
     private static string Some(string[] names) => names.Length <= 8 ? string.Join(", ", names) : $"{string.Join(", ", names[..7])} and {names.Length - 7} more";
-
-    private static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
-
-    private static string Reasons(IReadOnlyDictionary<string, long> refused) => refused.Count == 0 ? "0" : string.Join(", ", refused.Select(r => $"{r.Key} {Whole(r.Value)}"));
 
     private sealed record BridgeRun(string ScenarioFile, Scenario Scenario, RunVerb.Crew Crew, RobotWorldOptions Options, RobotBridgeStatus Status, Rollouts Rollouts, AgentHostReport Host, string? DecisionHash);
 

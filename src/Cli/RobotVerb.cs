@@ -4,7 +4,6 @@ using MimicD.Bridges.Robots;
 using MimicD.Bridges.Robots.Wire;
 using MimicD.Contracts;
 using MimicD.Numerics;
-using MimicD.World;
 
 namespace MimicD.Cli;
 
@@ -41,9 +40,7 @@ internal static class RobotVerb
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
         QuietThreads.Ask();
-        var file = parsed.GetValue(ScenarioFile) ?? Repository.File("scenarios", "swap-robots.json");
-        var scenario = Scenario.Load(file, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
-        InvalidInputException.Require(scenario.Robots is not null, file, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
+        var (_, scenario) = BridgeVerb.LoadScenario(parsed, ScenarioFile);
         var encoding = parsed.GetValue(Encoding);
         InvalidInputException.Require(encoding is "json" or "frame", "--encoding", "", "json or frame", encoding);
         var connection = MqttConnection.Of(parsed, null);

@@ -46,8 +46,6 @@ internal sealed class RobotsView
         });
     }
 
-    private static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
-
     private static string Of(RobotState state) => StrictJson.Format(state).Trim('"');
 
     /// <summary>A line for each thing that has changed.</summary>
@@ -97,14 +95,12 @@ internal sealed class RobotsView
         {
             var answer = (1000 * r.AnswerSeconds).ToString("0.0 ms", CultureInfo.InvariantCulture);
             table.Row(
-                r.Name, r.Fenced ? "fenced off" : r.Problem ?? Of(r.State), Whole(r.Passed), Reasons(r.Refused), Whole(r.Sent), answer,
-                r.Report is null ? "" : Whole(r.Report.Acted), r.Report is null ? "" : Reasons(r.Report.Refused), r.Report is null ? "" : Whole(r.Report.Stops));
+                r.Name, r.Fenced ? "fenced off" : r.Problem ?? Of(r.State), Terminal.Whole(r.Passed), Terminal.Reasons(r.Refused), Terminal.Whole(r.Sent), answer,
+                r.Report is null ? "" : Terminal.Whole(r.Report.Acted), r.Report is null ? "" : Terminal.Reasons(r.Report.Refused), r.Report is null ? "" : Terminal.Whole(r.Report.Stops));
         }
 
         var more = status.Robots.Count > MostRows ? $" (and {status.Robots.Count - MostRows} more robots)" : "";
         var phase = status.Phase switch { RobotPhase.Gathering => "waiting for robots", RobotPhase.Running => $"tick {status.Tick} of {_ticks}", _ => "done" };
         return new Rows(table, new Text($"{phase}{(status.Lost is null ? "" : $"; no connection: {status.Lost}")}{more}"));
     }
-
-    private static string Reasons(IReadOnlyDictionary<string, long> refused) => refused.Count == 0 ? "0" : string.Join(", ", refused.Select(r => $"{r.Key} {Whole(r.Value)}"));
 }

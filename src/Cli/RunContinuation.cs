@@ -224,8 +224,8 @@ internal sealed class RunBranch(ParseResult parsed, RunDescription description, 
     {
         description.Identity.Require(before, where);
         InvalidInputException.Require(at < after.Scenario.Steps - 1, "--at", "", $"a tick before the fork's last, {after.Scenario.Steps - 1}", at);
-        InvalidInputException.Require(before.Sampling == after.Sampling || at % after.Sampling.Execute == 0, "--at", "",
-            $"a tick at which agents plan anew (every {after.Sampling.Execute}, as many as planned actions are executed) where the sampling changes", at);
+        InvalidInputException.Require(before.Sampling == after.Sampling || at % after.Sampling.Block == 0, "--at", "",
+            $"a tick at which agents plan anew{(after.Sampling.WarmPeriod is null ? "" : " from pure noise")} (every {after.Sampling.Block}, as many as planned actions are executed) where the sampling changes", at);
     }
 
     /// <summary>Goes there.</summary>

@@ -32,6 +32,12 @@ internal static class RunVerb
     private static readonly Option<string?> Noise = new("--noise") { Description = "fresh, held or ar1: a plan's noise over replans. [default: the model's]", HelpName = "MODE" };
     private static readonly Option<double?> Temperature = new("--temperature") { Description = "Scale of the noise a plan starts from, 0 to 1. [default: the model's]", HelpName = "T" };
     private static readonly Option<double?> Correlation = new("--correlation") { Description = "rho of ar1. [default: the model's]", HelpName = "RHO" };
+    private static readonly Option<string?> ModeFrom = new("--mode-from") { Description = "seed or seen: whether the joint mode follows from the run's seed alone or also from what the agent sees. [default: the model's]", HelpName = "SOURCE" };
+    private static readonly Option<double?> ModeHold = new("--mode-hold") { Description = "Nats by which the seed's mode is preferred to what is seen. [default: the model's]", HelpName = "NATS" };
+    private static readonly Option<double?> Guidance = new("--guidance") { Description = "Weight of classifier-free guidance on the joint mode; 1 is none. [default: the model's]", HelpName = "W" };
+    private static readonly Option<int?> Candidates = new("--candidates") { Description = "Plans sampled to act by the one that stays farthest from the others in sight; 1 is one plan. [default: the model's]", HelpName = "K" };
+    private static readonly Option<int?> WarmPeriod = new("--warm-period") { Description = "All but every so many-th plan start from the last one; 1 is none. [default: the model's]", HelpName = "R" };
+    private static readonly Option<bool?> Projection = new("--project") { Description = "true or false: whether actions pass the safety projection that goes with the scenario. [default: the model's]", HelpName = "BOOL" };
     private static readonly Option<bool?> SharedNoise = new("--shared-noise") { Description = "true or false: whether all agents of an episode plan from the same noise. [default: the model's]", HelpName = "BOOL" };
     private static readonly Option<string?> ClusterFile = new("--cluster") { Description = "The agents live on the nodes of this cluster instead of in this process; the result is the same.", HelpName = "FILE" };
     private static readonly Option<int?> Nodes = new("--nodes") { Description = "Starts so many nodes on this machine, and a private broker where no cluster names one.", HelpName = "N" };
@@ -53,12 +59,15 @@ internal static class RunVerb
                       mimicd run --nodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ClusterFile, Nodes, Full,
+            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, WarmPeriod, Projection, ClusterFile, Nodes, Full,
         };
         RunContinuation.AddTo(command);
         command.SetAction(RunAsync);
         return command;
     }
+
+    /// <summary>The shipped models by scenario.</summary>
+    private static readonly Dictionary<string, string> Shipped = new(StringComparer.Ordinal) { ["swap"] = "swap", ["swap-robots"] = "swap", ["mirror-swap"] = "swap" };
 
     /// <summary>Options that say who acts.</summary>
     public static Option[] CrewOptions => [ModelFile, ScriptedPolicy];
@@ -67,7 +76,7 @@ internal static class RunVerb
     public static Option<string[]> SetOption => Set;
 
     /// <summary>Options that say how plans are sampled.</summary>
-    public static Option[] SamplingOptions => [Solver, Steps, Execute, Noise, Temperature, Correlation, SharedNoise];
+    public static Option[] SamplingOptions => [Solver, Steps, Execute, Noise, Temperature, Correlation, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, WarmPeriod, Projection];
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
@@ -105,7 +114,7 @@ internal static class RunVerb
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        Print(result, figures, baseline, parsed.GetValue(Full), speed, messages, quarters.Report);
+        Print(result, options, figures, baseline, parsed.GetValue(Full), speed, messages, quarters.Report);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched);
@@ -165,27 +174,33 @@ internal static class RunVerb
         return change with { Key = change.Key[Prefix.Length..] };
     }
 
-    private static void Print(SimulationResult result, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages, ClusterReport? cluster)
+    private static void Print(SimulationResult result, SimulationOptions options, Figures figures, Baseline? baseline, bool full, RunSpeed speed, RunMessages messages, ClusterReport? cluster)
     {
         var table = FiguresTable.Create(figures, baseline, full);
         void Row(string name, string value) => table.Row(name, value, "", "");
         Row("agent-steps/s", speed.AgentStepsPerSecond.ToString("N0", CultureInfo.InvariantCulture));
         Row("plans/s", speed.PlansPerSecond.ToString("N0", CultureInfo.InvariantCulture));
-        Row("agents restarted, times", Whole(result.Host.Restarts));
-        Row("agents stopped", Whole(result.Host.Stopped.Count));
-        Row("fallback actions", Whole(result.Counts.Fallbacks));
-        Row("messages: world to agents", Whole(messages.WorldToAgents));
-        Row("messages: agents to world", Whole(messages.AgentsToWorld));
-        Row("messages: between agents", Whole(messages.BetweenAgents));
+        Row("agents restarted, times", Terminal.Whole(result.Host.Restarts));
+        Row("agents stopped", Terminal.Whole(result.Host.Stopped.Count));
+        if (options.Sampling.Projection is not null)
+        {
+            Row("actions moved by the projection", $"{FormattableString.Invariant($"{100.0 * result.Host.Projections / Math.Max(1, result.Counts.Actions):F1}")} %");
+            Row("  by, on the mean (m)", FormattableString.Invariant($"{result.Host.Projected / Math.Max(1, result.Host.Projections):F4}"));
+        }
+
+        Row("fallback actions", Terminal.Whole(result.Counts.Fallbacks));
+        Row("messages: world to agents", Terminal.Whole(messages.WorldToAgents));
+        Row("messages: agents to world", Terminal.Whole(messages.AgentsToWorld));
+        Row("messages: between agents", Terminal.Whole(messages.BetweenAgents));
         if (cluster is not null)
         {
-            Row("nodes", Whole(cluster.Nodes));
-            Row("shards", Whole(cluster.Shards));
-            Row("shards moved, times", Whole(cluster.Moves));
-            Row("shards replayed, times", Whole(cluster.Replays));
-            Row("nodes past the deadline, times", Whole(cluster.Suspensions));
-            Row("broker lost, times", Whole(cluster.Outages));
-            Row("messages refused", Whole(cluster.Refusals.Values.Sum()));
+            Row("nodes", Terminal.Whole(cluster.Nodes));
+            Row("shards", Terminal.Whole(cluster.Shards));
+            Row("shards moved, times", Terminal.Whole(cluster.Moves));
+            Row("shards replayed, times", Terminal.Whole(cluster.Replays));
+            Row("nodes past the deadline, times", Terminal.Whole(cluster.Suspensions));
+            Row("broker lost, times", Terminal.Whole(cluster.Outages));
+            Row("messages refused", Terminal.Whole(cluster.Refusals.Values.Sum()));
         }
 
         Terminal.Out.Write(table);
@@ -195,8 +210,6 @@ internal static class RunVerb
         }
 
         Terminal.Line($"trajectory hash {result.TrajectoryHash}");
-
-        static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
     }
 
     private static NdArray<double>? Places(string? file, string option, int episodes, Scenario scenario, bool last)
@@ -250,15 +263,16 @@ internal static class RunVerb
 
             if (file is null)
             {
-                InvalidInputException.Require(scenario.Name is "swap" or "swap-robots", "--model", "", $"a model or a policy for scenario {scenario.Name} (only the swap has a shipped model; --policy straight needs none)", null);
-                file = Repository.File("models", "swap.safetensors");
+                var shipped = Shipped.GetValueOrDefault(scenario.Name);
+                InvalidInputException.Require(shipped is not null, "--model", "", $"a model or a policy for scenario {scenario.Name} (there are shipped models for {string.Join(", ", Shipped.Keys)}; --policy straight needs none)", null);
+                file = Repository.File("models", shipped + ".safetensors");
             }
 
             var model = Model.Load(file);
             ModelFit.Require(scenario, model.Spec, file);
             var method = model.Spec.Method;
             RefuseUnused(parsed, method);
-            var sampling = Sampled(parsed, model.Spec.Sampling);
+            var sampling = Sampled(parsed, model.Spec.Sampling, scenario);
             sampling.Validate("options", model.Spec.Plan.Actions);
             var player = Player.Of(model, sampling);
             return new Crew($"model {player.Name}", player, model, null);
@@ -268,7 +282,7 @@ internal static class RunVerb
         private static void RefuseUnused(ParseResult parsed, MethodKind method)
         {
             Option[] solver = method.HasSolver() ? [] : [Solver, Steps];
-            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation];
+            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation, Candidates];
             foreach (var option in solver.Concat(noise))
             {
                 var given = parsed.GetResult(option);
@@ -276,8 +290,14 @@ internal static class RunVerb
             }
         }
 
-        private static SamplingSpec Sampled(ParseResult parsed, SamplingSpec defaults) => defaults with
+        private static SamplingSpec Sampled(ParseResult parsed, SamplingSpec defaults, Scenario scenario) => defaults with
         {
+            ModeFrom = Named<ModeSource>(parsed, ModeFrom) ?? defaults.ModeFrom,
+            ModeHold = parsed.GetValue(ModeHold) ?? defaults.ModeHold,
+            Guidance = parsed.GetValue(Guidance) ?? defaults.Guidance,
+            Selection = parsed.GetValue(Candidates) switch { null => defaults.Selection, 1 => null, { } k => new SelectionSpec { Candidates = k, Separation = Projections.For(scenario, "--candidates").Separation } },
+            WarmPeriod = parsed.GetValue(WarmPeriod) switch { null => defaults.WarmPeriod, 1 => null, { } period => period },
+            Projection = parsed.GetValue(Projection) switch { null => defaults.Projection, false => null, true => Projections.For(scenario, "--project") },
             Solver = Named<OdeSolver>(parsed, Solver) ?? defaults.Solver,
             Steps = parsed.GetValue(Steps) ?? defaults.Steps,
             Execute = parsed.GetValue(Execute) ?? defaults.Execute,

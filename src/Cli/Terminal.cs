@@ -77,6 +77,13 @@ internal static class Terminal
     /// <summary>Writes a line to standard output as it stands.</summary>
     public static void Line(string text = "") => Console.Out.WriteLine(text);
 
+    /// <summary>A whole number, its thousands apart.</summary>
+    public static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
+
+    /// <summary>How much was refused, by reason; 0 where there is none.</summary>
+    public static string Reasons(IReadOnlyDictionary<string, long> refused)
+        => refused.Count == 0 ? "0" : string.Join(", ", refused.Select(r => $"{r.Key} {Whole(r.Value)}"));
+
     private static IAnsiConsole Create(TextWriter writer, bool redirected)
     {
         var console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });

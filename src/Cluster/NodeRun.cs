@@ -128,6 +128,8 @@ public sealed class NodeRun
             done.Shard.Plans += (uint)done.Plans;
             done.Shard.NetworkCalls += (uint)done.NetworkCalls;
             done.Shard.Messages += (uint)done.Messages;
+            done.Shard.Projections += (uint)done.Projections;
+            done.Shard.Projected += done.Projected;
         }
 
         return (actions.Shards.Count > 0 ? actions : null, replay.Shards.Count > 0 ? replay : null);
@@ -218,6 +220,10 @@ public sealed class NodeRun
         public long NetworkCalls { get; set; }
 
         public long Messages { get; set; }
+
+        public long Projections { get; set; }
+
+        public double Projected { get; set; }
     }
 
     /// <summary>An agent that lives here, what it answered last, and what that took: a repeated answer is the same in all, for the first may not have been heard.</summary>
@@ -228,6 +234,8 @@ public sealed class NodeRun
         private long _plans;
         private long _networkCalls;
         private long _messages;
+        private long _projections;
+        private double _projected;
 
         public int Tick { get; private set; } = -1;
 
@@ -236,11 +244,12 @@ public sealed class NodeRun
             var observation = work.Observation;
             if (work.Way != Way.Repeat)
             {
-                var (plans, calls) = (agent.Plans, agent.NetworkCalls);
+                var (plans, calls, projections, projected) = (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected);
                 _messages = 1;
                 WireFloats.Read(observation.Features, _frame);
                 _decided = work.Way == Way.Decide ? agent.Decide(tick, _frame) : Rebuild(observation, tick);
                 (_plans, _networkCalls) = (agent.Plans - plans, agent.NetworkCalls - calls);
+                (_projections, _projected) = (agent.Projections - projections, agent.Projected - projected);
                 Tick = tick.Value;
             }
 
@@ -255,7 +264,7 @@ public sealed class NodeRun
                 answer.Stopped = new Stopped { Tick = (uint)stopped.Tick.Value, Error = WireLimits.Cut(stopped.Error) };
             }
 
-            (work.Plans, work.NetworkCalls, work.Messages) = (_plans, _networkCalls, _messages);
+            (work.Plans, work.NetworkCalls, work.Messages, work.Projections, work.Projected) = (_plans, _networkCalls, _messages, _projections, _projected);
         }
 
         private bool Rebuild(AgentObservation observation, Tick tick)

@@ -51,6 +51,8 @@ public sealed class WorldSide
     private readonly HashSet<string> _everReady = new(StringComparer.Ordinal);
     private TimeSpan? _aloneSince;
     private long _plans;
+    private long _projections;
+    private double _projected;
     private long _networkCalls;
     private long _messages;
     private long _replays;
@@ -83,7 +85,7 @@ public sealed class WorldSide
         var capacities = new int[_shape.Agents];
         for (var agent = 0; agent < capacities.Length; agent++)
         {
-            capacities[agent] = description.Run.Slot(new AgentId(agent)) is { } slot ? histories[agent] + slot.Sampling.Execute : 0;
+            capacities[agent] = description.Run.Slot(new AgentId(agent)) is { } slot ? histories[agent] + slot.Sampling.Block : 0;
         }
 
         for (var shard = 0; shard < _drafts.Length; shard++)
@@ -133,7 +135,7 @@ public sealed class WorldSide
     }
 
     /// <summary>The counts of agents so far. What nodes have been sent and have not answered, because the run was stopped, counts as put to the agents.</summary>
-    public AgentHostReport AgentReport => new(_plans, _networkCalls, _restarts.Sum(r => (long)r), [.. _stopped.OfType<StoppedAgent>()], _messages + _ledger.Waiting.Sum(s => (long)_shape.Members(s).Length));
+    public AgentHostReport AgentReport => new(_plans, _networkCalls, _restarts.Sum(r => (long)r), [.. _stopped.OfType<StoppedAgent>()], _messages + _ledger.Waiting.Sum(s => (long)_shape.Members(s).Length), _projections, _projected);
 
     /// <summary>What it says to all nodes when it comes, and when the broker is back.</summary>
     public Outgoing Call() => new(null, About(e => e.Call = new Call()).ToByteArray());
@@ -287,6 +289,8 @@ public sealed class WorldSide
             _plans += shard.Plans;
             _networkCalls += shard.NetworkCalls;
             _messages += shard.Messages;
+            _projections += shard.Projections;
+            _projected += shard.Projected;
             foreach (var answer in shard.Agents)
             {
                 var (episode, agent, tick) = (new EpisodeId((int)answer.Episode), new AgentId((int)answer.Agent), new Tick((int)actions.Tick));

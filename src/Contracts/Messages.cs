@@ -72,7 +72,9 @@ public interface IAgentHost : IAsyncDisposable
 /// <param name="Restarts">Times an agent threw and was rebuilt from its window.</param>
 /// <param name="Stopped">Agents that were stopped after too many restarts, with the last error.</param>
 /// <param name="Messages">Messages put to agents, counted at their mailboxes' doors, whoever sent them and whether or not there was room.</param>
-public sealed record AgentHostReport(long Plans, long NetworkCalls, long Restarts, IReadOnlyList<StoppedAgent> Stopped, long Messages = 0);
+/// <param name="Projections">Actions that agents' safety projections moved.</param>
+/// <param name="Projected">How far they moved them [m], all together.</param>
+public sealed record AgentHostReport(long Plans, long NetworkCalls, long Restarts, IReadOnlyList<StoppedAgent> Stopped, long Messages = 0, long Projections = 0, double Projected = 0);
 
 /// <summary>An agent that was stopped because it kept failing.</summary>
 /// <param name="Episode">Its episode.</param>

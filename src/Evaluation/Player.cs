@@ -1,5 +1,6 @@
 using MimicD.Agents;
 using MimicD.Contracts;
+using MimicD.World;
 
 namespace MimicD.Evaluation;
 
@@ -29,5 +30,23 @@ public sealed record Player(string Name, SensorSpec Sensor, SamplingSpec Samplin
         ArgumentNullException.ThrowIfNull(script);
         var policy = script.Create();
         return new Player(name, script.Sensor, new SamplingSpec(), _ => policy, new PolicySource(null, script));
+    }
+
+    /// <summary>Its policies for bodies that do what they are told some periods later (<see cref="AheadPolicy"/>).</summary>
+    /// <param name="scenario">The scenario of those bodies.</param>
+    /// <param name="periods">How many periods later; 0: the policies as they are.</param>
+    /// <param name="where">The option that asks for it, for messages.</param>
+    /// <exception cref="InvalidInputException">The scenario's actions do not say where to be, or the plans are too short.</exception>
+    public Func<AgentId, IPolicy> PoliciesAhead(Scenario scenario, int periods, string where)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        if (periods == 0)
+        {
+            return Policies;
+        }
+
+        InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, where, "", "actions that say where to be with it", scenario.Dynamics.Action);
+        AheadPolicy[] policies = [.. Enumerable.Range(0, scenario.Agents).Select(a => new AheadPolicy(Policies(new AgentId(a)), periods, where))];
+        return agent => policies[agent.Value];
     }
 }

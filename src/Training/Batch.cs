@@ -1,3 +1,4 @@
+using MimicD.Agents;
 using MimicD.Numerics;
 using MimicD.Training.Objectives;
 
@@ -33,22 +34,36 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
     /// <summary>Fills the batch.</summary>
     /// <param name="set">The samples.</param>
     /// <param name="objective">What is asked about them.</param>
-    /// <param name="options">Condition dropout.</param>
+    /// <param name="options">Dropout of attributes and of the mode, and what agents have in common.</param>
     /// <param name="seed">The run's seed.</param>
     /// <param name="step">The step.</param>
     /// <param name="agent">Whose batch.</param>
     public void Fill(TrainingSet set, Objective objective, OptimisationSpec options, ulong seed, int step, int agent)
     {
         var constants = set.Spec.Normalisation[set.Spec.SharedWeights ? 0 : agent];
-        var choice = new CounterRandom(seed, RandomPurpose.TrainingBatches, step, agent);
-        var noise = new CounterRandom(seed, RandomPurpose.TrainingNoise, step, agent);
-        var augmentation = new CounterRandom(seed, RandomPurpose.TrainingAugmentation, step, agent);
+        // What is paired is drawn as the first agent draws it.
+        var (paired, aligned) = (options.Pairing == SamplePairing.None ? agent : 0, options.Pairing == SamplePairing.Noise ? 0 : agent);
+        var choice = new CounterRandom(seed, RandomPurpose.TrainingBatches, step, paired);
+        var noise = new CounterRandom(seed, RandomPurpose.TrainingNoise, step, aligned);
+        var augmentation = new CounterRandom(seed, RandomPurpose.TrainingAugmentation, step, paired);
         var plan = new float[planSize];
         var epsilon = new float[planSize];
         for (var b = 0; b < size; b++)
         {
             var condition = Condition.AsSpan(b * conditionSize, conditionSize);
             set.Sample(choice.NextInt32(set.Count), agent, ref augmentation, condition, plan);
+            if (options.ModeNoise > 0 && augmentation.NextDouble() < options.ModeNoise)
+            {
+                var z = condition[^set.Spec.ModeCount..];
+                z.Clear();
+                z[SharedMode.Pick(augmentation.NextDouble(), set.Spec.ModeShares)] = 1;
+            }
+
+            if (options.ModeDropout > 0 && augmentation.NextDouble() < options.ModeDropout)
+            {
+                condition[^set.Spec.ModeCount..].Clear();
+            }
+
             for (var i = 0; i < conditionSize; i++)
             {
                 Kept[b * conditionSize + i] = options.ConditionDropout == 0 || augmentation.NextDouble() >= options.ConditionDropout ? 1 : 0;

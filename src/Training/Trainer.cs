@@ -113,7 +113,7 @@ public static class Trainer
         using var adversary = preset.Training.Adversarial is null ? null : new AdversarialTraining(demonstrations[0], scenario, preset, spec, networks, options);
         var start = options.Resume ? Restore(networks.Parameters, adversary, preset.Training, options, identity) : 0;
         using var metrics = new MetricsLog(options.MetricsPath, start);
-        var loop = new Loop(set, networks, adversary, preset.Training, options, spec, identity, metrics, progress);
+        var loop = new Loop(set, networks, adversary, preset, options, spec, identity, metrics, progress);
         return loop.Run(start, cancellationToken);
     }
 
@@ -201,12 +201,13 @@ public static class Trainer
 
     /// <summary>
     /// What must be equal for a checkpoint to be gone on with. More steps may be asked of a constant schedule, whose past does not depend on its end, and more adversarial
-    /// rounds of any run.
+    /// rounds of any run; p(z | observation) is trained apart from the policies, and can be asked for afterwards.
     /// </summary>
     private static string Identity(TrainingPreset preset, TrainingRunOptions options, ProvenanceSpec provenance)
     {
         var comparable = preset.Training.Adversarial is { } adversarial ? preset with { Training = preset.Training with { Adversarial = adversarial with { Iterations = 1 } } }
             : preset.Training.Schedule == RateSchedule.Constant ? preset with { Training = preset.Training with { Steps = 1 } } : preset;
+        comparable = comparable with { Model = comparable.Model with { ModePosterior = null } };
         return StrictJson.Format(comparable, indented: false) + $" seed {options.Seed} demonstrations {provenance.DemonstrationsHash}";
     }
 
@@ -228,9 +229,11 @@ public static class Trainer
     }
 
     /// <summary>The loop over steps.</summary>
-    private sealed class Loop(TrainingSet set, NetworkSet networks, AdversarialTraining? adversary, OptimisationSpec training, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
+    private sealed class Loop(TrainingSet set, NetworkSet networks, AdversarialTraining? adversary, TrainingPreset preset, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
     {
-        private readonly Objective _objective = Objective.Of(spec, training);
+        private readonly OptimisationSpec _training = preset.Training;
+
+        private readonly Objective _objective = Objective.Of(spec, preset.Training);
 
         private double? _loss;
 
@@ -239,29 +242,45 @@ public static class Trainer
         public TrainingResult Run(int start, CancellationToken cancellationToken)
         {
             var clock = Stopwatch.StartNew();
-            var step = start < training.Steps ? Optimise(start, clock, cancellationToken) : start;
-            if (adversary is not null && step >= training.Steps)
+            var step = start < _training.Steps ? Optimise(start, clock, cancellationToken) : start;
+            if (adversary is not null && step >= _training.Steps)
             {
                 step = Contend(step, clock, cancellationToken);
             }
 
             // Stopped before its first step, a run leaves what an earlier one wrote.
-            if (_saved != step && (step > start || step == training.TotalSteps))
+            if (_saved != step && (step > start || step == _training.TotalSteps))
             {
                 Save(step);
             }
 
-            return new TrainingResult(step, step == training.TotalSteps, _loss, networks.Parameters.Count, spec.Networks, clock.Elapsed.TotalSeconds, options.Output);
+            if (step == _training.TotalSteps && preset.Model.ModePosterior is { } posterior)
+            {
+                var file = Model(step, spec with { ModePosterior = new ModePosteriorSpec(posterior.Width, posterior.Common) });
+                try
+                {
+                    _ = PosteriorTraining.Run(set, posterior, _training, options.Seed, options.Device, file, cancellationToken);
+                    file.Write(options.Output);
+                }
+                catch (OperationCanceledException)
+                {
+                    return Result(completed: false);
+                }
+            }
+
+            return Result(step == _training.TotalSteps);
+
+            TrainingResult Result(bool completed) => new(step, completed, _loss, networks.Parameters.Count, spec.Networks, clock.Elapsed.TotalSeconds, options.Output);
         }
 
         /// <summary>Steps on batches of samples.</summary>
         private int Optimise(int start, Stopwatch clock, CancellationToken cancellationToken)
         {
-            var constants = new AdamWConstants(WeightDecay: training.WeightDecay);
+            var constants = new AdamWConstants(WeightDecay: _training.WeightDecay);
             var (lossSum, lossCount, lastTime, step) = (0.0, 0, 0.0, start);
             var (current, next) = (NewBatches(), NewBatches());
             var ready = Task.Run(() => Fill(current, start + 1), CancellationToken.None);
-            while (step < training.Steps && !cancellationToken.IsCancellationRequested)
+            while (step < _training.Steps && !cancellationToken.IsCancellationRequested)
             {
                 step++;
                 ready.GetAwaiter().GetResult();
@@ -269,26 +288,26 @@ public static class Trainer
                 var (batches, ahead, following) = (next, current, step + 1);
                 // The next batch is put together on another thread while libtorch works on this one.
                 ready = Task.Run(() => Fill(ahead, following), CancellationToken.None);
-                var loss = networks.LossAndGradient(batches, _objective, training, options.Seed, step);
+                var loss = networks.LossAndGradient(batches, _objective, _training, options.Seed, step);
                 if (!double.IsFinite(loss))
                 {
                     throw new InvalidInputException($"training diverged: the loss at step {step} is {loss}; try a lower training.learningRate");
                 }
 
-                var rate = LearningRate(training, step);
-                var norm = networks.Parameters.Step(rate, training.GradientClip, constants, step, training.AverageDecay);
+                var rate = LearningRate(_training, step);
+                var norm = networks.Parameters.Step(rate, _training.GradientClip, constants, step, _training.AverageDecay);
                 lossSum += loss;
                 lossCount++;
-                if (step % options.ReportEvery == 0 || step == training.Steps)
+                if (step % options.ReportEvery == 0 || step == _training.Steps)
                 {
                     var now = clock.Elapsed.TotalSeconds;
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
                     _loss = lossSum / lossCount;
-                    Report(new TrainingProgress(step, training.TotalSteps, _loss.Value, norm, rate, perSecond * training.Batch * set.Learners, (training.Steps - step) / perSecond));
+                    Report(new TrainingProgress(step, _training.TotalSteps, _loss.Value, norm, rate, perSecond * _training.Batch * set.Learners, (_training.Steps - step) / perSecond));
                     (lossSum, lossCount, lastTime) = (0, 0, now);
                 }
 
-                if (step % options.CheckpointEvery == 0 || step == training.Steps)
+                if (step % options.CheckpointEvery == 0 || step == _training.Steps)
                 {
                     Save(step);
                 }
@@ -303,26 +322,26 @@ public static class Trainer
         private int Contend(int start, Stopwatch clock, CancellationToken cancellationToken)
         {
             var step = start;
-            if (step == training.Steps)
+            if (step == _training.Steps)
             {
                 networks.Parameters.RestartFromAverage();
             }
 
             var saved = adversary!.PolicySteps;
-            while (step < training.TotalSteps && !cancellationToken.IsCancellationRequested)
+            while (step < _training.TotalSteps && !cancellationToken.IsCancellationRequested)
             {
                 step++;
                 var before = clock.Elapsed.TotalSeconds;
                 var (loss, norm, figures) = adversary.Round(step);
                 if (!double.IsFinite(loss) || !double.IsFinite(norm))
                 {
-                    throw new InvalidInputException($"training diverged in adversarial round {step - training.Steps}; try a lower training.adversarial.policyRate");
+                    throw new InvalidInputException($"training diverged in adversarial round {step - _training.Steps}; try a lower training.adversarial.policyRate");
                 }
 
                 _loss = loss;
                 var perSecond = 1 / Math.Max(clock.Elapsed.TotalSeconds - before, 1e-9);
-                Report(new TrainingProgress(step, training.TotalSteps, loss, norm, training.Adversarial!.PolicyRate, perSecond * adversary.Transitions, (training.TotalSteps - step) / perSecond) { Adversarial = figures });
-                if (adversary.PolicySteps - saved >= options.CheckpointEvery || step == training.TotalSteps)
+                Report(new TrainingProgress(step, _training.TotalSteps, loss, norm, _training.Adversarial!.PolicyRate, perSecond * adversary.Transitions, (_training.TotalSteps - step) / perSecond) { Adversarial = figures });
+                if (adversary.PolicySteps - saved >= options.CheckpointEvery || step == _training.TotalSteps)
                 {
                     Save(step);
                     saved = adversary.PolicySteps;
@@ -339,24 +358,26 @@ public static class Trainer
         }
 
         private Batch[] NewBatches()
-            => [.. Enumerable.Range(0, set.Learners).Select(_ => new Batch(training.Batch, set.Window * spec.RowSize, spec.ConditionSize))];
+            => [.. Enumerable.Range(0, set.Learners).Select(_ => new Batch(_training.Batch, set.Window * spec.RowSize, spec.ConditionSize))];
 
         private void Fill(Batch[] batches, int step)
         {
             for (var agent = 0; agent < batches.Length; agent++)
             {
-                batches[agent].Fill(set, _objective, training, options.Seed, step, agent);
+                batches[agent].Fill(set, _objective, _training, options.Seed, step, agent);
             }
         }
 
+        private SafeTensors Model(int step, ModelSpec description) => networks.Export(description with { Provenance = description.Provenance! with { Steps = step } });
+
         private void Save(int step)
         {
-            networks.Export(spec with { Provenance = spec.Provenance! with { Steps = step } }).Write(options.Output);
+            Model(step, spec).Write(options.Output);
             var checkpoint = new SafeTensors();
             checkpoint.Metadata["step"] = $"{step}";
             checkpoint.Metadata["identity"] = identity;
             networks.Parameters.ExportState(checkpoint);
-            if (step > training.Steps)
+            if (step > _training.Steps)
             {
                 adversary!.ExportState(checkpoint);
             }

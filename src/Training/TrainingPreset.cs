@@ -32,6 +32,51 @@ public enum PlanNormalisation
     Position,
 }
 
+/// <summary>What the agents' samples of one optimizer step have in common.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<SamplePairing>))]
+public enum SamplePairing
+{
+    /// <summary>Nothing: each agent draws its own (the paper's code).</summary>
+    [JsonStringEnumMemberName("none")]
+    None,
+
+    /// <summary>The same ticks of the same demonstrations, with the same offsets.</summary>
+    [JsonStringEnumMemberName("demonstrations")]
+    Demonstrations,
+
+    /// <summary>These, and the same noise at the same level: what one agent's plan is made of goes with what another's is.</summary>
+    [JsonStringEnumMemberName("noise")]
+    Noise,
+}
+
+/// <summary>How p(z | observation) is trained (<see cref="ModelShape.ModePosterior"/>), after the networks and apart from them.</summary>
+public sealed record ModePosteriorTraining
+{
+    /// <summary>Width of its two hidden layers.</summary>
+    public int Width { get; init; } = 64;
+
+    /// <summary>See <see cref="ModePosteriorSpec.Common"/>.</summary>
+    public bool Common { get; init; } = true;
+
+    /// <summary>Optimizer steps; the rate falls by half a cosine.</summary>
+    public int Steps { get; init; } = 3000;
+
+    /// <summary>Samples an agent and step.</summary>
+    public int Batch { get; init; } = 256;
+
+    /// <summary>AdamW's learning rate at the first step.</summary>
+    public double LearningRate { get; init; } = 1e-3;
+
+    /// <summary>Throws when a value is out of its range.</summary>
+    public void Validate(string where)
+    {
+        InvalidInputException.Require(Width is >= 1 and <= 4096, where, "model.modePosterior.width", "1 to 4096", Width);
+        InvalidInputException.Require(Steps is >= 1 and <= 100_000_000, where, "model.modePosterior.steps", "1 to 100000000", Steps);
+        InvalidInputException.Require(Batch is >= 1 and <= 65536, where, "model.modePosterior.batch", "1 to 65536", Batch);
+        InvalidInputException.Require(LearningRate > 0 && double.IsFinite(LearningRate), where, "model.modePosterior.learningRate", "above 0", LearningRate);
+    }
+}
+
 /// <summary>How a network is trained. Defaults are the paper's.</summary>
 public sealed record OptimisationSpec
 {
@@ -73,6 +118,24 @@ public sealed record OptimisationSpec
 
     /// <summary>Probability that a sample goes without the embedding of an attribute of the condition. The paper: 0.2. Needs a transformer, which embeds attributes one by one; default 0.</summary>
     public double ConditionDropout { get; init; }
+
+    /// <summary>Probability that a sample is not told the joint mode (z is all zeros): the network then also learns what to do without one, which guidance (<see cref="SamplingSpec.Guidance"/>) needs. The paper has no z; default 0.</summary>
+    /// <remarks>Not written where it is 0, so that a checkpoint from before it was there can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double ModeDropout { get; init; }
+
+    /// <summary>
+    /// Probability that a sample is told a joint mode drawn from the shares instead of the demonstration's: z is then a hint, which the policy follows unless what it sees speaks for another mode. Without
+    /// it z is never wrong in training, and a policy goes by it blindly. The paper has no z; default 0.
+    /// </summary>
+    /// <remarks>Not written where it is 0, as above.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double ModeNoise { get; init; }
+
+    /// <summary>What the agents' samples of a step have in common. The paper's code: nothing.</summary>
+    /// <remarks>Not written where it is the default, as above.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public SamplePairing Pairing { get; init; }
 
     /// <summary>Dropout inside the network. The paper: 0.1.</summary>
     public double Dropout { get; init; } = 0.1;
@@ -116,6 +179,10 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(PresentWeight == 0 || shape.Method != MethodKind.Mixture, where, "training.presentWeight", "0 with method mixture, whose loss is a likelihood", PresentWeight);
         InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
         InvalidInputException.Require(ConditionDropout == 0 || shape.Network.Kind == NetworkKind.Dit, where, "training.conditionDropout", "0 with an MLP", ConditionDropout);
+        InvalidInputException.Require(ModeDropout is >= 0 and < 1, where, "training.modeDropout", "0 to below 1", ModeDropout);
+        InvalidInputException.Require(ModeNoise is >= 0 and <= 1, where, "training.modeNoise", "0 to 1", ModeNoise);
+        InvalidInputException.Require(ModeNoise == 0 || shape.SharedMode, where, "training.modeNoise", "0 without model.sharedMode", ModeNoise);
+        InvalidInputException.Require(ModeDropout == 0 || shape.SharedMode, where, "training.modeDropout", "0 without model.sharedMode", ModeDropout);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
         InvalidInputException.Require(OffsetDeviation >= 0, where, "training.offsetDeviation", "0 or more", OffsetDeviation);
         InvalidInputException.Require(OffsetDecay is >= 0 and <= 1, where, "training.offsetDecay", "0 to 1", OffsetDecay);
@@ -139,6 +206,19 @@ public sealed record ModelShape
 
     /// <summary>Whether the policy is conditioned on the demonstration's joint mode, which at run time all agents draw from the run's seed (<see cref="SharedMode"/>). The paper: no.</summary>
     public bool SharedMode { get; init; }
+
+    /// <summary>
+    /// Joint modes (K) that are learned from the demonstrations instead of read off their geometry: clusters of joint paths (<see cref="JointClusters"/>), for tasks that nobody has
+    /// written a rule for. 0, the default, takes the demonstrations' labels or the scenario's rule.
+    /// </summary>
+    /// <remarks>Not written where it is 0, so that a checkpoint from before there were clusters can still be gone on with.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public int ModeClusters { get; init; }
+
+    /// <summary>Whether, and how, p(z | observation) is learned beside the policy, so that agents can draw z by what they see (<see cref="ModeSource.Seen"/>). Null, the default: it is not.</summary>
+    /// <remarks>Not written where there is none, as above.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ModePosteriorTraining? ModePosterior { get; init; }
 
     /// <summary>See <see cref="ModelSpec.SharedWeights"/>.</summary>
     public bool SharedWeights { get; init; }
@@ -222,6 +302,9 @@ public sealed record TrainingPreset
         InvalidInputException.Require(Model.ParametersPerAgent is null or (>= 1 and <= 1_000_000_000), where, "model.parametersPerAgent", "1 to 1000000000, or null", Model.ParametersPerAgent);
         ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
+        InvalidInputException.Require(Model.ModeClusters is 0 or (>= 2 and <= 256), where, "model.modeClusters", "0, or 2 to 256", Model.ModeClusters);
+        InvalidInputException.Require(Model.ModeClusters == 0 || Model.SharedMode, where, "model.modeClusters", "0 without model.sharedMode", Model.ModeClusters);
+        Model.ModePosterior?.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);
         Training.Validate(where, Model);
     }

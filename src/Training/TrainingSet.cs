@@ -52,6 +52,7 @@ public sealed class TrainingSet
         }
 
         InvalidInputException.Require(preset.Model.SharedWeights && preset.Model.Plan.Of == PlanOf.Own, "demonstrations", "", "one set, unless model.sharedWeights is true and each agent plans for itself", demonstrations.Count);
+        InvalidInputException.Require(preset.Model.ModeClusters == 0, "preset", "model.modeClusters", "0 where demonstrations are of several numbers of agents, whose joint paths cannot be compared", preset.Model.ModeClusters);
         InvalidInputException.Require(preset.Model.Sensor.Others is not { Count: 0 }, "preset", "model.sensor.others.count", "above 0 where demonstrations are of several numbers of agents", 0);
         _parts = [.. demonstrations.Select(d => new TrainingSet(d, scenario.WithAgents(d.Agents), preset, _modeCount))];
         Spec = BuildSpec(scenario, (_, draft) => _parts.SelectMany(p => Enumerable.Range(0, p._agents).Select(agent => p.PlanMoments(agent, draft))).Aggregate((a, b) => a.Plus(b)))
@@ -74,7 +75,7 @@ public sealed class TrainingSet
         if (preset.Model.SharedMode)
         {
             // Published sets carry no labels; the paths tell.
-            _modes = demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
+            _modes = preset.Model.ModeClusters > 0 ? JointClusters.Of(demonstrations, preset.Model.ModeClusters) : demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
             InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && (modeCount ?? _modes.Max()) >= 2, "demonstrations", "mode",
                 "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? "unknown ones" : "one mode alone");
             _modeCount = modeCount ?? _modes.Max();
@@ -289,6 +290,8 @@ public sealed class TrainingSet
             ConditionOnPosition = shape.ConditionOnPosition,
             GoalFrame = shape.GoalFrame,
             ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => modes.Count(x => x == m) / (double)modes.Length)],
+            ModeClusters = shape.ModeClusters,
+            ModeDropout = _preset.Training.ModeDropout,
             Plan = shape.Plan,
             Network = shape.Network,
             Method = shape.Method,

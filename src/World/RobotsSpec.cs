@@ -28,6 +28,14 @@ public sealed record RobotsSpec
     /// <summary>The polygon that emulated robots may be sent to, corners [x, y] [m]; null: anywhere.</summary>
     public double[][]? Geofence { get; init; }
 
+    /// <summary>The robots of a scenario that has to have some.</summary>
+    /// <exception cref="InvalidInputException">It names none.</exception>
+    public static RobotsSpec Of(Scenario scenario)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        return scenario.Robots ?? throw InvalidInputException.Create(scenario.Name, "robots", "which bodies are robots", null);
+    }
+
     /// <summary>The name of a place's robot, in an episode of a run of many; null where the body is simulated.</summary>
     /// <param name="agent">The body, 0 to N-1.</param>
     /// <param name="episode">The episode.</param>

@@ -45,6 +45,28 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
         }
     }
 
+    /// <summary>The first steps of a record of bodies.</summary>
+    /// <param name="record">The record [E,N,T,W].</param>
+    /// <param name="steps">How many of its steps, 0 to T.</param>
+    /// <returns>[E,N,steps,W]: a copy, or the record itself where that is all of it.</returns>
+    public static NdArray<float> Cut(NdArray<float> record, int steps)
+    {
+        ArgumentNullException.ThrowIfNull(record);
+        var (bodies, all, width) = (record.Shape[0] * record.Shape[1], record.Shape[2], record.Shape[3]);
+        if (steps == all)
+        {
+            return record;
+        }
+
+        var data = new float[bodies * steps * width];
+        for (var body = 0; body < bodies; body++)
+        {
+            record.Data.AsSpan(body * all * width, steps * width).CopyTo(data.AsSpan(body * steps * width));
+        }
+
+        return new NdArray<float>([record.Shape[0], record.Shape[1], steps, width], data);
+    }
+
     /// <summary>Writes an .npz file with <c>positions</c>, <c>actions</c>, <c>starts</c>, <c>goals</c> and, where known, <c>mode</c>; aside and renamed.</summary>
     public void Save(string path)
     {

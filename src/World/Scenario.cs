@@ -299,7 +299,14 @@ public sealed record Scenario
                     var random = new CounterRandom(seed, purpose, attempt, i, e);
                     var position = positions.Slice(i * Dimensions, Dimensions);
                     nominal(bodies[i]).CopyTo(position);
-                    law.Draw(ref random, position);
+                    if (law.Mirrored && i % 2 == 1)
+                    {
+                        Mirror(positions.Slice((i - 1) * Dimensions, Dimensions), nominal(bodies[i - 1]), position);
+                    }
+                    else
+                    {
+                        law.Draw(ref random, position);
+                    }
                 }
 
                 if (Separation == 0 || SmallestDistance(positions) > Separation)
@@ -315,6 +322,15 @@ public sealed record Scenario
         }
 
         return drawn;
+    }
+
+    /// <summary>Adds another's offset from its nominal place, the first coordinate reversed.</summary>
+    private static void Mirror(ReadOnlySpan<double> other, ReadOnlySpan<double> nominal, Span<double> position)
+    {
+        for (var d = 0; d < position.Length; d++)
+        {
+            position[d] += (d == 0 ? -1 : 1) * (other[d] - nominal[d]);
+        }
     }
 
     private double SmallestDistance(ReadOnlySpan<double> positions)

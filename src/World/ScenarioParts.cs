@@ -67,6 +67,13 @@ public sealed record SpreadLaw
     /// <summary>Half width or deviation [m]; unused by <see cref="SpreadKind.None"/>.</summary>
     public double Scale { get; init; }
 
+    /// <summary>
+    /// Whether every second agent's offset is that of the agent before it with its first coordinate reversed: places that are mirror images of each other, in which nobody sees a reason to be the one who yields.
+    /// </summary>
+    /// <remarks>Not written where it is not, so that runs and snapshots from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool Mirrored { get; init; }
+
     /// <summary>Adds an offset to every coordinate, drawn in their order (the normal numbers in pairs).</summary>
     /// <param name="random">The stream of one agent.</param>
     /// <param name="position">Nominal position [D] on entry, the drawn one on return.</param>

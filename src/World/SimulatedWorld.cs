@@ -267,10 +267,10 @@ public sealed class SimulatedWorld
     }
 
     /// <summary>Positions so far, [E,N,Tick+1,D] [m].</summary>
-    public NdArray<float> Positions() => Cut(_positions, Scenario.Steps, Tick + 1, Scenario.Dimensions);
+    public NdArray<float> Positions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps, Scenario.Dimensions], _positions), Tick + 1);
 
     /// <summary>Actions so far, [E,N,Tick,A]; where the fallback stood in, what it amounted to.</summary>
-    public NdArray<float> Actions() => Cut(_actions, Scenario.Steps - 1, Tick, ActionSize);
+    public NdArray<float> Actions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps - 1, ActionSize], _actions), Tick);
 
     /// <summary>Copies all that the world is.</summary>
     public WorldState Capture()
@@ -392,23 +392,6 @@ public sealed class SimulatedWorld
         {
             _near[episode].Build(sensed.AsSpan(episode * size, size));
         }
-    }
-
-    private NdArray<float> Cut(float[] all, int steps, int keep, int width)
-    {
-        int[] shape = [Episodes, Scenario.Agents, keep, width];
-        if (keep == steps)
-        {
-            return new NdArray<float>(shape, all);
-        }
-
-        var data = new float[Bodies * keep * width];
-        for (var body = 0; body < Bodies; body++)
-        {
-            all.AsSpan(body * steps * width, keep * width).CopyTo(data.AsSpan(body * keep * width));
-        }
-
-        return new NdArray<float>(shape, data);
     }
 
     private void Join(NdArray<float> part, float[] all, int steps)

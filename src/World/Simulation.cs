@@ -172,7 +172,7 @@ public static class Simulation
 
     /// <summary>As many ticks as the agent with the longest memory needs to be built again.</summary>
     private static int WindowTicks(SimulatedWorld world, RunSpec run)
-        => Enumerable.Range(0, world.Scenario.Agents).Max(a => run.Slot(new AgentId(a)) is { } slot ? world.SensorOf(a).History + slot.Sampling.Execute - 1 : 1);
+        => Enumerable.Range(0, world.Scenario.Agents).Max(a => run.Slot(new AgentId(a)) is { } slot ? world.SensorOf(a).History + slot.Sampling.Block - 1 : 1);
 
     /// <summary>Tells agents what they observed before, and keeps it for the next snapshot.</summary>
     private static void Recall(RunSnapshot from, SimulatedWorld world, IAgentHost host, ObservationWindows windows)

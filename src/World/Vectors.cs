@@ -1,8 +1,11 @@
 namespace MimicD.World;
 
 /// <summary>Small vectors in spans, summed in the order of their coordinates.</summary>
-internal static class Vectors
+public static class Vectors
 {
+    /// <summary>The square of how far apart two points are.</summary>
+    /// <param name="a">One [D].</param>
+    /// <param name="b">The other, [D] or more.</param>
     public static double SquaredDistance(ReadOnlySpan<double> a, ReadOnlySpan<double> b)
     {
         double sum = 0;
@@ -15,6 +18,8 @@ internal static class Vectors
         return sum;
     }
 
+    /// <summary>A vector's length.</summary>
+    /// <param name="a">The vector [D].</param>
     public static double Norm(ReadOnlySpan<double> a)
     {
         double sum = 0;
@@ -26,6 +31,7 @@ internal static class Vectors
         return Math.Sqrt(sum);
     }
 
+    /// <summary>Whether all numbers are finite.</summary>
     public static bool AllFinite(ReadOnlySpan<float> values)
     {
         foreach (var x in values)
@@ -39,8 +45,10 @@ internal static class Vectors
         return true;
     }
 
+    /// <inheritdoc cref="AllFinite(ReadOnlySpan{float})"/>
     public static bool AllFinite(ReadOnlySpan<double> values) => FirstNotFinite(values) < 0;
 
+    /// <summary>Where the first number is that is not finite; -1 where there is none.</summary>
     public static int FirstNotFinite(ReadOnlySpan<double> values)
     {
         for (var i = 0; i < values.Length; i++)

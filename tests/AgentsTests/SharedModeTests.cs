@@ -59,12 +59,12 @@ public class SharedModeTests
         var plans = Enumerable.Range(0, 3).Select(mode =>
         {
             var plan = new float[policy.PlanActions * policy.ActionSize];
-            policy.Plan(frames, noise, mode, plan);
+            policy.Plan(frames, noise, mode, [], plan);
             return plan;
         }).ToArray();
         Assert.NotEqual(plans[0], plans[1]);
         Assert.NotEqual(plans[1], plans[2]);
-        Assert.Throws<ArgumentOutOfRangeException>(() => policy.Plan(frames, noise, 3, plans[0]));
+        Assert.Throws<ArgumentOutOfRangeException>(() => policy.Plan(frames, noise, 3, [], plans[0]));
         Assert.Throws<ArgumentOutOfRangeException>(() => policy.Plan(frames, noise, plans[0]));
     }
 
@@ -96,7 +96,7 @@ public class SharedModeTests
 
         public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => throw new InvalidOperationException("the mode was not told");
 
-        public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> actions)
+        public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
         {
             Modes.Add(mode);
             return 0;

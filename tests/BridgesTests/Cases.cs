@@ -11,8 +11,6 @@ internal static class Cases
 {
     public const string Session = "0123456789abcdef";
 
-    public static string Root { get; } = FindRoot();
-
     /// <summary>Robots that cross a room; all are robots but those for whom the test says otherwise.</summary>
     public static Scenario Crossing(int agents = 2, double rate = 10, Func<int, bool>? isRobot = null, int steps = 40)
     {
@@ -56,15 +54,4 @@ internal static class Cases
     public static CommandEnvelope Command { get; } = new("run", "r1", Session, Term: 5, Sequence: 1, Acknowledged: 1, ObservationTime: 1000, TimeToLive: 300, Arm: true, Action: [0.25f, -0.25f]);
 
     public static ObservationEnvelope Observation { get; } = new("run", "r1", Session, Sequence: 1, Time: 1000, Armed: false, Values: [0.1f, 0.2f]);
-
-    private static string FindRoot()
-    {
-        var folder = AppContext.BaseDirectory;
-        while (!File.Exists(Path.Combine(folder, "MimicD.sln")))
-        {
-            folder = Path.GetDirectoryName(folder) ?? throw new InvalidOperationException("not within the repository");
-        }
-
-        return folder;
-    }
 }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using MimicD.Bridges.Robots.Wire;
+using MimicD.Tests;
 
 namespace MimicD.BridgesTests;
 
@@ -8,7 +9,7 @@ public class ContractDocumentTests
     [Fact]
     public void The_document_in_the_repository_is_the_one_that_the_code_makes()
     {
-        var file = Path.Combine(Cases.Root, "docs", "robots.asyncapi.json");
+        var file = Path.Combine(RepositoryRoot.Folder, "docs", "robots.asyncapi.json");
 
         Assert.True(ContractDocument.Write() == File.ReadAllText(file), "the contract in the code has changed: write the document anew with 'mimicd bridge --contract docs/robots.asyncapi.json', and raise the version where old robots would not understand");
     }

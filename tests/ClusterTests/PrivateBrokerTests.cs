@@ -5,6 +5,7 @@ using System.Text.RegularExpressions;
 using MimicD.Cluster;
 using MimicD.Cluster.RabbitMq;
 using MimicD.Contracts;
+using MimicD.Tests;
 using Xunit.Abstractions;
 
 namespace MimicD.ClusterTests;
@@ -46,7 +47,7 @@ public sealed class PrivateBrokerTests(ITestOutputHelper output) : IDisposable
     public async Task A_broker_with_the_documented_settings_takes_certified_peers_alone()
     {
         // The README is what users copy: its lines are what is tested.
-        var documented = await File.ReadAllTextAsync(Path.Combine(Root, "README.md"));
+        var documented = await File.ReadAllTextAsync(Path.Combine(RepositoryRoot.Folder, "README.md"));
         var lines = Regex.Matches(documented, @"(?<=^ +)ssl_options\..+$", RegexOptions.Multiline).Select(m => m.Value.Replace(Documented, _folder.FullName, StringComparison.Ordinal)).ToArray();
         Assert.Equal(5, lines.Length);
         var permissions = Assert.Single(Regex.Matches(documented, @"set_permissions mimicd '(?<configure>.+)' '(?<write>.+)' '(?<read>.+)'$", RegexOptions.Multiline));
@@ -112,20 +113,6 @@ public sealed class PrivateBrokerTests(ITestOutputHelper output) : IDisposable
 
     // Patience for a machine that has other things to do.
     private static ClusterOptions Options() => new() { Shards = 8, Deadlines = new DeadlineOptions { Answer = 120, Nodes = 120, Broker = 60 } };
-
-    private static string Root
-    {
-        get
-        {
-            var at = new DirectoryInfo(AppContext.BaseDirectory);
-            while (!File.Exists(Path.Combine(at.FullName, "MimicD.sln")))
-            {
-                at = at.Parent!;
-            }
-
-            return at.FullName;
-        }
-    }
 
     private string Pem(string name) => Path.Combine(_folder.FullName, $"{name}.pem");
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using MimicD.Tests;
 
 namespace MimicD.EndToEndTests;
 
@@ -36,7 +37,7 @@ public sealed record Outcome(int Code, string Output, string[] Errors)
 internal static class EntryPoint
 {
     /// <summary>The repository, found from where the tests were built.</summary>
-    public static string Root { get; } = FindRoot();
+    public static string Root => RepositoryRoot.Folder;
 
     /// <summary>Runs the command to its end.</summary>
     public static async Task<Outcome> RunAsync(params string[] arguments)
@@ -72,17 +73,6 @@ internal static class EntryPoint
     {
         using var kill = Process.Start("kill", ["-INT", process.Id.ToString(CultureInfo.InvariantCulture)]);
         kill.WaitForExit();
-    }
-
-    private static string FindRoot()
-    {
-        var at = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(at.FullName, "MimicD.sln")))
-        {
-            at = at.Parent ?? throw new InvalidOperationException($"MimicD.sln is not above {AppContext.BaseDirectory}");
-        }
-
-        return at.FullName;
     }
 }
 

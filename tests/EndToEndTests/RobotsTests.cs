@@ -79,7 +79,9 @@ public sealed partial class RobotsTests : IDisposable
         {
             using var result = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch[$"{run}/result.json"]));
             Assert.Equal(0, result.RootElement.GetProperty("strange").GetInt64());
-            Assert.All(result.RootElement.GetProperty("robots").EnumerateArray(), r => Assert.Equal("{}", r.GetProperty("report").GetProperty("refused").GetRawText()));
+
+            // A robot that this machine kept from its commands for too long is disarmed, and says so; what came from the other run would be refused for these reasons.
+            Assert.All(result.RootElement.GetProperty("robots").EnumerateArray(), r => Assert.DoesNotContain(r.GetProperty("report").GetProperty("refused").EnumerateObject(), p => p.Name is "run" or "robot" or "session" or "term"));
         }
     }
 

@@ -1,11 +1,12 @@
 using System.Diagnostics;
+using MimicD.Tests;
 
 namespace MimicD.EvaluationTests;
 
 /// <summary>What is kept under <c>docs/results</c> must follow from the episodes kept beside it, by a computation that shares no code with the one that made it.</summary>
 public sealed class StoredResultsTests : IDisposable
 {
-    private static readonly string Results = FindResults();
+    private static readonly string Results = Path.Combine(RepositoryRoot.Folder, "docs", "results");
     private readonly DirectoryInfo _scratch = Directory.CreateTempSubdirectory("mimicd-");
 
     public static TheoryData<string> Archives => [.. Directory.EnumerateDirectories(Results).Select(d => Path.GetFileName(d)).Order(StringComparer.Ordinal)];
@@ -51,18 +52,5 @@ public sealed class StoredResultsTests : IDisposable
         var output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return (process.ExitCode, output + errors.Result);
-    }
-
-    private static string FindResults()
-    {
-        for (var folder = new DirectoryInfo(AppContext.BaseDirectory); folder is not null; folder = folder.Parent)
-        {
-            if (File.Exists(Path.Combine(folder.FullName, "MimicD.sln")))
-            {
-                return Path.Combine(folder.FullName, "docs", "results");
-            }
-        }
-
-        throw new InvalidOperationException("no MimicD.sln above the tests");
     }
 }

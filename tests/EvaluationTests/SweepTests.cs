@@ -1,5 +1,6 @@
 using MimicD.Contracts;
 using MimicD.Evaluation.Sweeps;
+using MimicD.Tests;
 
 namespace MimicD.EvaluationTests;
 
@@ -8,7 +9,6 @@ public sealed class SweepTests : IDisposable
 {
     private const string Axes = """ "axes": [ { "name": "agents", "key": "scenario.agents", "values": [2, 4, 8] }, { "name": "noise", "key": "scenario.starts.scale", "values": [0, 0.1] } ] """;
     private const string Base = """ "base": { "scenario": "ring", "policy": "straight" } """;
-    private static readonly string Root = FindRoot();
     private readonly DirectoryInfo _folder = Directory.CreateTempSubdirectory("mimicd-");
 
     public void Dispose() => _folder.Delete(recursive: true);
@@ -144,7 +144,7 @@ public sealed class SweepTests : IDisposable
     [Fact]
     public void What_lies_beside_the_sweep_file_is_found_from_anywhere()
     {
-        File.Copy(Path.Combine(Root, "scenarios", "ring.json"), Path.Combine(_folder.FullName, "mine.json"));
+        File.Copy(Path.Combine(RepositoryRoot.Folder, "scenarios", "ring.json"), Path.Combine(_folder.FullName, "mine.json"));
 
         Assert.Equal("ring", Assert.Single(Plan("""{ "name": "a", "episodes": 1, "base": { "policy": "straight" }, "axes": [ { "name": "scenario", "values": ["mine.json"] } ] }""").Cells).Scenario.Name);
     }
@@ -210,17 +210,6 @@ public sealed class SweepTests : IDisposable
     {
         var path = Path.Combine(_folder.FullName, "sweep.json");
         File.WriteAllText(path, text);
-        return SweepPlan.Create(path, SweepFile.Load(path), (kind, name) => Path.Combine(Root, kind, name + ".json"));
-    }
-
-    private static string FindRoot()
-    {
-        var at = new DirectoryInfo(AppContext.BaseDirectory);
-        while (!File.Exists(Path.Combine(at.FullName, "MimicD.sln")))
-        {
-            at = at.Parent ?? throw new InvalidOperationException($"MimicD.sln is not above {AppContext.BaseDirectory}");
-        }
-
-        return at.FullName;
+        return SweepPlan.Create(path, SweepFile.Load(path), (kind, name) => Path.Combine(RepositoryRoot.Folder, kind, name + ".json"));
     }
 }

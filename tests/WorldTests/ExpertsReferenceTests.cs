@@ -1,4 +1,5 @@
 using MimicD.Numerics;
+using MimicD.Tests;
 using MimicD.World;
 using MimicD.World.Experts;
 using Xunit.Abstractions;
@@ -93,15 +94,7 @@ public class ExpertsReferenceTests(ITestOutputHelper output)
 
     private static string? Folder()
     {
-        string? folder = Environment.GetEnvironmentVariable("MIMICD_REFERENCE");
-        for (DirectoryInfo? at = new(AppContext.BaseDirectory); folder is null && at is not null; at = at.Parent)
-        {
-            if (File.Exists(Path.Combine(at.FullName, "MimicD.sln")))
-            {
-                folder = Path.Combine(at.FullName, "..", "shared", "data", "mimicd-reference");
-            }
-        }
-
-        return folder is not null && Directory.Exists(Path.Combine(folder, "two_agent_swap")) ? folder : null;
+        string folder = Environment.GetEnvironmentVariable("MIMICD_REFERENCE") ?? Path.Combine(RepositoryRoot.Folder, "..", "shared", "data", "mimicd-reference");
+        return Directory.Exists(Path.Combine(folder, "two_agent_swap")) ? folder : null;
     }
 }

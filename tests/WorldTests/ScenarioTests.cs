@@ -149,6 +149,19 @@ public class ScenarioTests
     }
 
     [Fact]
+    public void Mirrored_starts_are_mirror_images()
+    {
+        var (mirror, swap) = (Scenario.Load(Path.Combine(Folder, "mirror-swap.json")), Scenario.Load(Path.Combine(Folder, "swap.json")));
+        var (starts, apart) = (mirror.DrawStarts(5, 50), swap.DrawStarts(5, 50));
+        for (var e = 0; e < 50; e++)
+        {
+            Assert.Equal(20, starts[4 * e] + starts[4 * e + 2], 1e-9);
+            Assert.Equal(starts[4 * e + 1], starts[4 * e + 3]);
+            Assert.Equal(apart[4 * e], starts[4 * e]);
+        }
+    }
+
+    [Fact]
     public void Spread_starts_have_the_law_s_moments()
     {
         var swap = Scenario.Load(Path.Combine(Folder, "swap.json"));

@@ -217,13 +217,7 @@ internal sealed class RobotProbe : IMqttListener
                 Keep(_reports, report, reportRefusal, message.Retained);
                 break;
             case TopicKind.Observation:
-                ObservationEnvelope? observation = null;
-                var refusal = WireContract.EncodingOf(message.ContentType) switch
-                {
-                    WireEncoding.Json => JsonWire.Read(message.Payload.Span, out observation),
-                    WireEncoding.Frame => FrameWire.Read(message.Payload.Span, out observation),
-                    _ => Refusal.Encoding,
-                };
+                var refusal = Door.Read(message, out var observation);
                 Answer(observation);
                 Keep(_observations, observation, refusal, message.Retained);
                 break;

@@ -3,6 +3,7 @@ using System.Runtime.Versioning;
 using System.Security.Cryptography;
 using System.Security.Cryptography.X509Certificates;
 using System.Text;
+using MimicD.Bridges.Robots.Wire;
 using MimicD.Contracts;
 
 namespace MimicD.Bridges.Mqtt;
@@ -45,7 +46,6 @@ public static class BrokerRecipe
     private const string Bridge = "bridge";
     private const string Robots = "robots";
     private const string AnyRun = "+";
-    private const int LongestName = 32;
 
     // The fewest messages that may wait for one client; a bridge that comes late is told of every robot at once.
     private const int ShortestQueue = 1000;
@@ -120,12 +120,12 @@ public static class BrokerRecipe
         InvalidInputException.Require(!folder.Any(char.IsControl), "folder", "", "a path of one line", folder.ReplaceLineEndings(" "));
         InvalidInputException.Require(!File.Exists(folder), folder, "", "a folder that is not there yet, or is empty", "a file");
         InvalidInputException.Require(!Directory.Exists(folder) || !Directory.EnumerateFileSystemEntries(folder).Any(), folder, "", "a folder that is not there yet, or is empty", "one with files");
-        InvalidInputException.Require(prefix.Split('/').All(IsName), "prefix", "", $"names of 1 to {LongestName} letters, digits, '_' and '-' between slashes", prefix);
+        InvalidInputException.Require(prefix.Split('/').All(RobotTopics.IsName), "prefix", "", $"names of 1 to {RobotTopics.MaxName} letters, digits, '_' and '-' between slashes", prefix);
         InvalidInputException.Require(robots.Count > 0, "robots", "", "one or more", null);
         foreach (var (kind, names) in new[] { ("run", runs), ("robot", robots), ("bridge", [bridge]) })
         {
-            var wrong = names.FirstOrDefault(n => !IsName(n));
-            InvalidInputException.Require(wrong is null, kind, "", $"a name of 1 to {LongestName} letters, digits, '_' and '-'", wrong);
+            var wrong = names.FirstOrDefault(n => !RobotTopics.IsName(n));
+            InvalidInputException.Require(wrong is null, kind, "", $"a name of 1 to {RobotTopics.MaxName} letters, digits, '_' and '-'", wrong);
             var twice = names.GroupBy(n => n, StringComparer.Ordinal).FirstOrDefault(g => g.Count() > 1)?.Key;
             InvalidInputException.Require(twice is null, kind, "", "each name once", twice);
         }
@@ -139,8 +139,6 @@ public static class BrokerRecipe
             InvalidInputException.Require(Uri.CheckHostName(host) != UriHostNameType.Unknown, "host", "", "a host's name or address", host);
         }
     }
-
-    private static bool IsName(string? text) => text is { Length: >= 1 and <= LongestName } && text.All(c => char.IsAsciiLetterOrDigit(c) || c is '_' or '-');
 
     [SupportedOSPlatform("linux")]
     private static void Fill(string aside, string folder, string prefix, IReadOnlyList<string> runs, IReadOnlyList<string> robots, string bridge, BrokerRecipeOptions options, DateTimeOffset now)

@@ -99,39 +99,14 @@ public sealed class CommandGuard(string run, string robot, Capabilities capabili
 
     private Refusal Broken(in MqttMessage message, long now, ReadOnlySpan<double> present, out CommandEnvelope? command, out long until)
     {
-        (command, until) = (null, 0);
-        if (message.Retained)
+        until = 0;
+        var refusal = Door.Check(message, capabilities.Payload, run, robot, out command);
+        if (refusal != Refusal.None)
         {
-            return Refusal.Retained;
+            return refusal;
         }
 
-        if (message.Payload.Length > capabilities.Payload)
-        {
-            return Refusal.Size;
-        }
-
-        if (WireContract.EncodingOf(message.ContentType) is not { } encoding)
-        {
-            return Refusal.Encoding;
-        }
-
-        var read = encoding == WireEncoding.Json ? JsonWire.Read(message.Payload.Span, out command) : FrameWire.Read(message.Payload.Span, out command);
-        if (read != Refusal.None)
-        {
-            return read;
-        }
-
-        if (command!.Run != run)
-        {
-            return Refusal.Run;
-        }
-
-        if (command.Robot != robot)
-        {
-            return Refusal.Robot;
-        }
-
-        if (Session.Length == 0 || command.Session != Session)
+        if (Session.Length == 0 || command!.Session != Session)
         {
             return Refusal.Session;
         }

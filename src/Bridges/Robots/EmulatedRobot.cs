@@ -1,6 +1,5 @@
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots.Wire;
-using MimicD.Contracts;
 using MimicD.World;
 
 namespace MimicD.Bridges.Robots;
@@ -65,7 +64,7 @@ public sealed class EmulatedRobot
     public static Capabilities CapabilitiesOf(Scenario scenario)
     {
         ArgumentNullException.ThrowIfNull(scenario);
-        var spec = scenario.Robots ?? throw InvalidInputException.Create(scenario.Name, "robots", "which bodies are robots", null);
+        var spec = RobotsSpec.Of(scenario);
         var period = scenario.Pacing.Period(scenario.TimeStep);
         var size = scenario.ActionSize;
         return new Capabilities

@@ -113,39 +113,13 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
 
     private Refusal Broken(in MqttMessage message, long now, ReadOnlySpan<double> present, out ObservationEnvelope? observation)
     {
-        observation = null;
-        if (message.Retained)
+        var refusal = Door.Check(message, maxPayload, run, robot, out observation);
+        if (refusal != Refusal.None)
         {
-            return Refusal.Retained;
+            return refusal;
         }
 
-        if (message.Payload.Length > maxPayload)
-        {
-            return Refusal.Size;
-        }
-
-        if (WireContract.EncodingOf(message.ContentType) is not { } encoding)
-        {
-            return Refusal.Encoding;
-        }
-
-        var read = encoding == WireEncoding.Json ? JsonWire.Read(message.Payload.Span, out observation) : FrameWire.Read(message.Payload.Span, out observation);
-        if (read != Refusal.None)
-        {
-            return read;
-        }
-
-        if (observation!.Run != run)
-        {
-            return Refusal.Run;
-        }
-
-        if (observation.Robot != robot)
-        {
-            return Refusal.Robot;
-        }
-
-        if (Capabilities is not { } able || observation.Session != Session)
+        if (Capabilities is not { } able || observation!.Session != Session)
         {
             return Refusal.Session;
         }

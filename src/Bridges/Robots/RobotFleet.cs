@@ -59,7 +59,7 @@ public sealed class RobotFleet : IAsyncDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(link);
         ArgumentNullException.ThrowIfNull(time);
-        var spec = scenario.Robots ?? throw InvalidInputException.Create(scenario.Name, "robots", "which bodies are robots", null);
+        var spec = RobotsSpec.Of(scenario);
         var topics = new RobotTopics(spec.Prefix, options.Run);
         var (n, d) = (scenario.Agents, scenario.Dimensions);
         var (starts, goals) = (scenario.DrawStarts(options.Seed, options.Episodes), scenario.DrawGoals(options.Seed, options.Episodes));

@@ -112,7 +112,7 @@ public sealed class RobotWorld
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(sensors);
         ArgumentNullException.ThrowIfNull(options);
-        var spec = scenario.Robots ?? throw InvalidInputException.Create(scenario.Name, "robots", "which bodies are robots", null);
+        var spec = RobotsSpec.Of(scenario);
         InvalidInputException.Require(options.Episodes >= 1, scenario.Name, "episodes", "at least 1", options.Episodes);
         InvalidInputException.Require(options.Term is >= 1 and <= WireContract.MaxInteger, scenario.Name, "term", $"1 to {WireContract.MaxInteger}", options.Term);
         (_scenario, _options, _topics) = (scenario, options, new RobotTopics(spec.Prefix, options.Run));
@@ -258,7 +258,7 @@ public sealed class RobotWorld
         }
 
         var body = action.Episode.Value * n + action.Agent.Value;
-        var fits = action.Status == ActionStatus.Decided && action.Values.Length == ActionSize && Array.TrueForAll(action.Values.ToArray(), float.IsFinite);
+        var fits = action.Status == ActionStatus.Decided && action.Values.Length == ActionSize && Vectors.AllFinite(action.Values.Span);
         if (_robots[body] is { } robot)
         {
             Command(robot, action, fits, now, output);
@@ -315,18 +315,9 @@ public sealed class RobotWorld
     {
         var (e, n, d, steps) = (_options.Episodes, _scenario.Agents, _scenario.Dimensions, _scenario.Steps);
         int[] shape = [e, n, d];
-        return new Rollouts(Cut(_positions, steps, Tick + 1, d), Cut(_actions, steps - 1, Tick, ActionSize), new NdArray<double>(shape, Starts), new NdArray<double>(shape, _goals));
-
-        NdArray<float> Cut(float[] all, int had, int keep, int width)
-        {
-            var data = new float[e * n * keep * width];
-            for (var body = 0; body < e * n; body++)
-            {
-                all.AsSpan(body * had * width, keep * width).CopyTo(data.AsSpan(body * keep * width));
-            }
-
-            return new NdArray<float>([e, n, keep, width], data);
-        }
+        // A record that is complete is handed out as it is: nothing is written to it once the run is done.
+        return new Rollouts(
+            Rollouts.Cut(new NdArray<float>([e, n, steps, d], _positions), Tick + 1), Rollouts.Cut(new NdArray<float>([e, n, steps - 1, ActionSize], _actions), Tick), new NdArray<double>(shape, Starts), new NdArray<double>(shape, _goals));
     }
 
     private void Meet(Robot robot, in MqttMessage message)
@@ -478,12 +469,18 @@ public sealed class RobotWorld
     {
         var (n, d) = (_scenario.Agents, _scenario.Dimensions);
         var at = episode * n * d;
-        for (var i = 0; i < n * d; i++)
+        for (var body = 0; body < n; body++)
         {
-            var (body, position) = (i / d, _bodies.Positions[at + i]);
-            var before = body != agent && _robots[episode * n + body] is { IsSilent: true } ? position : _previous[at + i];
-            var gone = body == agent ? 0 : Age(episode * n + body, now) * (position - before);
-            (_now[i], _before[i]) = (position + gone, before + gone);
+            var isOther = body != agent;
+            var isSilent = isOther && _robots[episode * n + body] is { IsSilent: true };
+            var age = isOther ? Age(episode * n + body, now) : 0;
+            for (var i = body * d; i < (body + 1) * d; i++)
+            {
+                var position = _bodies.Positions[at + i];
+                var before = isSilent ? position : _previous[at + i];
+                var gone = isOther ? age * (position - before) : 0;
+                (_now[i], _before[i]) = (position + gone, before + gone);
+            }
         }
 
         ReadOnlySpan<double> positions = _now;
@@ -492,14 +489,7 @@ public sealed class RobotWorld
         {
             for (var other = 0; other < n; other++)
             {
-                double distance = 0;
-                for (var i = 0; i < d; i++)
-                {
-                    var apart = positions[other * d + i] - positions[agent * d + i];
-                    distance += apart * apart;
-                }
-
-                _visible[other] = other != agent && distance <= range * range;
+                _visible[other] = other != agent && Vectors.SquaredDistance(positions.Slice(other * d, d), positions.Slice(agent * d, d)) <= range * range;
             }
         }
 

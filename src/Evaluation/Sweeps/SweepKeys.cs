@@ -15,6 +15,8 @@ internal sealed class SweepKeys
     public const string TrainingSeed = "training.seed";
     public const string TrainingScenario = "training.scenario";
     public const string TrainingAgents = "training.agents";
+    public const string Project = "sampling.project";
+    public const string Candidates = "sampling.candidates";
 
     private static readonly string[] Whole = [Scenario, Policy, Model];
     private static readonly string[] Recipe = [TrainingPreset, TrainingMethod, TrainingSeed, TrainingScenario, TrainingAgents];
@@ -71,8 +73,19 @@ internal sealed class SweepKeys
     /// <summary>Changes of the scenario's file, in the order of their keys.</summary>
     public JsonChange[] ScenarioChanges() => Below("scenario.", strip: true);
 
-    /// <summary>Changes of sampling.</summary>
-    public JsonChange[] SamplingChanges() => Below("sampling.", strip: true);
+    /// <summary>True or false, or null where the key has no value.</summary>
+    public bool? Flag(string key)
+    {
+        if (_values.GetValueOrDefault(key) is not { } node)
+        {
+            return null;
+        }
+
+        return node is JsonValue value && value.TryGetValue<bool>(out var flag) ? flag : throw InvalidInputException.Create(_where, key, "true or false", node.ToJsonString());
+    }
+
+    /// <summary>Changes of sampling, but for those whose numbers are the scenario's (<see cref="Project"/>, <see cref="Candidates"/>).</summary>
+    public JsonChange[] SamplingChanges() => [.. Below("sampling.", strip: true).Where(c => "sampling." + c.Key is not (Project or Candidates))];
 
     /// <summary>Changes of the preset.</summary>
     public JsonChange[] PresetChanges()

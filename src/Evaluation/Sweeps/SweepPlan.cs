@@ -118,7 +118,7 @@ public sealed class SweepPlan
             (training, shape) = Training(where, keys, preset!, name, scenario);
         }
 
-        var sampling = policy is not null ? null : Sampling(where, model?.Spec.Sampling ?? shape!.Model.Sampling, model?.Spec.Plan.Actions ?? shape!.Model.Plan.Actions, keys);
+        var sampling = policy is not null ? null : Sampling(where, model?.Spec.Sampling ?? shape!.Model.Sampling, model?.Spec.Plan.Actions ?? shape!.Model.Plan.Actions, keys, scenario);
         var demonstrations = training?.Demonstrations ?? Demonstrations(scenario);
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
@@ -190,9 +190,19 @@ public sealed class SweepPlan
         return (training, preset);
     }
 
-    private static SamplingSpec Sampling(string where, SamplingSpec defaults, int actions, SweepKeys keys)
+    private static SamplingSpec Sampling(string where, SamplingSpec defaults, int actions, SweepKeys keys, Scenario scenario)
     {
         var (sampling, blame) = JsonChange.Read<SamplingSpec>(StrictJson.Format(defaults), where, keys.SamplingChanges());
+        if (keys.Flag(SweepKeys.Project) is { } project)
+        {
+            sampling = sampling with { Projection = project ? Projections.For(scenario, $"{where}: {SweepKeys.Project}") : null };
+        }
+
+        if (keys.Number(SweepKeys.Candidates) is { } candidates)
+        {
+            sampling = sampling with { Selection = candidates == 1 ? null : new SelectionSpec { Candidates = (int)Math.Min(candidates, int.MaxValue), Separation = Projections.For(scenario, $"{where}: {SweepKeys.Candidates}").Separation } };
+        }
+
         sampling.Validate(blame, actions);
         return sampling;
     }
@@ -207,7 +217,7 @@ public sealed class SweepPlan
 
         var unused = new SamplingSpec();
         var solved = kind.HasSolver() ? sampling : sampling with { Solver = unused.Solver, Steps = unused.Steps };
-        return kind.HasNoise() ? solved : solved with { Noise = unused.Noise, Temperature = unused.Temperature, Correlation = unused.Correlation };
+        return kind.HasNoise() ? solved : solved with { Noise = unused.Noise, Temperature = unused.Temperature, Correlation = unused.Correlation, Selection = null };
     }
 
     /// <summary>The demonstrations of a scenario, or null where the file gives none, or none for this number of agents.</summary>

@@ -10,6 +10,16 @@ public enum WireEncoding
     Frame,
 }
 
+/// <summary>What comes in either encoding says whom it is about.</summary>
+internal interface IEnvelope
+{
+    /// <summary>The run.</summary>
+    string Run { get; }
+
+    /// <summary>The robot.</summary>
+    string Robot { get; }
+}
+
 /// <summary>What a robot observed at one of its periods.</summary>
 /// <param name="Run">The run.</param>
 /// <param name="Robot">The robot.</param>
@@ -18,7 +28,7 @@ public enum WireEncoding
 /// <param name="Time">The robot's own clock [ms].</param>
 /// <param name="Armed">Whether commands move it.</param>
 /// <param name="Values">A pose or a frame, as the robot's capabilities say.</param>
-public sealed record ObservationEnvelope(string Run, string Robot, string Session, long Sequence, long Time, bool Armed, float[] Values);
+public sealed record ObservationEnvelope(string Run, string Robot, string Session, long Sequence, long Time, bool Armed, float[] Values) : IEnvelope;
 
 /// <summary>What an agent tells its robot.</summary>
 /// <param name="Run">The run.</param>
@@ -31,7 +41,7 @@ public sealed record ObservationEnvelope(string Run, string Robot, string Sessio
 /// <param name="TimeToLive">After this many ms from <paramref name="ObservationTime"/> on the command is dead.</param>
 /// <param name="Arm">Whether it arms a robot that is not.</param>
 /// <param name="Action">The action.</param>
-public sealed record CommandEnvelope(string Run, string Robot, string Session, long Term, long Sequence, long Acknowledged, long ObservationTime, long TimeToLive, bool Arm, float[] Action);
+public sealed record CommandEnvelope(string Run, string Robot, string Session, long Term, long Sequence, long Acknowledged, long ObservationTime, long TimeToLive, bool Arm, float[] Action) : IEnvelope;
 
 /// <summary>Whether a robot is there, and what it can do.</summary>
 /// <param name="V">Version of the contract.</param>
