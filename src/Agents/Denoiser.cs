@@ -11,14 +11,14 @@ public abstract class Denoiser
     private ThreadLocal<DenoiserScratch>? _scratch;
     private ThreadLocal<DenoiserScratch>? _second;
 
-    private protected Denoiser(NetworkSpec network, int planLength, int dimensions, int conditionSize, NetworkWeights weights, Kernels kernels)
+    private protected Denoiser(NetworkSpec network, int planLength, int dimensions, int conditionSize, NetworkWeights weights, Kernels kernels, SlotSpan? slots = null)
     {
         Network = network;
         PlanLength = planLength;
         Dimensions = dimensions;
         ConditionSize = conditionSize;
         Kernels = kernels;
-        foreach (var tensor in NetworkTensors.Of(network, planLength, dimensions, conditionSize))
+        foreach (var tensor in NetworkTensors.Of(network, planLength, dimensions, conditionSize, slots))
         {
             Parameters += weights.Tensor(tensor.Name, tensor.Shape).Length;
         }
@@ -62,7 +62,7 @@ public abstract class Denoiser
         var own = new NetworkWeights(weights, spec.WeightPrefix(agent), where);
         return spec.Network.Kind == NetworkKind.Dit
             ? new DitDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, own, kernels)
-            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, own, kernels);
+            : new MlpDenoiser(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, spec.Slots, own, kernels);
     }
 
     /// <summary>F(x, c, o) once. Thread-safe. For comparisons: a sampler shares work between the calls of a plan, with the same bits.</summary>

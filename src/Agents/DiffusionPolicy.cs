@@ -12,6 +12,7 @@ public sealed class DiffusionPolicy : IPolicy
     private readonly NormalisationSpec _normalisation;
     private readonly Denoiser _denoiser;
     private readonly PlanLayout _layout;
+    private readonly GoalFrame? _axes;
     private readonly PlanSampler _sampler;
     private readonly ModePosterior? _posterior;
     private readonly bool _guided;
@@ -32,6 +33,7 @@ public sealed class DiffusionPolicy : IPolicy
         ArgumentNullException.ThrowIfNull(sampling);
         (_spec, _normalisation, _denoiser) = (spec, normalisation, denoiser);
         _layout = new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, agent);
+        _axes = spec.GoalFrame is null ? null : new GoalFrame(spec.GoalFrame, spec.Sensor);
         _sampler = PlanSampler.Create(spec, normalisation, denoiser, sampling);
         _posterior = posterior;
         _guided = sampling.Guidance is not (null or 1);
@@ -121,7 +123,7 @@ public sealed class DiffusionPolicy : IPolicy
         return calls;
     }
 
-    /// <summary>Leaves the normalised plan, and the present, in this thread's scratch.</summary>
+    /// <summary>Leaves the plan [m] in the world's axes, and the present, in this thread's scratch.</summary>
     private int Sample(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, out DenoiserScratch scratch)
     {
         if (_spec.ModeCount > 0)
@@ -133,7 +135,7 @@ public sealed class DiffusionPolicy : IPolicy
         var n = _normalisation;
         scratch = _denoiser.Scratch;
         var condition = scratch.Condition;
-        WriteCondition(frames, mode, condition);
+        var axes = WriteCondition(frames, mode, condition);
         _layout.WritePresent(frames[..FrameSize], scratch.Present);
         var painted = scratch.Painted.AsSpan(0, _spec.Plan.StartsAtPresent ? _layout.RowSize : 0);
         for (var j = 0; j < painted.Length; j++)
@@ -142,24 +144,35 @@ public sealed class DiffusionPolicy : IPolicy
         }
 
         var warm = previous.IsEmpty ? default : scratch.Previous.AsSpan();
-        WritePrevious(previous, scratch.Present, warm);
-        if (!_guided)
+        WritePrevious(previous, scratch.Present, axes, warm);
+        var unguided = _guided ? scratch.Unguided : [];
+        if (_guided)
         {
-            return _sampler.Sample(condition, [], noise, painted, warm, scratch.Result);
+            condition.CopyTo(unguided, 0);
+            for (var j = condition.Length - _spec.ModeCount; j < condition.Length; j++)
+            {
+                unguided[j] = -n.ConditionMean[j] / n.ConditionDeviation[j];
+            }
         }
 
-        var unguided = scratch.Unguided;
-        condition.CopyTo(unguided, 0);
-        for (var j = condition.Length - _spec.ModeCount; j < condition.Length; j++)
+        var result = scratch.Result;
+        var calls = _sampler.Sample(condition, unguided, noise, painted, warm, result);
+        for (var j = 0; j < result.Length; j++)
         {
-            unguided[j] = -n.ConditionMean[j] / n.ConditionDeviation[j];
+            result[j] = result[j] * n.PlanDeviation[j] + n.PlanMean[j];
         }
 
-        return _sampler.Sample(condition, unguided, noise, painted, warm, scratch.Result);
+        if (_axes is not null)
+        {
+            axes.Back(result);
+        }
+
+        return calls;
     }
 
     /// <summary>Writes the normalised condition [A] of a mode; none is all zeros before they are normalised.</summary>
-    private void WriteCondition(ReadOnlySpan<float> frames, int mode, Span<float> condition)
+    /// <returns>The axes that it is in, where they are not the world's.</returns>
+    private GoalFrame.Axes WriteCondition(ReadOnlySpan<float> frames, int mode, Span<float> condition)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(frames.Length, History * FrameSize, nameof(frames));
         var n = _normalisation;
@@ -167,6 +180,12 @@ public sealed class DiffusionPolicy : IPolicy
         for (var h = 0; h < History; h++)
         {
             _layout.WriteCondition(frames.Slice(h * FrameSize, FrameSize), condition.Slice(h * size, size));
+        }
+
+        var axes = _axes?.Of(condition[..size]) ?? default;
+        for (var h = 0; h < History; h++)
+        {
+            _axes?.Turn(axes, condition.Slice(h * size, size));
         }
 
         for (int z = 0, j = condition.Length - _spec.ModeCount; z < _spec.ModeCount; z++, j++)
@@ -178,10 +197,12 @@ public sealed class DiffusionPolicy : IPolicy
         {
             condition[j] = (condition[j] - n.ConditionMean[j]) / n.ConditionDeviation[j];
         }
+
+        return axes;
     }
 
     /// <summary>Writes what is left of the last plan as a plan from now on, normalised: its last position stands for those that it does not have.</summary>
-    private void WritePrevious(ReadOnlySpan<float> actions, ReadOnlySpan<float> present, Span<float> plan)
+    private void WritePrevious(ReadOnlySpan<float> actions, ReadOnlySpan<float> present, GoalFrame.Axes axes, Span<float> plan)
     {
         var (n, d) = (_normalisation, ActionSize);
         var first = plan.Length / d - PlanActions;
@@ -189,14 +210,24 @@ public sealed class DiffusionPolicy : IPolicy
         {
             var (row, axis) = Math.DivRem(j, d);
             var absolute = row < first ? present[axis] : actions[Math.Min(row - first, actions.Length / d - 1) * d + axis];
-            plan[j] = (absolute - (_spec.Plan.Frame == Frame.Relative ? present[axis] : 0) - n.PlanMean[j]) / n.PlanDeviation[j];
+            plan[j] = absolute - (_spec.Plan.Frame == Frame.Relative ? present[axis] : 0);
+        }
+
+        if (_axes is not null)
+        {
+            axes.Into(plan);
+        }
+
+        for (var j = 0; j < plan.Length; j++)
+        {
+            plan[j] = (plan[j] - n.PlanMean[j]) / n.PlanDeviation[j];
         }
     }
 
     /// <summary>Number j of the plan, absolute; its agent and axis are those of that column of a row.</summary>
     private float Metres(DenoiserScratch scratch, int j, int column)
     {
-        var value = scratch.Result[j] * _normalisation.PlanDeviation[j] + _normalisation.PlanMean[j];
+        var value = scratch.Result[j];
         return _spec.Plan.Frame == Frame.Relative ? scratch.Present[column] + value : value;
     }
 }

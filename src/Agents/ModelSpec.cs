@@ -16,6 +16,29 @@ public enum NetworkKind
     Mlp,
 }
 
+/// <summary>How a network takes in the slots of <see cref="SensorSpec.Others"/>.</summary>
+[JsonConverter(typeof(JsonStringEnumConverter<OthersEncoding>))]
+public enum OthersEncoding
+{
+    /// <summary>As numbers of the condition like all others: each slot has weights of its own.</summary>
+    [JsonStringEnumMemberName("slots")]
+    Slots,
+
+    /// <summary>As a set (Zaheer et al. 2017): one small network for every slot, and the sum over the slots that somebody is in. The answer does not depend on the slots' order.</summary>
+    [JsonStringEnumMemberName("set")]
+    Set,
+}
+
+/// <summary>Where the slots of a set stand in a condition.</summary>
+/// <param name="Start">First number.</param>
+/// <param name="Count">Slots (k).</param>
+/// <param name="Size">Numbers in a slot (S), the last of which is the presence.</param>
+public readonly record struct SlotSpan(int Start, int Count, int Size)
+{
+    /// <summary>Numbers in all slots.</summary>
+    public int Length => Count * Size;
+}
+
 /// <summary>
 /// A mixture-density head: K logits, K means [L*D] and K numbers r [L*D], from which the deviations of K diagonal Gaussians over the normalised plan
 /// follow as floor + e^r.
@@ -70,14 +93,47 @@ public sealed record NetworkSpec
     /// </summary>
     public int Octaves { get; init; }
 
+    /// <summary>How the MLP takes in the slots of others. The transformer takes them in as it does all else.</summary>
+    /// <remarks>Not written where it is the default, so that files and checkpoints from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public OthersEncoding Others { get; init; }
+
     /// <summary>The mixture-density head of <see cref="MethodKind.Mixture"/>, or null for the head that answers with one plan. The MLP alone can have one.</summary>
     public MixtureSpec? Mixture { get; init; }
 
     /// <summary>Numbers that the network answers with for plans of L*D numbers: as many, or K (1 + 2 L D) with a mixture head.</summary>
     public int HeadSize(int planSize) => Mixture is null ? planSize : Mixture.Components * (1 + 2 * planSize);
 
-    /// <summary>Length of the encoded condition for A numbers: A (1 + 2 F).</summary>
+    /// <summary>Width of the small network that takes in a set: half of <see cref="Width"/>, since it runs once a slot.</summary>
+    [JsonIgnore]
+    public int SetWidth => Width / 2;
+
+    /// <summary>Length of the encoded condition for A numbers: A (1 + 2 F), with or without a set among them.</summary>
     public int EncodedSize(int conditionSize) => conditionSize * (1 + 2 * Octaves);
+
+    /// <summary>Encodes a condition as <see cref="Encode(ReadOnlySpan{float}, Span{float})"/> does; with a set in it all but the set first, and then slot by slot.</summary>
+    /// <param name="condition">Normalised condition, [A].</param>
+    /// <param name="slots">The set, or null for none.</param>
+    /// <param name="encoded">Receives [A (1 + 2 F)].</param>
+    public void Encode(ReadOnlySpan<float> condition, SlotSpan? slots, Span<float> encoded)
+    {
+        if (slots is not { } set)
+        {
+            Encode(condition, encoded);
+            return;
+        }
+
+        var own = condition.Length - set.Length;
+        Span<float> rest = own <= 256 ? stackalloc float[own] : new float[own];
+        condition[..set.Start].CopyTo(rest);
+        condition[(set.Start + set.Length)..].CopyTo(rest[set.Start..]);
+        Encode(rest, encoded[..EncodedSize(own)]);
+        var (at, room) = (EncodedSize(own), EncodedSize(set.Size));
+        for (var slot = 0; slot < set.Count; slot++)
+        {
+            Encode(condition.Slice(set.Start + slot * set.Size, set.Size), encoded.Slice(at + slot * room, room));
+        }
+    }
 
     /// <summary>Writes the condition followed, octave by octave, by the sines and the cosines of (pi/2) 2^j times it.</summary>
     /// <param name="condition">Normalised condition, [A].</param>
@@ -100,9 +156,37 @@ public sealed record NetworkSpec
         }
     }
 
+    /// <summary>Where the slots of others stand in a condition that is to be taken in as a set, or null where it is not.</summary>
+    /// <param name="sensor">Layout of a frame.</param>
+    /// <param name="conditionOnPosition">Whether the own absolute position is part of the condition.</param>
+    public SlotSpan? SlotsOf(SensorSpec sensor, bool conditionOnPosition)
+    {
+        ArgumentNullException.ThrowIfNull(sensor);
+        return Others != OthersEncoding.Set || sensor.Others is not { } others ? null
+            : new SlotSpan(sensor.FrameSize - sensor.ObstaclesSize - others.Count * sensor.OtherSize - (conditionOnPosition ? 0 : sensor.Dimensions), others.Count, sensor.OtherSize);
+    }
+
+    /// <summary>Throws where slots are to be taken in as a set and cannot be.</summary>
+    /// <param name="where">The file.</param>
+    /// <param name="sensor">Layout of a frame.</param>
+    /// <param name="plan">What a plan is.</param>
+    /// <exception cref="InvalidInputException">They cannot.</exception>
+    public void RequireSlots(string where, SensorSpec sensor, PlanSpec plan)
+    {
+        ArgumentNullException.ThrowIfNull(sensor);
+        ArgumentNullException.ThrowIfNull(plan);
+        if (Others == OthersEncoding.Set)
+        {
+            InvalidInputException.Require(sensor.Others is { Presence: true }, where, "sensor.others", "others with presence where network.others is set", sensor.Others is null ? "none" : "others without");
+            InvalidInputException.Require(sensor.History == 1, where, "sensor.history", "1 where network.others is set", sensor.History);
+            InvalidInputException.Require(plan.Of == PlanOf.Own, where, "plan.of", "own where network.others is set (nobody in a set has a place in a plan)", plan.Of);
+        }
+    }
+
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
     {
+        InvalidInputException.Require(Others == OthersEncoding.Slots || Kind == NetworkKind.Mlp, where, "network.others", "slots with a transformer", Others);
         InvalidInputException.Require(Octaves is >= 0 and <= 16, where, "network.octaves", "0 to 16", Octaves);
         InvalidInputException.Require(Octaves == 0 || Kind == NetworkKind.Mlp, where, "network.octaves", "0 with a transformer", Octaves);
         InvalidInputException.Require(Width is >= 4 and <= 4096 && Width % 2 == 0, where, "network.width", "an even number from 4 to 4096", Width);
@@ -277,6 +361,11 @@ public sealed record ModelSpec
     /// <summary>Whether the own absolute position is part of the condition. Without it, a policy with relative features does not depend on where in the world it is.</summary>
     public bool ConditionOnPosition { get; init; } = true;
 
+    /// <summary>Axes that the policy sees and plans in, or null for the world's.</summary>
+    /// <remarks>Not written where there are none, so that files from before there were such stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public GoalFrameSpec? GoalFrame { get; init; }
+
     /// <summary>p(z) over the K joint modes that the policy is conditioned on (<see cref="SharedMode"/>), or null where it is not.</summary>
     public double[]? ModeShares { get; init; }
 
@@ -325,6 +414,10 @@ public sealed record ModelSpec
     [JsonIgnore]
     public int ModeCount => ModeShares?.Length ?? 0;
 
+    /// <summary>The set of others in the condition, or null where there is none.</summary>
+    [JsonIgnore]
+    public SlotSpan? Slots => Network.SlotsOf(Sensor, ConditionOnPosition);
+
     /// <summary>Length of the condition (A): the newest <see cref="SensorSpec.History"/> frames, newest first, then the joint mode as K numbers of which one is 1.</summary>
     [JsonIgnore]
     public int ConditionSize => ConditionFrameSize * Sensor.History + ModeCount;
@@ -364,6 +457,8 @@ public sealed record ModelSpec
         Diffusion.Validate(where);
         Sampling.Validate(where, Plan.Actions);
         PlanLayout.Validate(where, Sensor, Plan, ConditionOnPosition, SharedWeights);
+        GoalFrame?.Validate(where, Sensor, Plan, ConditionOnPosition);
+        Network.RequireSlots(where, Sensor, Plan);
         InvalidInputException.Require(Plan.Of == PlanOf.Own || Sensor.Others!.Count == Agents - 1, where, "sensor.others.count", $"{Agents - 1}, the others, with a plan of all agents", Sensor.Others?.Count);
         InvalidInputException.Require(ConditionSize >= 1, where, "conditionOnPosition", "true where nothing else is sensed", ConditionOnPosition);
         if (ModeShares is not null)

@@ -12,7 +12,7 @@ public static class NetworkTensors
     public static IReadOnlyList<NetworkTensor> Of(ModelSpec spec)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        var list = Of(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize);
+        var list = Of(spec.Network, spec.Plan.Length, spec.RowSize, spec.ConditionSize, spec.Slots);
         return spec.ModePosterior is null ? list : [.. list, .. OfPosterior(spec)];
     }
 
@@ -33,7 +33,8 @@ public static class NetworkTensors
     /// <param name="planLength">L.</param>
     /// <param name="dimensions">Numbers in a plan for one tick: D, or N*D where all agents are planned for.</param>
     /// <param name="conditionSize">A.</param>
-    public static IReadOnlyList<NetworkTensor> Of(NetworkSpec network, int planLength, int dimensions, int conditionSize)
+    /// <param name="slots">The set in the condition, or null for none.</param>
+    public static IReadOnlyList<NetworkTensor> Of(NetworkSpec network, int planLength, int dimensions, int conditionSize, SlotSpan? slots = null)
     {
         ArgumentNullException.ThrowIfNull(network);
         var list = new List<NetworkTensor>();
@@ -62,7 +63,16 @@ public static class NetworkTensors
         }
         else
         {
-            Linear("condition.0", w, network.EncodedSize(conditionSize));
+            var own = conditionSize - (slots?.Length ?? 0);
+            if (slots is { } set)
+            {
+                Linear("others.0", network.SetWidth, network.EncodedSize(set.Size));
+                list.Add(new NetworkTensor("others.own.weight", [network.SetWidth, network.EncodedSize(own)]));
+                Linear("others.2", network.SetWidth, network.SetWidth);
+                list.Add(new NetworkTensor("condition.others.weight", [w, network.SetWidth]));
+            }
+
+            Linear("condition.0", w, network.EncodedSize(own));
             Linear("condition.2", w, w);
             Linear("input", w, planLength * dimensions);
             for (var i = 0; i < network.Depth; i++)

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.Globalization;
 using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.World;
@@ -11,6 +12,8 @@ internal static class ExpertsVerb
 {
     private const int MaxCount = 1_000_000;
     private const double MaxMargin = 1.0;
+    private const double MinRadius = 0.5;
+    private const double MaxRadius = 100;
 
     public static Command Create() => new("experts", """
         Makes joint demonstrations by constrained trajectory optimisation.
@@ -61,22 +64,48 @@ internal static class ExpertsVerb
     private static Command Ring()
     {
         var pairMargin = Margin("--pair-margin", "pair");
+        var radius = Metres("--radius", "Radius of the circle [m], instead of the scenario's: a small one is as dense from the start as a large crowd is on its way.");
+        var spread = Metres("--spread", "Half width [m] of the uniform spread of starts and goals, instead of the scenario's.");
+        var island = Metres("--island", "Radius [m] of a disc round the centre that experts keep out of, as of a roundabout's island; none by default.");
+        var places = new Option<int?>("--places") { Description = "Places on the circle, of which the agents have the first ones, side by side: a few neighbours of a ring of so many. [default: as many as agents]", HelpName = "N" };
+        var pace = new Option<double>("--pace") { Description = "Speed [m/s] at which the straight way that experts keep to is walked.", HelpName = "V", DefaultValueFactory = _ => new RingExpertOptions().Pace };
         return Make("ring", $"""
             Agents on a circle go to the opposite side, round the centre as in a roundabout: constraint-optimal unicycle paths, both ways round equally often, for 2 to {RingExpert.MaxAgents} agents.
             Ctrl-C stops and keeps what is done.
 
-            Example: mimicd experts ring --agents 4 --count 1000 --seed 1 --out runs/ring-experts
+            Examples: mimicd experts ring --agents 4 --count 1000 --seed 1 --out runs/ring-experts
+                      mimicd experts ring --agents 8 --radius 1.3 --spread 0.1 --pace 1.4 --out runs/dense-ring-experts
             """,
-            [pairMargin], null,
+            [pairMargin, radius, spread, island, places, pace], null,
             (parsed, scenario, _) =>
             {
                 InvalidInputException.Require(scenario.Agents <= RingExpert.MaxAgents, "--agents", "", $"2 to {RingExpert.MaxAgents}", scenario.Agents);
-                return new RingExpert(scenario, new RingExpertOptions { PairMargin = Checked(parsed, pairMargin) });
+                if (parsed.GetValue(radius) is { } r)
+                {
+                    InvalidInputException.Require(r is >= MinRadius and <= MaxRadius, radius.Name, "", $"{MinRadius} to {MaxRadius}", r);
+                    scenario = scenario with { Circle = scenario.Circle! with { Radius = r, Spacing = 0 } };
+                }
+
+                if (parsed.GetValue(spread) is { } half)
+                {
+                    InvalidInputException.Require(half is >= 0 and <= MaxMargin, spread.Name, "", $"0 to {MaxMargin}", half);
+                    var law = new SpreadLaw { Law = SpreadKind.Uniform, Scale = half };
+                    scenario = scenario with { Demonstrations = new DemonstrationsSpec { Starts = law, Goals = law } };
+                }
+
+                var speed = parsed.GetValue(pace);
+                InvalidInputException.Require(speed > 0 && speed < (scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity), pace.Name, "", $"above 0, below the scenario's largest speed {scenario.Dynamics.MaxSpeed}", speed);
+                var disc = parsed.GetValue(island) ?? 0;
+                var taken = parsed.GetValue(places) ?? 0;
+                InvalidInputException.Require(taken == 0 || (taken >= scenario.Agents && taken <= Scenario.MaxAgents), places.Name, "", $"{scenario.Agents} (the agents) to {Scenario.MaxAgents}", taken);
+                var outer = (scenario.Circle! with { Agents = Math.Max(taken, scenario.Agents) }).ActualRadius;
+                InvalidInputException.Require(disc >= 0 && disc < outer, island.Name, "", $"0 or more, below the circle's radius {outer.ToString("0.###", CultureInfo.InvariantCulture)}", disc);
+                return new RingExpert(scenario, new RingExpertOptions { PairMargin = Checked(parsed, pairMargin), Island = disc, Places = taken, Pace = speed });
             });
     }
 
     /// <summary>The verb of one task; without a usual law of modes there is no choice of one, and the scenario may have any number of agents.</summary>
-    private static Command Make(string name, string description, Option<double>[] margins, ModeLaw? usual, Func<ParseResult, Scenario, ModeLaw, IExpertTask> create)
+    private static Command Make(string name, string description, Option[] own, ModeLaw? usual, Func<ParseResult, Scenario, ModeLaw, IExpertTask> create)
     {
         var number = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
@@ -95,7 +124,7 @@ internal static class ExpertsVerb
         var agents = Options.Agents();
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
         var command = new Command(name, description) { number, output, compare, usual is null ? agents : modes };
-        foreach (var option in (Option[])[.. margins, seed, threads, json])
+        foreach (var option in (Option[])[.. own, seed, threads, json])
         {
             command.Options.Add(option);
         }
@@ -160,6 +189,8 @@ internal static class ExpertsVerb
         HelpName = "M",
         DefaultValueFactory = _ => 0,
     };
+
+    private static Option<double?> Metres(string name, string description) => new(name) { Description = description, HelpName = "M" };
 
     private sealed class Count(IProgress<long> progress) : IProgress<int>
     {

@@ -20,6 +20,11 @@ internal static class FiguresTable
         var experts = baseline?.Figures;
         Rate("strict success", figures.StrictSuccess, experts?.StrictSuccess);
         Rate("goals reached", figures.GoalsReached, experts?.GoalsReached);
+        if (figures.AgentSuccess is { } each)
+        {
+            Rate("strict success, agent by agent", each, experts?.AgentSuccess);
+        }
+
         foreach (var (index, collision) in figures.Collisions.Index())
         {
             var limit = collision.Obstacle is { } o ? $"pair < {Short(collision.Pair)} or obstacle < {Short(o)}" : $"pair < {Short(collision.Pair)}";

@@ -16,7 +16,12 @@ internal static class TrainVerb
     public static Command Create()
     {
         var scenarioName = new Argument<string>("scenario") { Description = "Name of a scenario that comes with the program, or a file." };
-        var demos = new Option<string>("--demos") { Description = "Demonstrations: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR", Required = true };
+        var demos = new Option<string[]>("--demos")
+        {
+            Description = "Demonstrations: a folder of 'mimicd experts', or of one .npy an agent. May be given several times, with different numbers of agents, where all agents share one network.",
+            HelpName = "DIR",
+            Required = true,
+        };
         var output = new Option<string>("--out") { Description = "The model file to write; checkpoint (*.resume.safetensors) and metrics (*.metrics.jsonl) lie beside it.", HelpName = "FILE", Required = true };
         var preset = new Option<string>("--preset") { Description = "Name of a preset that comes with the program, or a file.", HelpName = "NAME", DefaultValueFactory = _ => "small" };
         var method = new Option<string?>("--method")
@@ -37,6 +42,7 @@ internal static class TrainVerb
 
             Example: mimicd train swap --demos runs/experts --out runs/swap.safetensors
                      mimicd train swap --demos runs/experts --method cloning --out runs/cloning.safetensors
+                     mimicd train ring --demos runs/ring2 --demos runs/ring8 --preset ring --out runs/ring.safetensors
                      mimicd train swap --demos DIR --preset paper --set model.network.width=64 --out runs/paper.safetensors
             """)
         {
@@ -65,7 +71,7 @@ internal static class TrainVerb
                 ReportEvery = ReportEvery,
                 Resume = parsed.GetValue(resume),
             };
-            var demonstrations = DemonstrationSet.Load(parsed.GetValue(demos)!, scenario);
+            var demonstrations = parsed.GetValue(demos)!.Select(d => DemonstrationSet.Load(d, scenario)).ToArray();
             var result = await Terminal.DetailedProgressAsync("train", "steps", chosen.Training.TotalSteps, progress =>
                 Task.Run(() => Trainer.Run(demonstrations, scenario, chosen, options, new Describe(progress), cancellation), CancellationToken.None));
             if (jsonFile is not null)

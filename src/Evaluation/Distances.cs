@@ -44,6 +44,43 @@ public static class Distances
         return best;
     }
 
+    /// <summary>Which agents came nearer to another, at any tick, than a distance, [E,N].</summary>
+    /// <param name="paths">[E,N,T,D].</param>
+    /// <param name="pair">The distance [m].</param>
+    public static bool[] Touched(PathSet paths, double pair)
+    {
+        ArgumentNullException.ThrowIfNull(paths);
+        var touched = new bool[paths.Episodes * paths.Agents];
+        var order = new int[paths.Agents];
+        var x = new double[paths.Agents];
+        for (var e = 0; e < paths.Episodes; e++)
+        {
+            for (var t = 0; t < paths.Times; t++)
+            {
+                // Swept along x, as in ClosestApproach.
+                for (var n = 0; n < order.Length; n++)
+                {
+                    order[n] = n;
+                    x[n] = paths.At(e, n, t)[0];
+                }
+
+                Array.Sort(x, order);
+                for (var i = 0; i < order.Length; i++)
+                {
+                    for (var j = i + 1; j < order.Length && x[j] - x[i] < pair; j++)
+                    {
+                        if (PathSet.Distance(paths.At(e, order[i], t), paths.At(e, order[j], t)) < pair)
+                        {
+                            touched[e * paths.Agents + order[i]] = touched[e * paths.Agents + order[j]] = true;
+                        }
+                    }
+                }
+            }
+        }
+
+        return touched;
+    }
+
     /// <summary><c>obst</c>: smallest distance of any agent at any tick to the centre [D] of an obstacle [m], [E].</summary>
     public static double[] MinimumTo(PathSet paths, ReadOnlySpan<double> centre)
     {

@@ -104,6 +104,9 @@ public sealed record Figures
     /// <summary>Share of episodes in which every agent ends within its goal tolerance.</summary>
     public required Estimate GoalsReached { get; init; }
 
+    /// <summary>Strict success agent by agent: mean over episodes of the share of agents that end within their goal tolerance without a contact. Agents of an episode are not independent, so the interval is that of a mean over episodes. Null where the outcomes do not tell.</summary>
+    public Estimate? AgentSuccess { get; init; }
+
     /// <summary>The scenario's collision limits.</summary>
     public required CollisionFigure[] Collisions { get; init; }
 
@@ -205,6 +208,7 @@ public sealed record Figures
             Agents = outcomes.Agents,
             StrictSuccess = Intervals.Rate([.. arrived.Zip(contacts, (a, c) => a && !c)]),
             GoalsReached = Intervals.Rate(arrived),
+            AgentSuccess = outcomes.AgentSuccess is null ? null : Intervals.Mean(outcomes.AgentSuccess),
             Collisions = Array.ConvertAll(scenario.Collision.Limits, l => new CollisionFigure(l.Name, l.Pair, l.Obstacle, Intervals.Rate(outcomes.Collided(l)))),
             MinimumPairDistance = outcomes.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
             Contested = contested is null ? null : Intervals.Rate(contested),

@@ -17,6 +17,9 @@ public sealed record Outcomes
     /// <summary>Largest distance from the goal at the end [m], [E].</summary>
     public required double[] FinalToGoal { get; init; }
 
+    /// <summary>Share of the agents that end within their goal tolerance and came into contact with nobody and no obstacle, [E] (<see cref="AgentsWithoutFault"/>); null in files from before there was such a figure.</summary>
+    public double[]? AgentSuccess { get; init; }
+
     /// <summary>Joint modes, [E], from 1; null where the scenario tells none apart.</summary>
     public int[]? Modes { get; init; }
 
@@ -75,6 +78,7 @@ public sealed record Outcomes
             MinimumPair = Distances.MinimumPair(paths),
             MinimumObstacle = Array.ConvertAll(scenario.Obstacles, o => Distances.MinimumTo(paths, o.Centre)),
             FinalToGoal = Distances.FinalToGoal(paths, goals),
+            AgentSuccess = AgentsWithoutFault(scenario, paths, goals),
             Modes = modes,
             Contested = scenario.Contested is { } spec ? Contest.SameSide(paths, spec, scenario.Obstacles[spec.Obstacle].Centre) : null,
             SecondDifference = Smoothness.Difference(paths, 2),
@@ -85,6 +89,41 @@ public sealed record Outcomes
             Commitment = commitment?.LastChange,
             ModeSwitches = commitment?.Switches,
         };
+    }
+
+    /// <summary>Strict success agent by agent: the share of each episode's agents that end within the goal tolerance and were never nearer than the contact limit to another or to an obstacle's centre, [E].</summary>
+    /// <param name="scenario">Tolerance, obstacles, contact limit.</param>
+    /// <param name="paths">[E,N,T,D].</param>
+    /// <param name="goals">[E,N,D] [m].</param>
+    public static double[] AgentsWithoutFault(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(paths);
+        paths.RequireGoals(goals);
+        var contact = scenario.Collision.ContactLimit;
+        var faults = Distances.Touched(paths, contact.Pair);
+        var result = new double[paths.Episodes];
+        for (var e = 0; e < paths.Episodes; e++)
+        {
+            var good = 0;
+            for (var n = 0; n < paths.Agents; n++)
+            {
+                var fault = faults[e * paths.Agents + n] || PathSet.Distance(paths.At(e, n, paths.Times - 1), goals.Slice((e * paths.Agents + n) * paths.Dimensions, paths.Dimensions)) > scenario.GoalTolerance;
+                foreach (var obstacle in contact.Obstacle is null ? [] : scenario.Obstacles)
+                {
+                    for (var t = 0; t < paths.Times && !fault; t++)
+                    {
+                        fault = PathSet.Distance(paths.At(e, n, t), obstacle.Centre) < contact.Obstacle;
+                    }
+                }
+
+                good += fault ? 0 : 1;
+            }
+
+            result[e] = good / (double)paths.Agents;
+        }
+
+        return result;
     }
 
     /// <summary>Which episodes collided by a limit, [E].</summary>

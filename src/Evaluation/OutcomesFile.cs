@@ -106,6 +106,7 @@ public static class OutcomesFile
             MinimumPair = Array.ConvertAll(Column("pairDistance", gaps: true), d => double.IsNaN(d) ? double.PositiveInfinity : d),
             MinimumObstacle = [.. Enumerable.Range(1, names.Count(n => n.StartsWith(Obstacle, StringComparison.Ordinal))).Select(k => Column($"{Obstacle}{k}"))],
             FinalToGoal = Column("finalToGoal"),
+            AgentSuccess = columns.ContainsKey("agentSuccess") ? Column("agentSuccess") : null,
             Modes = Whole("mode"),
             Contested = Whole("contested") is { } contested ? Array.ConvertAll(contested, c => c != 0) : null,
             SecondDifference = Column("secondDifference"),
@@ -155,6 +156,7 @@ public static class OutcomesFile
         }
 
         Add("finalToGoal", outcomes.FinalToGoal);
+        Add("agentSuccess", outcomes.AgentSuccess);
         if (outcomes.Modes is { } modes)
         {
             columns.Add(("mode", e => modes[e]));

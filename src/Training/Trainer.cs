@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Security.Cryptography;
 using System.Text;
 using System.Text.Json.Serialization;
 using MimicD.Agents;
@@ -80,8 +81,12 @@ public sealed record TrainingResult(int Step, bool Completed, double? Loss, long
 /// </summary>
 public static class Trainer
 {
+    /// <summary>Runs, or goes on with, a training run on one set of demonstrations; see <see cref="Run(IReadOnlyList{DemonstrationSet}, Scenario, TrainingPreset, TrainingRunOptions, IProgress{TrainingProgress}?, CancellationToken)"/>.</summary>
+    public static TrainingResult Run(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+        => Run([demonstrations], scenario, preset, options, progress, cancellationToken);
+
     /// <summary>Runs, or goes on with, a training run.</summary>
-    /// <param name="demonstrations">Joint demonstrations.</param>
+    /// <param name="demonstrations">Sets of joint demonstrations: one, or, for a network that all agents share, several, whose numbers of agents may differ.</param>
     /// <param name="scenario">Their scenario.</param>
     /// <param name="preset">What is trained.</param>
     /// <param name="options">Where and how.</param>
@@ -89,12 +94,15 @@ public static class Trainer
     /// <param name="cancellationToken">Stops after the step in hand, with a checkpoint.</param>
     /// <exception cref="InvalidInputException">The demonstrations, the preset or the checkpoint do not fit each other.</exception>
     /// <exception cref="TorchException">libtorch refused something.</exception>
-    public static TrainingResult Run(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
+    public static TrainingResult Run(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options, IProgress<TrainingProgress>? progress, CancellationToken cancellationToken)
     {
         ArgumentNullException.ThrowIfNull(demonstrations);
+        ArgumentOutOfRangeException.ThrowIfZero(demonstrations.Count, nameof(demonstrations));
+        ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
+        InvalidInputException.Require(demonstrations.Count == 1 || preset.Training.Adversarial is null, "demonstrations", "", "one set with adversarial training", demonstrations.Count);
         preset = preset.FittedTo(scenario);
         // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
@@ -102,7 +110,7 @@ public static class Trainer
         var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
         using var networks = new NetworkSet(spec, options.Seed, options.Device);
         var identity = Identity(preset, options, spec.Provenance!);
-        using var adversary = preset.Training.Adversarial is null ? null : new AdversarialTraining(demonstrations, scenario, preset, spec, networks, options);
+        using var adversary = preset.Training.Adversarial is null ? null : new AdversarialTraining(demonstrations[0], scenario, preset, spec, networks, options);
         var start = options.Resume ? Restore(networks.Parameters, adversary, preset.Training, options, identity) : 0;
         using var metrics = new MetricsLog(options.MetricsPath, start);
         var loop = new Loop(set, networks, adversary, preset, options, spec, identity, metrics, progress);
@@ -116,40 +124,51 @@ public static class Trainer
         return options.LearningRate * warm * (options.Schedule == RateSchedule.Constant ? 1.0 : 0.5 * (1 + Math.Cos(Math.PI * (step - 1) / options.Steps)));
     }
 
-    private static ProvenanceSpec Provenance(DemonstrationSet demonstrations, Scenario scenario, TrainingRunOptions options) => new()
+    private static ProvenanceSpec Provenance(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingRunOptions options) => new()
     {
         Preset = options.PresetName,
         Method = options.MethodName,
         Seed = options.Seed,
-        Demonstrations = demonstrations.Count,
-        DemonstrationsHash = demonstrations.ContentHash(),
+        Demonstrations = demonstrations.Sum(d => d.Count),
+        DemonstrationsHash = demonstrations.Count == 1 ? demonstrations[0].ContentHash()
+            : Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Concat(demonstrations.Select(d => d.ContentHash()))))),
         ModeShares = ModeShares(demonstrations, scenario),
         Roughness = [Roughness(demonstrations, 2), Roughness(demonstrations, 3)],
     };
 
     /// <summary>Share of each joint mode, read from the paths as it will be read from rollouts; null where the scenario tells none apart.</summary>
-    private static double[]? ModeShares(DemonstrationSet demonstrations, Scenario scenario)
+    private static double[]? ModeShares(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario)
     {
-        if (demonstrations.LabelModes(scenario) is not { } modes)
+        if (scenario.Modes == ModeRule.None)
         {
             return null;
         }
 
         var counts = new int[JointModes.Count(scenario)];
-        foreach (var mode in modes)
+        foreach (var mode in demonstrations.SelectMany(d => d.LabelModes(demonstrations.Count == 1 ? scenario : scenario.WithAgents(d.Agents))!))
         {
             counts[mode - 1]++;
         }
 
-        return Array.ConvertAll(counts, c => c / (double)demonstrations.Count);
+        return Array.ConvertAll(counts, c => c / (double)demonstrations.Sum(d => d.Count));
     }
 
     /// <summary>Mean norm of the n-th difference of the demonstrated paths [m].</summary>
-    private static double Roughness(DemonstrationSet demonstrations, int order)
+    private static double Roughness(IReadOnlyList<DemonstrationSet> demonstrations, int order)
     {
-        var d = demonstrations.Dimensions;
         double sum = 0;
         long count = 0;
+        foreach (var set in demonstrations)
+        {
+            Add(set, order, ref sum, ref count);
+        }
+
+        return sum / count;
+    }
+
+    private static void Add(DemonstrationSet demonstrations, int order, ref double sum, ref long count)
+    {
+        var d = demonstrations.Dimensions;
         for (var m = 0; m < demonstrations.Count; m++)
         {
             for (var n = 0; n < demonstrations.Agents; n++)
@@ -178,8 +197,6 @@ public static class Trainer
                 }
             }
         }
-
-        return sum / count;
     }
 
     /// <summary>

@@ -199,6 +199,10 @@ public sealed record ModelShape
     /// <summary>See <see cref="ModelSpec.ConditionOnPosition"/>.</summary>
     public bool ConditionOnPosition { get; init; } = true;
 
+    /// <summary>See <see cref="ModelSpec.GoalFrame"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public GoalFrameSpec? GoalFrame { get; init; }
+
     /// <summary>Whether the policy is conditioned on the demonstration's joint mode, which at run time all agents draw from the run's seed (<see cref="SharedMode"/>). The paper: no.</summary>
     public bool SharedMode { get; init; }
 
@@ -291,7 +295,9 @@ public sealed record TrainingPreset
         sensor.Validate(where);
         Model.Plan.Validate(where);
         PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
+        Model.GoalFrame?.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition);
         Model.Network.Validate(where);
+        Model.Network.RequireSlots(where, sensor, Model.Plan);
         InvalidInputException.Require(Model.ParametersPerAgent is null or (>= 1 and <= 1_000_000_000), where, "model.parametersPerAgent", "1 to 1000000000, or null", Model.ParametersPerAgent);
         ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);

@@ -8,9 +8,11 @@ namespace MimicD.Training;
 /// <summary>
 /// Samples of one agent, made from joint demonstrations through the same <see cref="Sensor"/> that feeds agents. A sample is the condition at a
 /// tick and the window of the positions from there of all that are planned for: the agent itself, or everybody; a window that runs past the end repeats the last row.
+/// Demonstrations of several numbers of agents make one set of samples for one network that all agents share, in which every agent's every tick counts alike.
 /// </summary>
 public sealed class TrainingSet
 {
+    private readonly TrainingSet[] _parts = [];
     private readonly DemonstrationSet _demonstrations;
     private readonly Sensor _sensor;
     private readonly TrainingPreset _preset;
@@ -22,6 +24,7 @@ public sealed class TrainingSet
     private readonly int _steps;
     private readonly int[] _modes = [];
     private readonly int _modeCount;
+    private readonly GoalFrame? _axes;
 
     /// <summary>Prepares a set and its normalisation.</summary>
     /// <param name="demonstrations">Joint demonstrations, [M,N,T,D].</param>
@@ -29,6 +32,35 @@ public sealed class TrainingSet
     /// <param name="preset">What is trained.</param>
     /// <exception cref="InvalidInputException">The demonstrations do not fit the scenario or the preset.</exception>
     public TrainingSet(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset)
+        : this(demonstrations, scenario, preset, null)
+    {
+        Spec = BuildSpec(scenario, PlanMoments);
+    }
+
+    /// <summary>Prepares a set from several sets of demonstrations and its normalisation.</summary>
+    /// <param name="demonstrations">At least one; each of a number of agents that the scenario can have.</param>
+    /// <param name="scenario">What they demonstrate.</param>
+    /// <param name="preset">What is trained: where there are several sets, one network for all agents.</param>
+    /// <exception cref="InvalidInputException">The demonstrations do not fit the scenario or the preset.</exception>
+    public TrainingSet(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingPreset preset)
+        : this(First(demonstrations), demonstrations.Count == 1 ? scenario : scenario.WithAgents(demonstrations[0].Agents), preset, Modes(demonstrations, scenario, preset))
+    {
+        if (demonstrations.Count == 1)
+        {
+            Spec = BuildSpec(scenario, PlanMoments);
+            return;
+        }
+
+        InvalidInputException.Require(preset.Model.SharedWeights && preset.Model.Plan.Of == PlanOf.Own, "demonstrations", "", "one set, unless model.sharedWeights is true and each agent plans for itself", demonstrations.Count);
+        InvalidInputException.Require(preset.Model.ModeClusters == 0, "preset", "model.modeClusters", "0 where demonstrations are of several numbers of agents, whose joint paths cannot be compared", preset.Model.ModeClusters);
+        InvalidInputException.Require(preset.Model.Sensor.Others is not { Count: 0 }, "preset", "model.sensor.others.count", "above 0 where demonstrations are of several numbers of agents", 0);
+        _parts = [.. demonstrations.Select(d => new TrainingSet(d, scenario.WithAgents(d.Agents), preset, _modeCount))];
+        Spec = BuildSpec(scenario, (_, draft) => _parts.SelectMany(p => Enumerable.Range(0, p._agents).Select(agent => p.PlanMoments(agent, draft))).Aggregate((a, b) => a.Plus(b)))
+            with { Agents = demonstrations.Max(d => d.Agents) };
+    }
+
+    /// <summary>Prepares what needs no statistics.</summary>
+    private TrainingSet(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset, int? modeCount)
     {
         ArgumentNullException.ThrowIfNull(demonstrations);
         ArgumentNullException.ThrowIfNull(scenario);
@@ -44,16 +76,18 @@ public sealed class TrainingSet
         {
             // Published sets carry no labels; the paths tell.
             _modes = preset.Model.ModeClusters > 0 ? JointClusters.Of(demonstrations, preset.Model.ModeClusters) : demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
-            InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && _modes.Max() >= 2, "demonstrations", "mode",
+            InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && (modeCount ?? _modes.Max()) >= 2, "demonstrations", "mode",
                 "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? "unknown ones" : "one mode alone");
-            _modeCount = _modes.Max();
+            _modeCount = modeCount ?? _modes.Max();
         }
+
+        _axes = preset.Model.GoalFrame is { } axes ? new GoalFrame(axes, preset.Model.Sensor) : null;
 
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
         _layouts = [.. Enumerable.Range(0, _agents).Select(i => new PlanLayout(preset.Model.Sensor, preset.Model.Plan, preset.Model.ConditionOnPosition, new AgentId(i)))];
         _goals = Goals();
         _headings = preset.Model.Sensor.Heading ? AllHeadings(scenario) : null;
-        Spec = BuildSpec(scenario);
+        Spec = null!;
     }
 
     /// <summary>The model's description, with the normalisation of this set.</summary>
@@ -63,10 +97,10 @@ public sealed class TrainingSet
     public int Window => _preset.Training.Window == 0 ? _preset.Model.Plan.Length : _preset.Training.Window;
 
     /// <summary>Agents that samples are drawn for: all, or the first alone where all would see and plan the same (<see cref="PlanOf.Joint"/>).</summary>
-    public int Learners => _preset.Model.Plan.Of == PlanOf.Joint ? 1 : _agents;
+    public int Learners => _parts.Length > 0 || _preset.Model.Plan.Of == PlanOf.Joint ? 1 : _agents;
 
-    /// <summary>Samples of one agent: every tick of every demonstration starts one.</summary>
-    public int Count => _demonstrations.Count * _steps;
+    /// <summary>Samples of one agent: every tick of every demonstration starts one. Of several sets, samples of all their agents.</summary>
+    public int Count => _parts.Length > 0 ? _parts.Sum(p => p.Count * p._agents) : _demonstrations.Count * _steps;
 
     /// <summary>Writes one sample in world units.</summary>
     /// <param name="index">0 to <see cref="Count"/>-1.</param>
@@ -76,6 +110,17 @@ public sealed class TrainingSet
     /// <param name="plan">Receives the window, [L*R].</param>
     public void Sample(int index, int agent, ref CounterRandom random, Span<float> condition, Span<float> plan)
     {
+        foreach (var part in _parts)
+        {
+            if (index < part.Count * part._agents)
+            {
+                part.Sample(index / part._agents, index % part._agents, ref random, condition, plan);
+                return;
+            }
+
+            index -= part.Count * part._agents;
+        }
+
         var (demonstration, tick) = Math.DivRem(index, _steps);
         var d = _dimensions;
         var offsets = DrawOffsets(ref random);
@@ -109,6 +154,18 @@ public sealed class TrainingSet
 
                 left *= _preset.Training.OffsetDecay;
             }
+        }
+
+        if (_axes is not null)
+        {
+            var size = layout.ConditionSize;
+            var axes = _axes.Of(condition[..size]);
+            for (var back = 0; back < _preset.Model.Sensor.History; back++)
+            {
+                _axes.Turn(axes, condition.Slice(back * size, size));
+            }
+
+            axes.Into(plan);
         }
     }
 
@@ -206,8 +263,22 @@ public sealed class TrainingSet
         return all;
     }
 
-    private ModelSpec BuildSpec(Scenario scenario)
+    private static DemonstrationSet First(IReadOnlyList<DemonstrationSet> demonstrations)
     {
+        ArgumentNullException.ThrowIfNull(demonstrations);
+        ArgumentOutOfRangeException.ThrowIfZero(demonstrations.Count, nameof(demonstrations));
+        return demonstrations[0];
+    }
+
+    /// <summary>The number of joint modes over several sets, or null where one set alone says it.</summary>
+    private static int? Modes(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingPreset preset)
+        => demonstrations.Count == 1 || !preset.Model.SharedMode ? null : demonstrations.Max(d => (d.Modes ?? d.LabelModes(scenario.WithAgents(d.Agents)) ?? [0]).Max());
+
+    /// <param name="scenario">Name and time step.</param>
+    /// <param name="moments">Of one agent's samples, for a network of a description.</param>
+    private ModelSpec BuildSpec(Scenario scenario, Func<int, ModelSpec, SampleMoments> moments)
+    {
+        var modes = _parts.Length > 0 ? [.. _parts.SelectMany(p => p._modes)] : _modes;
         var shape = _preset.Model;
         var draft = new ModelSpec
         {
@@ -217,7 +288,8 @@ public sealed class TrainingSet
             SharedWeights = shape.SharedWeights,
             Sensor = shape.Sensor,
             ConditionOnPosition = shape.ConditionOnPosition,
-            ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => _modes.Count(x => x == m) / (double)_modes.Length)],
+            GoalFrame = shape.GoalFrame,
+            ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => modes.Count(x => x == m) / (double)modes.Length)],
             ModeClusters = _modeCount == 0 ? 0 : shape.ModeClusters,
             ModeDropout = _modeCount == 0 ? 0 : _preset.Training.ModeDropout,
             Plan = shape.Plan,
@@ -232,10 +304,8 @@ public sealed class TrainingSet
             draft = draft with { Network = draft.Network with { Width = WidthWithin(draft, (long)each * _agents) } };
         }
 
-        var plans = Enumerable.Range(0, Learners).Select(agent => PlanMoments(agent, draft)).ToArray();
-        var normalisation = shape.SharedWeights
-            ? [Constants(draft, Moments.Sum(plans.Select(p => p.Plan)), Moments.Sum(plans.Select(p => p.Condition)))]
-            : plans.Select(p => Constants(draft, p.Plan, p.Condition)).ToArray();
+        var plans = Enumerable.Range(0, Learners).Select(agent => moments(agent, draft)).ToArray();
+        var normalisation = shape.SharedWeights ? [Constants(draft, plans.Aggregate((a, b) => a.Plus(b)))] : plans.Select(p => Constants(draft, p)).ToArray();
         if (_preset.Training.Normalisation == PlanNormalisation.Coordinate && !shape.SharedWeights && shape.Plan.Frame == Frame.Absolute)
         {
             UsePlanConstantsForPositions(draft, normalisation);
@@ -262,10 +332,11 @@ public sealed class TrainingSet
             * NetworkTensors.Of(draft with { Network = network with { Width = candidate } }).Sum(t => t.Shape.Aggregate(1L, (product, length) => product * length));
     }
 
-    private (Moments Plan, Moments Condition) PlanMoments(int agent, ModelSpec spec)
+    private SampleMoments PlanMoments(int agent, ModelSpec spec)
     {
         var plan = new Moments(Window * spec.RowSize);
         var condition = new Moments(spec.ConditionSize);
+        var slot = new Moments(spec.Slots?.Size ?? 0);
         var planRow = new float[Window * spec.RowSize];
         var conditionRow = new float[spec.ConditionSize];
         for (var index = 0; index < Count; index++)
@@ -275,13 +346,22 @@ public sealed class TrainingSet
             Sample(index, agent, ref random, conditionRow, planRow);
             plan.Add(planRow);
             condition.Add(conditionRow);
+            for (var k = 0; k < (spec.Slots?.Count ?? 0); k++)
+            {
+                var row = conditionRow.AsSpan(spec.Slots!.Value.Start + k * slot.Size, slot.Size);
+                if (row[^1] != 0)
+                {
+                    slot.Add(row);
+                }
+            }
         }
 
-        return (plan, condition);
+        return new SampleMoments(plan, condition, slot);
     }
 
-    private NormalisationSpec Constants(ModelSpec spec, Moments plan, Moments condition)
+    private NormalisationSpec Constants(ModelSpec spec, SampleMoments moments)
     {
+        var (plan, condition) = (moments.Plan, moments.Condition);
         var mean = new float[spec.PlanSize];
         var deviation = new float[spec.PlanSize];
         double squares = 0;
@@ -298,12 +378,25 @@ public sealed class TrainingSet
             squares += s * s / ((double)deviation[i] * deviation[i]) + shift * shift;
         }
 
+        var conditions = Enumerable.Range(0, condition.Size).Select(i => OfCondition(spec.Slots, moments, i)).ToArray();
         return new NormalisationSpec(
-            [.. Enumerable.Range(0, condition.Size).Select(i => (float)condition.Of(i).Mean)],
-            [.. Enumerable.Range(0, condition.Size).Select(i => (float)condition.Of(i).Deviation)],
+            [.. conditions.Select(c => (float)c.Mean)],
+            [.. conditions.Select(c => (float)c.Deviation)],
             mean,
             deviation,
             Math.Sqrt(squares / plan.Size));
+    }
+
+    /// <summary>Mean and deviation of a number of the condition. All slots of a set have the same ones, those of the slots that somebody is in; their presence stays the 1 or 0 that it is.</summary>
+    private static (double Mean, double Deviation) OfCondition(SlotSpan? slots, SampleMoments moments, int index)
+    {
+        if (slots is not { } set || index < set.Start || index >= set.Start + set.Length)
+        {
+            return moments.Condition.Of(index);
+        }
+
+        var column = (index - set.Start) % set.Size;
+        return column == set.Size - 1 ? (0, 1) : moments.Slot.Of(column);
     }
 
     /// <summary>The paper normalises what is sensed of a position, the own or another's, with the constants of that agent's windows.</summary>
@@ -335,6 +428,12 @@ public sealed class TrainingSet
         }
 
         static int Other(int agent, int slot) => slot < agent ? slot : slot + 1;
+    }
+
+    /// <summary>Moments of plans, of conditions, and of the slots of a set that somebody is in.</summary>
+    private sealed record SampleMoments(Moments Plan, Moments Condition, Moments Slot)
+    {
+        public SampleMoments Plus(SampleMoments other) => new(Moments.Sum([Plan, other.Plan]), Moments.Sum([Condition, other.Condition]), Moments.Sum([Slot, other.Slot]));
     }
 
     /// <summary>Count, sum and sum of squares of each column.</summary>

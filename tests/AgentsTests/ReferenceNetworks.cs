@@ -115,9 +115,29 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
     private double[] Mlp(double[] x, double c, double[] o)
     {
         var n = Noise(c);
-        var octaves = Enumerable.Range(0, spec.Network.Octaves).Select(j => Math.Pow(2, j) * Math.PI / 2).ToArray();
-        double[] q = [.. o, .. octaves.SelectMany(a => o.Select(v => Math.Sin(a * v)).Concat(o.Select(v => Math.Cos(a * v))))];
-        var f = Linear("condition.2", [.. Linear("condition.0", q).Select(Mish)]).Select(Mish).ToArray();
+        double[] first;
+        if (spec.Network.Others == OthersEncoding.Set)
+        {
+            var others = spec.Sensor.Others!;
+            var size = spec.Sensor.OtherSize;
+            var start = o.Length - spec.ModeCount - spec.Sensor.ObstaclesSize - others.Count * size;
+            var own = Octaves([.. o[..start], .. o[(start + others.Count * size)..]]);
+            var pool = new double[W / 2];
+            for (var k = 0; k < others.Count; k++)
+            {
+                var slot = o[(start + k * size)..(start + (k + 1) * size)];
+                var e = Linear("others.2", [.. Sum(Linear("others.0", Octaves(slot)), Linear("others.own", own, bias: false)).Select(Mish)]).Select(Mish).ToArray();
+                pool = Sum(pool, [.. e.Select(v => slot[^1] * v)]);
+            }
+
+            first = Sum(Linear("condition.0", own), Linear("condition.others", pool, bias: false));
+        }
+        else
+        {
+            first = Linear("condition.0", Octaves(o));
+        }
+
+        var f = Linear("condition.2", [.. first.Select(Mish)]).Select(Mish).ToArray();
         var h = Sum(Linear("input", x), f);
         for (var i = 0; i < spec.Network.Depth; i++)
         {
@@ -126,6 +146,12 @@ internal sealed class ReferenceNetworks(ModelSpec spec, SafeTensors file, int ag
         }
 
         return Linear("head", Norm(h));
+    }
+
+    private double[] Octaves(double[] o)
+    {
+        var octaves = Enumerable.Range(0, spec.Network.Octaves).Select(j => Math.Pow(2, j) * Math.PI / 2).ToArray();
+        return [.. o, .. octaves.SelectMany(a => o.Select(v => Math.Sin(a * v)).Concat(o.Select(v => Math.Cos(a * v))))];
     }
 
     private double[] Noise(double c) => Linear("noise.2", [.. Linear("noise.0", [c]).Select(Mish)]);

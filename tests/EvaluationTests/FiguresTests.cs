@@ -46,6 +46,8 @@ public class FiguresTests
 
         Assert.Equal(0.25, figures.StrictSuccess.Value);
         Assert.Equal(0.75, figures.GoalsReached.Value);
+        // Agent by agent 1, 1/2, 0 and 1/2: who meets somebody fails with them, who cuts the obstacle or falls short fails alone.
+        Assert.Equal(0.5, figures.AgentSuccess!.Value.Value);
         Assert.Equal(0.5, figures.Collisions[0].Rate.Value);
         Assert.Equal(0.25, figures.Collisions[1].Rate.Value);
     }

@@ -57,6 +57,32 @@ public class MetricsTests
     }
 
     [Fact]
+    public void Those_who_touch_are_those_with_another_within_the_distance()
+    {
+        const ulong seed = 20261123;
+        var random = new CounterRandom(seed, RandomPurpose.Resampling);
+        var positions = new double[4 * 30 * 2 * 2];
+        for (var i = 0; i < positions.Length; i++)
+        {
+            // Some on a coarse grid, so that distances equal to the limit occur, which is no touch.
+            positions[i] = random.NextDouble() < 0.5 ? random.NextInt32(10) : random.NextUniform(0, 10);
+        }
+
+        var paths = new PathSet(positions, 4, 30, 2, 2);
+        var found = Distances.Touched(paths, 1);
+        Assert.Contains(true, found);
+        Assert.Contains(false, found);
+        for (var e = 0; e < 4; e++)
+        {
+            for (var i = 0; i < 30; i++)
+            {
+                var near = Enumerable.Range(0, 2).Any(t => Enumerable.Range(0, 30).Any(j => j != i && PathSet.Distance(paths.At(e, i, t), paths.At(e, j, t)) < 1));
+                Assert.True(near == found[e * 30 + i], $"seed {seed}, episode {e}, agent {i}: expected {near}");
+            }
+        }
+    }
+
+    [Fact]
     public void Obstacle_distance_is_to_the_centre_and_over_all_agents()
         => Assert.Equal([1.0], Distances.MinimumTo(Episode([(0, 0), (10, 5)], [(20, 0), (10, -1)]), [10, 0]));
 

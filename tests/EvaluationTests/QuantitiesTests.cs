@@ -241,6 +241,8 @@ public class QuantitiesTests
         string Refusal(string text) => Assert.Throws<InvalidInputException>(() => OutcomesFile.Parse(text, "o.csv")).Message;
 
         Assert.StartsWith("o.csv: expected a column finalToGoal", Refusal(good.Replace("finalToGoal", "final", StringComparison.Ordinal)), StringComparison.Ordinal);
+        // Files from before there was such a column are read all the same.
+        Assert.Null(OutcomesFile.Parse(good.Replace("agentSuccess", "other", StringComparison.Ordinal), "o.csv").AgentSuccess);
         Assert.StartsWith("o.csv: line 4: expected", Refusal(good + "1,2\n"), StringComparison.Ordinal);
         Assert.StartsWith("o.csv: expected a line of names", Refusal(""), StringComparison.Ordinal);
         Assert.StartsWith("o.csv: line 2, agents", Refusal(good.Replace("\n0,2,", "\n0,two,", StringComparison.Ordinal)), StringComparison.Ordinal);

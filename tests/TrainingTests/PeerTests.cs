@@ -14,27 +14,28 @@ public sealed class PeerTests
     // Of a sum in single precision, relative to the largest element of its tensor.
     private const double Rounding = 1e-6;
 
-    public static TheoryData<NetworkKind, int, int, int, PlanOf> Shapes => new()
+    public static TheoryData<NetworkKind, int, int, int, PlanOf, OthersEncoding> Shapes => new()
     {
-        // kind, width, plan length, agents' other slots, whom the plan is for
-        { NetworkKind.Mlp, 32, 8, 1, PlanOf.Own },
-        { NetworkKind.Mlp, 64, 16, 3, PlanOf.Own },
-        { NetworkKind.Dit, 32, 8, 1, PlanOf.Own },
-        { NetworkKind.Dit, 64, 25, 1, PlanOf.Own },
-        { NetworkKind.Mlp, 32, 6, 2, PlanOf.All },
-        { NetworkKind.Dit, 32, 6, 2, PlanOf.All },
+        // kind, width, plan length, agents' other slots, whom the plan is for, how the others are taken in
+        { NetworkKind.Mlp, 32, 8, 1, PlanOf.Own, OthersEncoding.Slots },
+        { NetworkKind.Mlp, 64, 16, 3, PlanOf.Own, OthersEncoding.Slots },
+        { NetworkKind.Dit, 32, 8, 1, PlanOf.Own, OthersEncoding.Slots },
+        { NetworkKind.Dit, 64, 25, 1, PlanOf.Own, OthersEncoding.Slots },
+        { NetworkKind.Mlp, 32, 6, 2, PlanOf.All, OthersEncoding.Slots },
+        { NetworkKind.Dit, 32, 6, 2, PlanOf.All, OthersEncoding.Slots },
+        { NetworkKind.Mlp, 32, 6, 3, PlanOf.Own, OthersEncoding.Set },
     };
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Forward_gradients_and_optimizer_steps_equal_PyTorch(NetworkKind kind, int width, int length, int others, PlanOf of)
+    public void Forward_gradients_and_optimizer_steps_equal_PyTorch(NetworkKind kind, int width, int length, int others, PlanOf of, OthersEncoding encoding)
     {
-        var spec = Spec(kind, width, length, others, of);
+        var spec = Spec(kind, width, length, others, of, encoding);
         var weights = RandomModel.Weights(spec, seed: 3);
         var inputs = Inputs(spec, batch: 5);
         using var networks = new NetworkSet(spec, seed: 0, "cpu");
         networks.Parameters.ImportWeights(weights, "random model");
-        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, conditionHeads = spec.Network.ConditionHeads, octaves = spec.Network.Octaves, dimensions = spec.RowSize, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
+        var options = new { kind = kind == NetworkKind.Dit ? "dit" : "mlp", width, depth = spec.Network.Depth, heads = spec.Network.Heads, conditionWidth = spec.Network.ConditionWidth, conditionHeads = spec.Network.ConditionHeads, octaves = spec.Network.Octaves, slots = spec.Slots, dimensions = spec.RowSize, rate = 1e-3, weightDecay = 1e-2, clip = 0.5, steps = 3 };
         var batch = inputs.Noise.Length;
         var peer = Peer.Run(StrictJson.Format(options), weights, batch, ("x", inputs.X), ("noise", inputs.Noise), ("condition", inputs.Condition), ("target", inputs.Target));
 
@@ -76,9 +77,9 @@ public sealed class PeerTests
 
     [Theory]
     [MemberData(nameof(Shapes))]
-    public void Managed_execution_equals_libtorch(NetworkKind kind, int width, int length, int others, PlanOf of)
+    public void Managed_execution_equals_libtorch(NetworkKind kind, int width, int length, int others, PlanOf of, OthersEncoding encoding)
     {
-        var spec = Spec(kind, width, length, others, of);
+        var spec = Spec(kind, width, length, others, of, encoding);
         var weights = RandomModel.Weights(spec, seed: 4);
         var inputs = Inputs(spec, batch: 7);
         using var networks = new NetworkSet(spec, seed: 0, "cpu");
@@ -93,10 +94,16 @@ public sealed class PeerTests
         }
     }
 
-    private static ModelSpec Spec(NetworkKind kind, int width, int length, int others, PlanOf of)
+    private static ModelSpec Spec(NetworkKind kind, int width, int length, int others, PlanOf of, OthersEncoding encoding)
     {
         var spec = RandomModel.Spec(kind, width, agents: 1, planLength: length);
-        return RandomModel.Complete(spec with { Network = spec.Network with { Octaves = kind == NetworkKind.Mlp ? others : 0 }, Plan = spec.Plan with { Of = of }, Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true } } });
+        return RandomModel.Complete(spec with
+        {
+            Network = spec.Network with { Octaves = kind == NetworkKind.Mlp ? others : 0, Others = encoding },
+            Plan = spec.Plan with { Of = of },
+            Sensor = spec.Sensor with { Others = new OthersSpec { Count = others, Presence = true }, History = encoding == OthersEncoding.Set ? 1 : spec.Sensor.History },
+            ModeShares = encoding == OthersEncoding.Set ? [0.5, 0.5] : null,
+        });
     }
 
     private static BatchInputs Inputs(ModelSpec spec, int batch)

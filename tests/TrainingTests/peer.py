@@ -89,10 +89,23 @@ def dit(w, spec, x, noise, condition):
     return linear(w, "head.out", norm(h) * (1 + k) + s).flatten(1)
 
 
+def octaves(spec, v):
+    return torch.cat([v] + [g(2 ** j * math.pi / 2 * v) for j in range(spec["octaves"]) for g in (torch.sin, torch.cos)], -1)
+
+
 def mlp(w, spec, x, noise, condition):
     n = embed(w, noise)
-    octaves = [g(2 ** j * math.pi / 2 * condition) for j in range(spec["octaves"]) for g in (torch.sin, torch.cos)]
-    f = mish(linear(w, "condition.2", mish(linear(w, "condition.0", torch.cat([condition] + octaves, -1)))))
+    if spec.get("slots"):
+        start, count, size = spec["slots"]["start"], spec["slots"]["count"], spec["slots"]["size"]
+        own = octaves(spec, torch.cat([condition[:, :start], condition[:, start + count * size:]], -1))
+        pool = 0
+        for slot in condition[:, start:start + count * size].split(size, -1):
+            u = mish(linear(w, "others.0", octaves(spec, slot)) + linear(w, "others.own", own, False))
+            pool = pool + slot[:, -1:] * mish(linear(w, "others.2", u))
+        first = linear(w, "condition.0", own) + linear(w, "condition.others", pool, False)
+    else:
+        first = linear(w, "condition.0", octaves(spec, condition))
+    f = mish(linear(w, "condition.2", mish(first)))
     h = linear(w, "input", x) + f
     for i in range(spec["depth"]):
         b = f"blocks.{i}"

@@ -104,7 +104,7 @@ internal sealed class NetworkSet : IDisposable
         var encoded = new float[batch * width];
         for (var b = 0; b < batch; b++)
         {
-            _spec.Network.Encode(condition.Slice(b * size, size), encoded.AsSpan(b * width, width));
+            _spec.Network.Encode(condition.Slice(b * size, size), _spec.Slots, encoded.AsSpan(b * width, width));
         }
 
         return Upload(encoded, batch);

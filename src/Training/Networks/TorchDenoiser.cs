@@ -22,7 +22,7 @@ internal abstract class TorchDenoiser
     /// <summary>F(x, c_noise, o).</summary>
     /// <param name="x">Scaled noisy plans, [B, L*D]; the transformer takes any L.</param>
     /// <param name="noise">c_noise, [B, 1].</param>
-    /// <param name="condition">Normalised and encoded conditions (<see cref="NetworkSpec.Encode"/>), [B, A (1 + 2 F)].</param>
+    /// <param name="condition">Normalised and encoded conditions (<see cref="NetworkSpec.Encode(ReadOnlySpan{float}, SlotSpan?, Span{float})"/>), [B, A (1 + 2 F)].</param>
     /// <param name="dropout">Dropout probability, 0 when not training.</param>
     /// <param name="kept">Attributes of the condition that are kept, [B, A] of 1 and 0, or null for all.</param>
     /// <returns>[B, L*D], or [B, <see cref="NetworkSpec.HeadSize"/>] with a mixture head.</returns>
@@ -148,6 +148,7 @@ internal sealed class TorchMlp : TorchDenoiser
 {
     private const double LayerNormEpsilon = 1e-6;
     private readonly ModelSpec _spec;
+    private readonly int _own;
 
     public TorchMlp(ModelSpec spec, string prefix, ParameterSet parameters)
         : base(parameters, prefix)
@@ -155,7 +156,17 @@ internal sealed class TorchMlp : TorchDenoiser
         _spec = spec;
         var (w, r) = (spec.Network.Width, spec.Network.Width * spec.Network.Expansion);
         DeclareNoiseEmbedding(w, Initial.XavierUniform);
-        Declare("condition.0", w, spec.Network.EncodedSize(spec.ConditionSize));
+        _own = spec.Network.EncodedSize(spec.ConditionSize - (spec.Slots?.Length ?? 0));
+        if (spec.Slots is { } set)
+        {
+            var half = spec.Network.SetWidth;
+            Declare("others.0", half, spec.Network.EncodedSize(set.Size));
+            Declare("others.own", half, _own, bias: false);
+            Declare("others.2", half, half);
+            Declare("condition.others", w, half, bias: false);
+        }
+
+        Declare("condition.0", w, _own);
         Declare("condition.2", w, w);
         Declare("input", w, spec.PlanSize);
         for (var i = 0; i < spec.Network.Depth; i++)
@@ -178,7 +189,7 @@ internal sealed class TorchMlp : TorchDenoiser
         }
 
         var n = EmbedNoise(noise);
-        var f = Linear("condition.2", Linear("condition.0", condition).Mish()).Mish();
+        var f = Linear("condition.2", Embed(condition).Mish()).Mish();
         var h = Linear("input", x) + f;
         for (var i = 0; i < _spec.Network.Depth; i++)
         {
@@ -187,5 +198,22 @@ internal sealed class TorchMlp : TorchDenoiser
         }
 
         return Linear("head", h.LayerNorm(LayerNormEpsilon));
+    }
+
+    /// <summary>The first map of the condition, [B, W], with what the set adds to it.</summary>
+    private Tensor Embed(Tensor condition)
+    {
+        if (_spec.Slots is not { } set)
+        {
+            return Linear("condition.0", condition);
+        }
+
+        var (batch, w, room) = (condition.Shape[0], _spec.Network.SetWidth, _spec.Network.EncodedSize(set.Size));
+        var own = condition.Narrow(1, 0, _own);
+        var slots = condition.Narrow(1, _own, set.Count * room).Reshape(batch, set.Count, room);
+        var u = (Linear("others.0", slots) + LinearWithoutBias("others.own", own).Reshape(batch, 1, w)).Mish();
+        // An encoded slot begins with the slot itself, whose last number is the presence.
+        var sum = (Linear("others.2", u).Mish() * slots.Narrow(2, set.Size - 1, 1)).Sum(1);
+        return Linear("condition.0", own) + LinearWithoutBias("condition.others", sum);
     }
 }

@@ -41,12 +41,24 @@ public sealed class RingExpert : IExpertTask
         }
 
         (_scenario, _options) = (scenario, options);
-        var bodies = scenario.NominalBodies();
+        if (options.Places > 0 && options.Places < scenario.Agents)
+        {
+            throw new ArgumentException($"At least {scenario.Agents} places are needed, one an agent; there are {options.Places}.", nameof(options));
+        }
+
+        var circle = scenario.Circle with { Agents = Math.Max(options.Places, scenario.Agents) };
+        if (options.Island >= circle.ActualRadius)
+        {
+            throw new ArgumentException($"An island within the circle's radius {circle.ActualRadius} is needed; its own is {options.Island}.", nameof(options));
+        }
+
+        BodySpec[] bodies = (scenario with { Circle = circle }).NominalBodies()[..scenario.Agents];
         _starts = [.. bodies.SelectMany(b => b.Start)];
         _goals = [.. bodies.SelectMany(b => b.Goal)];
         _separation = scenario.Collision.Experts.Pair + options.PairMargin;
-        _knots = (int)Math.Ceiling((2 * scenario.Circle.ActualRadius / options.Pace + options.Slack) / scenario.TimeStep) + 1;
-        Nominal = Problem(_starts, _goals);
+        double length = options.Island == 0 ? 2 * circle.ActualRadius : new RoundaboutWay(scenario.Circle.Centre, options.Island, CirculationModes.CounterClockwise, _starts.AsSpan(0, 2), _goals.AsSpan(0, 2)).Length;
+        _knots = (int)Math.Ceiling((length / options.Pace + options.Slack) / scenario.TimeStep) + 1;
+        Nominal = Problem(_starts, _goals, CirculationModes.CounterClockwise);
     }
 
     /// <inheritdoc/>
@@ -89,7 +101,7 @@ public sealed class RingExpert : IExpertTask
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(mode, CirculationModes.CounterClockwise);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(mode, CirculationModes.Clockwise);
-        UnicycleProblem problem = Problem(starts, goals);
+        UnicycleProblem problem = Problem(starts, goals, mode);
         for (int attempt = 0; attempt < _options.Guesses; attempt++)
         {
             UnicycleSolution solution = UnicycleSolver.Solve(problem, Guess(mode, problem, seed, attempt), _options.Solver, cancellation);
@@ -105,24 +117,40 @@ public sealed class RingExpert : IExpertTask
     /// <summary>The planning problem between given places.</summary>
     /// <param name="starts">[N, 2], m.</param>
     /// <param name="goals">[N, 2], m.</param>
+    /// <param name="mode">Which way round the reference goes, where there is an island.</param>
     /// <exception cref="ArgumentException">Wrong shapes.</exception>
-    public UnicycleProblem Problem(ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
+    public UnicycleProblem Problem(ReadOnlySpan<double> starts, ReadOnlySpan<double> goals, int mode)
     {
         if (starts.Length != _starts.Length || goals.Length != _starts.Length)
         {
             throw new ArgumentException($"Starts and goals are [{_scenario.Agents}, 2]; they have {starts.Length} and {goals.Length} entries.", nameof(starts));
         }
 
+        ReadOnlySpan<double> centre = _scenario.Circle!.Centre;
         var limits = new UnicycleLimits(0, _scenario.Dynamics.MaxSpeed ?? double.PositiveInfinity, _options.MaxSpeedChange, _options.MaxTurnRateChange);
         var agents = new UnicycleAgent[_scenario.Agents];
         for (int a = 0; a < agents.Length; a++)
         {
             (double x, double y, double goalX, double goalY) = (starts[2 * a], starts[(2 * a) + 1], goals[2 * a], goals[(2 * a) + 1]);
+            if (_options.Island > 0)
+            {
+                double[] round = new RoundaboutWay(centre, _options.Island, mode, starts.Slice(2 * a, 2), goals.Slice(2 * a, 2)).At(_options.Pace * _scenario.TimeStep, _knots);
+                agents[a] = new UnicycleAgent(x, y, round[2], goalX, goalY, round[^1], _options.Weights, limits) { Reference = round };
+                continue;
+            }
+
             double heading = Math.Atan2(_goals[(2 * a) + 1] - _starts[(2 * a) + 1], _goals[2 * a] - _starts[2 * a]);
             agents[a] = new UnicycleAgent(x, y, heading, goalX, goalY, heading, _options.Weights, limits) { Reference = Straight(x, y, goalX, goalY, heading) };
         }
 
-        return new UnicycleProblem { Agents = agents, PairDistance = _separation, TimeStep = _scenario.TimeStep, Knots = _knots };
+        return new UnicycleProblem
+        {
+            Agents = agents,
+            Discs = _options.Island > 0 ? [new Disc(centre[0], centre[1], _options.Island)] : [],
+            PairDistance = _separation,
+            TimeStep = _scenario.TimeStep,
+            Knots = _knots,
+        };
     }
 
     /// <summary>Straight to the goal at the pace, and there at rest, [Knots, 3].</summary>
@@ -152,6 +180,18 @@ public sealed class RingExpert : IExpertTask
         {
             height *= 1 + (Jitter * random.NextDouble());
             width *= 1 + (Jitter * random.NextUniform(-1, 1));
+        }
+
+        if (_options.Island > 0)
+        {
+            // The way round, here and there a little aside.
+            for (int i = 0; i < guess.Length; i++)
+            {
+                double[] reference = problem.Agents[i / (2 * _knots)].Reference!;
+                guess[i] = reference[(3 * (i / 2 % _knots)) + (i % 2)] + (attempt == 0 ? 0 : Jitter * _separation * random.NextUniform(-1, 1) / 2);
+            }
+
+            return guess;
         }
 
         // Who keeps the centre on the left passes it on its own right.

@@ -15,6 +15,18 @@ public sealed record RingExpertOptions
     /// <summary>Metres kept beyond the scenario's distance of experts. Default 0.</summary>
     public double PairMargin { get; init; }
 
+    /// <summary>
+    /// Radius [m] of a disc round the centre that everybody keeps out of, as of a roundabout's island, and that the reference goes round the shortest way; 0 for none. Without one, seven or more find it
+    /// cheapest to let one of them idle in the middle while the others go round it. Default 0.
+    /// </summary>
+    public double Island { get; init; }
+
+    /// <summary>
+    /// Places on the circle, of which the agents have the first ones, side by side; 0 for as many as there are agents. A few neighbours of a large ring, with an island as large as the roundabout of the crowd that is not
+    /// there, show what such a crowd is like to one who sees no farther than a few others. Default 0.
+    /// </summary>
+    public int Places { get; init; }
+
     /// <summary>Cost of each agent; units as in <see cref="SwapExpertOptions.Weights"/>.</summary>
     public UnicycleWeights Weights { get; init; } = new(
         X: 1.2, Y: 1.2, Heading: 0.1,
@@ -49,6 +61,8 @@ public sealed record RingExpertOptions
         Require(Pace > 0, nameof(Pace), Pace);
         Require(Slack >= 0, nameof(Slack), Slack);
         Require(PairMargin >= 0, nameof(PairMargin), PairMargin);
+        Require(Island >= 0, nameof(Island), Island);
+        Require(Places >= 0, nameof(Places), Places);
         Require(MaxSpeedChange > 0, nameof(MaxSpeedChange), MaxSpeedChange);
         Require(MaxTurnRateChange > 0, nameof(MaxTurnRateChange), MaxTurnRateChange);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
