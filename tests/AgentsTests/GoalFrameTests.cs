@@ -33,8 +33,8 @@ public class GoalFrameTests
             }
 
             var (here, there) = (new float[policy.PlanActions * 2], new float[policy.PlanActions * 2]);
-            policy.Plan(frames, noise, 1, here);
-            policy.Plan(turned, noise, 1, there);
+            policy.Plan(frames, noise, 1, [], here);
+            policy.Plan(turned, noise, 1, [], there);
             for (var k = 0; k < here.Length; k += 2)
             {
                 Near(cos * here[k] - sin * here[k + 1] + 30, there[k], trial);
@@ -62,7 +62,7 @@ public class GoalFrameTests
             }
 
             var plan = new float[policy.PlanActions * 2];
-            policy.Plan(frames, noise, 0, plan);
+            policy.Plan(frames, noise, 0, [], plan);
             return plan;
         }
 
