@@ -172,6 +172,14 @@ public sealed record SweepStopping(SweepStop Rule, int Planned, Estimate StrictS
 /// <param name="BetweenAgents">Messages that came to agents and were not the world's.</param>
 public sealed record SweepCounts(long Plans, long NetworkCalls, long Fallbacks, long Restarts, long Stopped, long Observations, long Actions, long BetweenAgents)
 {
+    /// <summary>Actions that agents' safety projections moved.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Projections { get; init; }
+
+    /// <summary>How far they moved them [m], all together.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public double Projected { get; init; }
+
     /// <summary>The sum.</summary>
     public static SweepCounts operator +(SweepCounts a, SweepCounts b)
     {
@@ -179,7 +187,11 @@ public sealed record SweepCounts(long Plans, long NetworkCalls, long Fallbacks, 
         ArgumentNullException.ThrowIfNull(b);
         return new SweepCounts(
             a.Plans + b.Plans, a.NetworkCalls + b.NetworkCalls, a.Fallbacks + b.Fallbacks, a.Restarts + b.Restarts, a.Stopped + b.Stopped,
-            a.Observations + b.Observations, a.Actions + b.Actions, a.BetweenAgents + b.BetweenAgents);
+            a.Observations + b.Observations, a.Actions + b.Actions, a.BetweenAgents + b.BetweenAgents)
+        {
+            Projections = a.Projections + b.Projections,
+            Projected = a.Projected + b.Projected,
+        };
     }
 }
 
