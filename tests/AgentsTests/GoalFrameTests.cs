@@ -33,8 +33,8 @@ public class GoalFrameTests
             }
 
             var (here, there) = (new float[policy.PlanActions * 2], new float[policy.PlanActions * 2]);
-            policy.Plan(frames, noise, 1, here);
-            policy.Plan(turned, noise, 1, there);
+            policy.Plan(frames, noise, 1, [], here);
+            policy.Plan(turned, noise, 1, [], there);
             for (var k = 0; k < here.Length; k += 2)
             {
                 Near(cos * here[k] - sin * here[k + 1] + 30, there[k], trial);
@@ -62,7 +62,7 @@ public class GoalFrameTests
             }
 
             var plan = new float[policy.PlanActions * 2];
-            policy.Plan(frames, noise, 0, plan);
+            policy.Plan(frames, noise, 0, [], plan);
             return plan;
         }
 
@@ -87,6 +87,31 @@ public class GoalFrameTests
         Assert.Equal([0, 1, -2, 0], plan);
         axes.Into(plan);
         Assert.Equal([1, 0, 0, 2], plan);
+    }
+
+    [Fact]
+    public void A_policy_that_ignores_velocities_plans_the_same_at_any()
+    {
+        var spec = Spec();
+        var policy = RandomModel.Load(RandomModel.Complete(spec with { IgnoreVelocity = true }), gain: 0.5).Policies()(new AgentId(0));
+        var random = new CounterRandom(43, RandomPurpose.SensorNoise);
+        var frames = new float[policy.History * policy.FrameSize];
+        var noise = new float[policy.NoiseSize];
+        random.FillNormal(frames);
+        random.FillNormal(noise);
+        var (slow, fast) = (new float[policy.PlanActions * 2], new float[policy.PlanActions * 2]);
+        policy.Plan(frames, noise, 0, [], slow);
+        // The own velocity and those of two others.
+        foreach (var at in (int[])[2, 3, 10, 11, 15, 16])
+        {
+            frames[at] += 1;
+        }
+
+        policy.Plan(frames, noise, 0, [], fast);
+        Assert.Equal(slow, fast);
+        frames[8] += 1;
+        policy.Plan(frames, noise, 0, [], fast);
+        Assert.NotEqual(slow, fast);
     }
 
     [Fact]
