@@ -42,9 +42,15 @@ var serve = new Command("serve", "What 'loop' starts to be answered by.") { Serv
 serve.Hidden = true;
 serve.SetAction((parsed, cancellation) => Serve.RunAsync(root, new Uri(parsed.GetValue(ServeOptions.Broker)!), parsed.GetValue(ServeOptions.Run)!, parsed.GetValue(ServeOptions.Kind)!, parsed.GetValue(ServeOptions.Robots), parsed.GetValue(ServeOptions.Rate), cancellation));
 
+var models = new Argument<string[]>("MODEL") { Description = "Models of the swap without a shared mode.", Arity = ArgumentArity.OneOrMore };
+var noises = new Option<int>("--noises") { Description = "Noises that each is asked about.", HelpName = "N", DefaultValueFactory = _ => 20_000 };
+var law = new Command("law", "Whether two trained agents that share their noise agree on sides as often as the angle between them says.") { models, noises, seed, json };
+law.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => LawBench.RunAsync(root, parsed.GetValue(models)!, parsed.GetValue(noises), parsed.GetValue(seed), cancellation)));
+
 var command = new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
 {
     new Command("cluster", "Runs on several nodes: all processes and the broker on this machine.") { hash, kills, tick, overhead, echo },
+    new Command("agreement", "Agreement without messages.") { law },
     new Command("robots", "Robots over MQTT: all processes and the broker on this machine.") { loop, same, swap, serve },
 };
 var parse = command.Parse(args.Length == 0 ? ["--help"] : args);

@@ -46,22 +46,23 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
         var choice = new CounterRandom(seed, RandomPurpose.TrainingBatches, step, paired);
         var noise = new CounterRandom(seed, RandomPurpose.TrainingNoise, step, aligned);
         var augmentation = new CounterRandom(seed, RandomPurpose.TrainingAugmentation, step, paired);
+        var modes = set.Spec.ModeCount;
         var plan = new float[planSize];
         var epsilon = new float[planSize];
         for (var b = 0; b < size; b++)
         {
             var condition = Condition.AsSpan(b * conditionSize, conditionSize);
             set.Sample(choice.NextInt32(set.Count), agent, ref augmentation, condition, plan);
-            if (options.ModeNoise > 0 && augmentation.NextDouble() < options.ModeNoise)
+            if (options.ModeNoise > 0 && modes > 0 && augmentation.NextDouble() < options.ModeNoise)
             {
-                var z = condition[^set.Spec.ModeCount..];
+                var z = condition[^modes..];
                 z.Clear();
                 z[SharedMode.Pick(augmentation.NextDouble(), set.Spec.ModeShares)] = 1;
             }
 
-            if (options.ModeDropout > 0 && augmentation.NextDouble() < options.ModeDropout)
+            if (options.ModeDropout > 0 && modes > 0 && augmentation.NextDouble() < options.ModeDropout)
             {
-                condition[^set.Spec.ModeCount..].Clear();
+                condition[^modes..].Clear();
             }
 
             for (var i = 0; i < conditionSize; i++)

@@ -32,9 +32,10 @@ internal static class PosteriorTraining
         using var parameters = new ParameterSet();
         var networks = Enumerable.Range(0, spec.Networks).Select(i => new Perceptron(parameters, $"{spec.WeightPrefix(i)}mode.", inputs, options.Width, spec.ModeCount)).ToArray();
         parameters.Allocate(seed, device);
+        var steps = options.Steps ?? Math.Min(3000, training.Steps);
         var constants = new AdamWConstants(WeightDecay: training.WeightDecay);
         var (sum, count) = (0.0, 0);
-        for (var step = 1; step <= options.Steps; step++)
+        for (var step = 1; step <= steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
             parameters.ClearGradients();
@@ -46,14 +47,14 @@ internal static class PosteriorTraining
                 var logits = network.Forward(network.Upload(conditions));
                 var loss = logits.LogSumExp(1).Mean() - (logits * Tensor.From(modes, device, options.Batch, spec.ModeCount)).Sum() * (1.0 / options.Batch);
                 loss.Backward();
-                if (step > options.Steps * 9 / 10)
+                if (step > steps * 9 / 10)
                 {
                     sum += loss.Item();
                     count++;
                 }
             }
 
-            var rate = options.LearningRate * 0.5 * (1 + Math.Cos(Math.PI * (step - 1) / options.Steps));
+            var rate = options.LearningRate * 0.5 * (1 + Math.Cos(Math.PI * (step - 1) / steps));
             _ = parameters.Step(rate, training.GradientClip, constants, step, training.AverageDecay);
         }
 

@@ -254,7 +254,7 @@ public static class Trainer
                 Save(step);
             }
 
-            if (step == _training.TotalSteps && preset.Model.ModePosterior is { } posterior)
+            if (step == _training.TotalSteps && spec.ModeCount > 0 && preset.Model.ModePosterior is { } posterior)
             {
                 var file = Model(step, spec with { ModePosterior = new ModePosteriorSpec(posterior.Width, posterior.Common) });
                 try

@@ -58,8 +58,9 @@ public sealed record ModePosteriorTraining
     /// <summary>See <see cref="ModePosteriorSpec.Common"/>.</summary>
     public bool Common { get; init; } = true;
 
-    /// <summary>Optimizer steps; the rate falls by half a cosine.</summary>
-    public int Steps { get; init; } = 3000;
+    /// <summary>Optimizer steps, or null for as many as the policies' and at most 3,000; the rate falls by half a cosine.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? Steps { get; init; }
 
     /// <summary>Samples an agent and step.</summary>
     public int Batch { get; init; } = 256;
@@ -71,7 +72,7 @@ public sealed record ModePosteriorTraining
     public void Validate(string where)
     {
         InvalidInputException.Require(Width is >= 1 and <= 4096, where, "model.modePosterior.width", "1 to 4096", Width);
-        InvalidInputException.Require(Steps is >= 1 and <= 100_000_000, where, "model.modePosterior.steps", "1 to 100000000", Steps);
+        InvalidInputException.Require(Steps is null or (>= 1 and <= 100_000_000), where, "model.modePosterior.steps", "1 to 100000000", Steps);
         InvalidInputException.Require(Batch is >= 1 and <= 65536, where, "model.modePosterior.batch", "1 to 65536", Batch);
         InvalidInputException.Require(LearningRate > 0 && double.IsFinite(LearningRate), where, "model.modePosterior.learningRate", "above 0", LearningRate);
     }
@@ -119,14 +120,14 @@ public sealed record OptimisationSpec
     /// <summary>Probability that a sample goes without the embedding of an attribute of the condition. The paper: 0.2. Needs a transformer, which embeds attributes one by one; default 0.</summary>
     public double ConditionDropout { get; init; }
 
-    /// <summary>Probability that a sample is not told the joint mode (z is all zeros): the network then also learns what to do without one, which guidance (<see cref="SamplingSpec.Guidance"/>) needs. The paper has no z; default 0.</summary>
+    /// <summary>Probability that a sample is not told the joint mode (z is all zeros): the network then also learns what to do without one, which guidance (<see cref="SamplingSpec.Guidance"/>) needs. The paper has no z; default 0. Unused without model.sharedMode.</summary>
     /// <remarks>Not written where it is 0, so that a checkpoint from before it was there can still be gone on with.</remarks>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public double ModeDropout { get; init; }
 
     /// <summary>
     /// Probability that a sample is told a joint mode drawn from the shares instead of the demonstration's: z is then a hint, which the policy follows unless what it sees speaks for another mode. Without
-    /// it z is never wrong in training, and a policy goes by it blindly. The paper has no z; default 0.
+    /// it z is never wrong in training, and a policy goes by it blindly. The paper has no z; default 0. Unused without model.sharedMode.
     /// </summary>
     /// <remarks>Not written where it is 0, as above.</remarks>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
@@ -181,8 +182,6 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(ConditionDropout == 0 || shape.Network.Kind == NetworkKind.Dit, where, "training.conditionDropout", "0 with an MLP", ConditionDropout);
         InvalidInputException.Require(ModeDropout is >= 0 and < 1, where, "training.modeDropout", "0 to below 1", ModeDropout);
         InvalidInputException.Require(ModeNoise is >= 0 and <= 1, where, "training.modeNoise", "0 to 1", ModeNoise);
-        InvalidInputException.Require(ModeNoise == 0 || shape.SharedMode, where, "training.modeNoise", "0 without model.sharedMode", ModeNoise);
-        InvalidInputException.Require(ModeDropout == 0 || shape.SharedMode, where, "training.modeDropout", "0 without model.sharedMode", ModeDropout);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
         InvalidInputException.Require(OffsetDeviation >= 0, where, "training.offsetDeviation", "0 or more", OffsetDeviation);
         InvalidInputException.Require(OffsetDecay is >= 0 and <= 1, where, "training.offsetDecay", "0 to 1", OffsetDecay);
@@ -213,7 +212,7 @@ public sealed record ModelShape
 
     /// <summary>
     /// Joint modes (K) that are learned from the demonstrations instead of read off their geometry: clusters of joint paths (<see cref="JointClusters"/>), for tasks that nobody has
-    /// written a rule for. 0, the default, takes the demonstrations' labels or the scenario's rule.
+    /// written a rule for. 0, the default, takes the demonstrations' labels or the scenario's rule. Unused without <see cref="SharedMode"/>, as what follows.
     /// </summary>
     /// <remarks>Not written where it is 0, so that a checkpoint from before there were clusters can still be gone on with.</remarks>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
@@ -307,7 +306,6 @@ public sealed record TrainingPreset
         ModelSpec.RequireHead(Model.Method, Model.Network, where);
         Model.Diffusion.Validate(where);
         InvalidInputException.Require(Model.ModeClusters is 0 or (>= 2 and <= 256), where, "model.modeClusters", "0, or 2 to 256", Model.ModeClusters);
-        InvalidInputException.Require(Model.ModeClusters == 0 || Model.SharedMode, where, "model.modeClusters", "0 without model.sharedMode", Model.ModeClusters);
         Model.ModePosterior?.Validate(where);
         Model.Sampling.Validate(where, Model.Plan.Actions);
         Training.Validate(where, Model);

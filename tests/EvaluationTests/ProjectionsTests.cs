@@ -1,5 +1,6 @@
 using MimicD.Contracts;
 using MimicD.Evaluation;
+using MimicD.Tests;
 using MimicD.World;
 
 namespace MimicD.EvaluationTests;
