@@ -32,8 +32,8 @@ public sealed class DiffusionPolicy : IPolicy
         ArgumentNullException.ThrowIfNull(denoiser);
         ArgumentNullException.ThrowIfNull(sampling);
         (_spec, _normalisation, _denoiser) = (spec, normalisation, denoiser);
-        _layout = new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, agent);
-        _axes = spec.GoalFrame is null ? null : new GoalFrame(spec.GoalFrame, spec.Sensor);
+        _layout = new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, agent, spec.IgnoreVelocity);
+        _axes = spec.GoalFrame is null ? null : new GoalFrame(spec.GoalFrame, spec.Seen);
         _sampler = PlanSampler.Create(spec, normalisation, denoiser, sampling);
         _posterior = posterior;
         _guided = sampling.Guidance is not (null or 1);

@@ -233,7 +233,7 @@ public sealed record ModePosteriorSpec(int Width, bool Common)
     public bool[] Hidden(ModelSpec model)
     {
         ArgumentNullException.ThrowIfNull(model);
-        var frame = model.Sensor.FeatureNames().Skip(model.ConditionOnPosition ? 0 : model.Sensor.Dimensions).Select(n => Common && n.StartsWith("goal", StringComparison.Ordinal)).ToArray();
+        var frame = model.Seen.FeatureNames().Skip(model.ConditionOnPosition ? 0 : model.Sensor.Dimensions).Select(n => Common && n.StartsWith("goal", StringComparison.Ordinal)).ToArray();
         return [.. Enumerable.Range(0, model.Sensor.History).SelectMany(_ => frame)];
     }
 }
@@ -361,6 +361,14 @@ public sealed record ModelSpec
     /// <summary>Whether the own absolute position is part of the condition. Without it, a policy with relative features does not depend on where in the world it is.</summary>
     public bool ConditionOnPosition { get; init; } = true;
 
+    /// <summary>
+    /// Whether velocities that are sensed, the own and the others', are kept out of the condition. Without them a policy cannot learn to go on as it goes, which is what an imitator learns first and what leaves it standing where it stands;
+    /// the agent still senses them, and its safety projection uses them.
+    /// </summary>
+    /// <remarks>Not written where it is the default, so that files from before it was there stay as they were.</remarks>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IgnoreVelocity { get; init; }
+
     /// <summary>Axes that the policy sees and plans in, or null for the world's.</summary>
     /// <remarks>Not written where there are none, so that files from before there were such stay as they were.</remarks>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
@@ -408,7 +416,11 @@ public sealed record ModelSpec
 
     /// <summary>Numbers in one frame that the network sees: the sensor's frame, less the own position where that is not used.</summary>
     [JsonIgnore]
-    public int ConditionFrameSize => Sensor.FrameSize - (ConditionOnPosition ? 0 : Sensor.Dimensions);
+    public int ConditionFrameSize => Seen.FrameSize - (ConditionOnPosition ? 0 : Sensor.Dimensions);
+
+    /// <summary>The sensor's layout, less the velocities where those are not used; the own position is still there.</summary>
+    [JsonIgnore]
+    public SensorSpec Seen => IgnoreVelocity ? Sensor.WithoutVelocities() : Sensor;
 
     /// <summary>Joint modes that the policy is conditioned on (K), 0 where it is not.</summary>
     [JsonIgnore]
@@ -416,7 +428,7 @@ public sealed record ModelSpec
 
     /// <summary>The set of others in the condition, or null where there is none.</summary>
     [JsonIgnore]
-    public SlotSpan? Slots => Network.SlotsOf(Sensor, ConditionOnPosition);
+    public SlotSpan? Slots => Network.SlotsOf(Seen, ConditionOnPosition);
 
     /// <summary>Length of the condition (A): the newest <see cref="SensorSpec.History"/> frames, newest first, then the joint mode as K numbers of which one is 1.</summary>
     [JsonIgnore]
@@ -456,7 +468,7 @@ public sealed record ModelSpec
         RequireHead(Method, Network, where);
         Diffusion.Validate(where);
         Sampling.Validate(where, Plan.Actions);
-        PlanLayout.Validate(where, Sensor, Plan, ConditionOnPosition, SharedWeights);
+        PlanLayout.Validate(where, Sensor, Plan, ConditionOnPosition, SharedWeights, IgnoreVelocity);
         GoalFrame?.Validate(where, Sensor, Plan, ConditionOnPosition);
         Network.RequireSlots(where, Sensor, Plan);
         InvalidInputException.Require(Plan.Of == PlanOf.Own || Sensor.Others!.Count == Agents - 1, where, "sensor.others.count", $"{Agents - 1}, the others, with a plan of all agents", Sensor.Others?.Count);

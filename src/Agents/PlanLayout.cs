@@ -27,7 +27,8 @@ public sealed class PlanLayout
     /// <param name="plan">Whose plans.</param>
     /// <param name="conditionOnPosition">Whether the own absolute position is part of the condition.</param>
     /// <param name="agent">The agent whose frames and plans are meant; all the same unless the plan is <see cref="PlanOf.Joint"/> or <see cref="Whose"/> is asked.</param>
-    public PlanLayout(SensorSpec sensor, PlanSpec plan, bool conditionOnPosition, AgentId agent)
+    /// <param name="ignoreVelocity">Whether velocities that are sensed are kept out of the condition.</param>
+    public PlanLayout(SensorSpec sensor, PlanSpec plan, bool conditionOnPosition, AgentId agent, bool ignoreVelocity = false)
     {
         ArgumentNullException.ThrowIfNull(sensor);
         ArgumentNullException.ThrowIfNull(plan);
@@ -42,7 +43,7 @@ public sealed class PlanLayout
         // In the joint state the own numbers stand as an other's do in its full slot: position, velocity, goal, and then the obstacles, which end the frame.
         _condition = plan.Of == PlanOf.Joint
             ? [.. _positions.SelectMany(at => at > 0 ? Enumerable.Range(at, sensor.OtherSize) : Enumerable.Range(0, slots).Concat(Enumerable.Range(obstacles, sensor.ObstaclesSize)))]
-            : [.. Enumerable.Range(0, sensor.FrameSize).Skip(conditionOnPosition ? 0 : sensor.Dimensions)];
+            : [.. sensor.FeatureNames().Index().Skip(conditionOnPosition ? 0 : sensor.Dimensions).Where(n => !ignoreVelocity || !n.Item.Contains("velocity", StringComparison.Ordinal)).Select(n => n.Index)];
     }
 
     /// <summary>Agents planned for: 1, or N.</summary>
@@ -71,8 +72,9 @@ public sealed class PlanLayout
     /// <param name="plan">Whose plans.</param>
     /// <param name="conditionOnPosition">Whether the own absolute position is part of the condition.</param>
     /// <param name="sharedWeights">Whether one network serves all agents.</param>
+    /// <param name="ignoreVelocity">Whether velocities that are sensed are kept out of the condition.</param>
     /// <exception cref="InvalidInputException">It cannot.</exception>
-    public static void Validate(string where, SensorSpec sensor, PlanSpec plan, bool conditionOnPosition, bool sharedWeights)
+    public static void Validate(string where, SensorSpec sensor, PlanSpec plan, bool conditionOnPosition, bool sharedWeights, bool ignoreVelocity = false)
     {
         ArgumentNullException.ThrowIfNull(sensor);
         ArgumentNullException.ThrowIfNull(plan);
@@ -93,6 +95,7 @@ public sealed class PlanLayout
             Require(others.Full, "sensor.others.full", "true", others.Full);
             Require(!sensor.Heading, "sensor.heading", "false", sensor.Heading);
             Require(conditionOnPosition, "conditionOnPosition", "true", conditionOnPosition);
+            Require(!ignoreVelocity, "ignoreVelocity", "false", ignoreVelocity);
             Require(sharedWeights, "sharedWeights", "true", sharedWeights);
         }
 

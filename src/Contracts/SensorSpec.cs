@@ -123,6 +123,9 @@ public sealed record SensorSpec
         Obstacles = Obstacles is not { Count: 0 } ? Obstacles : obstacles > 0 ? Obstacles with { Count = obstacles } : null,
     };
 
+    /// <summary>The same layout without any velocity.</summary>
+    public SensorSpec WithoutVelocities() => this with { Velocity = false, Others = Others is null ? null : Others with { Velocity = false } };
+
     /// <summary>Names of a frame's numbers, [<see cref="FrameSize"/>], such as <c>self.position.x</c>, <c>other0.velocity.y</c>, <c>obstacle0.clearance</c>.</summary>
     public string[] FeatureNames()
     {

@@ -199,6 +199,10 @@ public sealed record ModelShape
     /// <summary>See <see cref="ModelSpec.ConditionOnPosition"/>.</summary>
     public bool ConditionOnPosition { get; init; } = true;
 
+    /// <summary>See <see cref="ModelSpec.IgnoreVelocity"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public bool IgnoreVelocity { get; init; }
+
     /// <summary>See <see cref="ModelSpec.GoalFrame"/>.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public GoalFrameSpec? GoalFrame { get; init; }
@@ -294,7 +298,7 @@ public sealed record TrainingPreset
         var sensor = Model.Sensor.FittedTo(agents: 2, obstacles: 1);
         sensor.Validate(where);
         Model.Plan.Validate(where);
-        PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights);
+        PlanLayout.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition, Model.SharedWeights, Model.IgnoreVelocity);
         Model.GoalFrame?.Validate(where, sensor, Model.Plan, Model.ConditionOnPosition);
         Model.Network.Validate(where);
         Model.Network.RequireSlots(where, sensor, Model.Plan);

@@ -81,10 +81,10 @@ public sealed class TrainingSet
             _modeCount = modeCount ?? _modes.Max();
         }
 
-        _axes = preset.Model.GoalFrame is { } axes ? new GoalFrame(axes, preset.Model.Sensor) : null;
+        _axes = preset.Model.GoalFrame is { } axes ? new GoalFrame(axes, preset.Model.IgnoreVelocity ? preset.Model.Sensor.WithoutVelocities() : preset.Model.Sensor) : null;
 
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
-        _layouts = [.. Enumerable.Range(0, _agents).Select(i => new PlanLayout(preset.Model.Sensor, preset.Model.Plan, preset.Model.ConditionOnPosition, new AgentId(i)))];
+        _layouts = [.. Enumerable.Range(0, _agents).Select(i => new PlanLayout(preset.Model.Sensor, preset.Model.Plan, preset.Model.ConditionOnPosition, new AgentId(i), preset.Model.IgnoreVelocity))];
         _goals = Goals();
         _headings = preset.Model.Sensor.Heading ? AllHeadings(scenario) : null;
         Spec = null!;
@@ -288,6 +288,7 @@ public sealed class TrainingSet
             SharedWeights = shape.SharedWeights,
             Sensor = shape.Sensor,
             ConditionOnPosition = shape.ConditionOnPosition,
+            IgnoreVelocity = shape.IgnoreVelocity,
             GoalFrame = shape.GoalFrame,
             ModeShares = _modeCount == 0 ? null : [.. Enumerable.Range(1, _modeCount).Select(m => modes.Count(x => x == m) / (double)modes.Length)],
             ModeClusters = _modeCount == 0 ? 0 : shape.ModeClusters,
@@ -402,11 +403,11 @@ public sealed class TrainingSet
     /// <summary>The paper normalises what is sensed of a position, the own or another's, with the constants of that agent's windows.</summary>
     private void UsePlanConstantsForPositions(ModelSpec spec, NormalisationSpec[] normalisation)
     {
-        var names = spec.Sensor.FeatureNames();
+        var names = spec.Seen.FeatureNames();
         var identified = spec.Sensor.Others is { Order: OtherOrder.Identity, Frame: Frame.Absolute };
         for (var agent = 0; agent < _agents; agent++)
         {
-            for (var feature = 0; feature < spec.Sensor.FrameSize; feature++)
+            for (var feature = 0; feature < spec.Seen.FrameSize; feature++)
             {
                 var at = feature - (spec.ConditionOnPosition ? 0 : _dimensions);
                 var axis = "xyz".IndexOf(names[feature][^1], StringComparison.Ordinal);

@@ -90,6 +90,31 @@ public class GoalFrameTests
     }
 
     [Fact]
+    public void A_policy_that_ignores_velocities_plans_the_same_at_any()
+    {
+        var spec = Spec();
+        var policy = RandomModel.Load(RandomModel.Complete(spec with { IgnoreVelocity = true }), gain: 0.5).Policies()(new AgentId(0));
+        var random = new CounterRandom(43, RandomPurpose.SensorNoise);
+        var frames = new float[policy.History * policy.FrameSize];
+        var noise = new float[policy.NoiseSize];
+        random.FillNormal(frames);
+        random.FillNormal(noise);
+        var (slow, fast) = (new float[policy.PlanActions * 2], new float[policy.PlanActions * 2]);
+        policy.Plan(frames, noise, 0, [], slow);
+        // The own velocity and those of two others.
+        foreach (var at in (int[])[2, 3, 10, 11, 15, 16])
+        {
+            frames[at] += 1;
+        }
+
+        policy.Plan(frames, noise, 0, [], fast);
+        Assert.Equal(slow, fast);
+        frames[8] += 1;
+        policy.Plan(frames, noise, 0, [], fast);
+        Assert.NotEqual(slow, fast);
+    }
+
+    [Fact]
     public void What_does_not_turn_is_refused()
     {
         var good = Spec();

@@ -97,6 +97,22 @@ public sealed class SharedSetTests
     }
 
     [Fact]
+    public void Velocities_that_are_sensed_and_ignored_leave_no_trace_in_what_is_learned()
+    {
+        var preset = Preset();
+        var with = new TrainingSet(Demonstrations(3, 2, 12), Ring.WithAgents(3), preset with { Model = preset.Model with { IgnoreVelocity = true } });
+        var unsensed = preset.Model.Sensor.WithoutVelocities();
+        var without = new TrainingSet(Demonstrations(3, 2, 12), Ring.WithAgents(3), preset with { Model = preset.Model with { Sensor = unsensed } });
+        Assert.Equal(StrictJson.Format(without.Spec with { Sensor = with.Spec.Sensor, IgnoreVelocity = true }), StrictJson.Format(with.Spec));
+        for (var tick = 0; tick < 12; tick++)
+        {
+            var (expected, found) = (Sample(without, tick, 1), Sample(with, tick, 1));
+            Assert.Equal(expected.Condition, found.Condition);
+            Assert.Equal(expected.Plan, found.Plan);
+        }
+    }
+
+    [Fact]
     public void Several_sets_for_networks_of_their_own_are_refused()
     {
         DemonstrationSet[] sets = [Demonstrations(2, 2, 12), Demonstrations(3, 2, 12)];

@@ -33,7 +33,7 @@ internal sealed class PolicyRollouts
         InvalidInputException.Require(scenario.Dynamics.Action == ActionKind.Position, scenario.Name, "dynamics.action", "position, which policies plan", "control");
         (_demonstrations, _experts, _spec, _networks, _episodes) = (demonstrations, experts, spec, networks, episodes);
         _scenario = scenario.WithSteps(demonstrations.Steps) with { Sensing = new SensingSpec() };
-        _layouts = [.. Enumerable.Range(0, demonstrations.Agents).Select(i => new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, new AgentId(i)))];
+        _layouts = [.. Enumerable.Range(0, demonstrations.Agents).Select(i => new PlanLayout(spec.Sensor, spec.Plan, spec.ConditionOnPosition, new AgentId(i), spec.IgnoreVelocity))];
     }
 
     /// <summary>Runs one round.</summary>
