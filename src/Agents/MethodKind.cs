@@ -53,7 +53,32 @@ public static class MethodKinds
             }
         }
 
+        if (sampling.ModeFrom == ModeSource.Seen)
+        {
+            parts.Add("mode by sight");
+        }
+
+        if (sampling.Guidance is not (null or 1))
+        {
+            parts.Add(Invariant($"guided {sampling.Guidance}"));
+        }
+
+        if (sampling.Selection is { } selection)
+        {
+            parts.Add($"best of {selection.Candidates}");
+        }
+
+        if (sampling.WarmPeriod is { } period)
+        {
+            parts.Add($"warm but for every {period}th plan");
+        }
+
         parts.Add($"{sampling.Execute} executed");
+        if (sampling.Projection is not null)
+        {
+            parts.Add("projected");
+        }
+
         return string.Join(", ", parts);
 
         static string Name<T>(T value) => StrictJson.Format(value).Trim('"');

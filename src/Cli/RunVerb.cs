@@ -16,7 +16,7 @@ internal static class RunVerb
     private const int MaxEpisodes = 1_000_000;
 
     private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What is simulated. [default: the shipped scenarios/swap.json]", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<string?> ModelFile = new("--model") { Description = "The agents' policies. [default for the swap: the shipped models/swap.safetensors]", HelpName = "FILE" };
+    private static readonly Option<string?> ModelFile = new("--model") { Description = "The agents' policies. [default for swap, mirror-swap, road and ring: the shipped one]", HelpName = "FILE" };
     private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal) or reciprocal (and keep clear of others and obstacles).", HelpName = "NAME" };
     private static readonly Option<string[]> Partners = new("--partner") { Description = $"Somebody else in one agent's place, counted from 1, as in 2=straight: {Partner.Choices}. May be given several times.", HelpName = "PLACE=WHO", DefaultValueFactory = _ => [] };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
@@ -67,7 +67,7 @@ internal static class RunVerb
     }
 
     /// <summary>The shipped models by scenario.</summary>
-    private static readonly Dictionary<string, string> Shipped = new(StringComparer.Ordinal) { ["swap"] = "swap", ["swap-robots"] = "swap", ["mirror-swap"] = "swap" };
+    private static readonly Dictionary<string, string> Shipped = new(StringComparer.Ordinal) { ["swap"] = "swap", ["swap-robots"] = "swap", ["mirror-swap"] = "swap", ["road"] = "road", ["road-authors"] = "road", ["ring"] = "ring" };
 
     /// <summary>Options that say who acts.</summary>
     public static Option[] CrewOptions => [ModelFile, ScriptedPolicy];

@@ -31,6 +31,21 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
         => await AlikeAsync([Ring, "--policy", "reciprocal", "--agents", "24", "--episodes", "1", "--partner", "3=straight"], 3);
 
     [Fact]
+    public async Task Modes_by_sight_candidates_warm_starts_and_the_projection_are_alike_on_nodes_and_what_it_moved_is_counted_alike()
+    {
+        await AlikeAsync([Path.Combine(EntryPoint.Root, "scenarios", "road.json"), "--episodes", "2", "--seed", "5", "--warm-period", "4", "--project", "true"], 2);
+        var counts = new[] { "alone", "nodes" }.Select(folder =>
+        {
+            using var result = JsonDocument.Parse(File.ReadAllText(_scratch[$"{folder}/result.json"]));
+            var host = result.RootElement.GetProperty("host");
+            return (host.GetProperty("projections").GetInt64(), Math.Round(host.GetProperty("projected").GetDouble(), 9), host.GetProperty("plans").GetInt64(), host.GetProperty("networkCalls").GetInt64());
+        }).ToArray();
+
+        Assert.True(counts[0].Item1 > 0, $"{counts[0]}");
+        Assert.Equal(counts[0], counts[1]);
+    }
+
+    [Fact]
     public async Task A_node_that_is_killed_changes_nothing()
     {
         var seed = (ulong)Environment.TickCount64;
