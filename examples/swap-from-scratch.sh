@@ -13,6 +13,6 @@ timed() {
 }
 timed "build" ./mimicd doctor > "/dev/null" || true
 timed "demonstrations" ./mimicd experts swap --count 6000 --seed 1 --disc-margin 0.15 --pair-margin 0.3 --out "$out/demos"
-timed "training" ./mimicd train swap --demos "$out/demos" --preset small --seed "$seed" --out "$out/swap.safetensors"
+timed "training" ./mimicd train swap --demos "$out/demos" --preset agreed --seed "$seed" --out "$out/swap.safetensors"
 timed "1,000 episodes" ./mimicd run scenarios/swap.json --model "$out/swap.safetensors" --episodes 1000 --seed 0 --out "$out/result"
 echo "--- in all: $((SECONDS - started)) s"

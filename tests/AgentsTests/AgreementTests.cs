@@ -141,10 +141,18 @@ public class AgreementTests
         }
     }
 
-    [Fact]
-    public void A_warm_start_takes_fewer_calls_and_stays_with_the_plan_the_less_it_is_noised()
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_warm_start_takes_fewer_calls_and_stays_with_the_plan_the_less_it_is_noised(bool turned)
     {
         var spec = RandomModel.Spec(planLength: 6);
+        if (turned)
+        {
+            // Plans in axes that point to the goal are turned back and forth.
+            spec = RandomModel.Complete(spec with { ConditionOnPosition = false, GoalFrame = new GoalFrameSpec(), Plan = spec.Plan with { Frame = Frame.Relative } });
+        }
+
         var model = RandomModel.Load(spec, gain: 0.3);
         var far = Distance(1e-2, out var calls);
         Assert.InRange(calls, 1, 9);
@@ -155,11 +163,12 @@ public class AgreementTests
         double Distance(double sigma, out int count)
         {
             var policy = model.Policies(spec.Sampling with { Steps = 10, WarmPeriod = 4, WarmSigma = sigma })(new AgentId(0));
-            var noise = new float[policy.NoiseSize];
+            var (noise, frames) = (new float[policy.NoiseSize], new float[policy.History * policy.FrameSize]);
             new CounterRandom(2, RandomPurpose.PlanNoise).FillNormal(noise);
+            new CounterRandom(3, RandomPurpose.PlanNoise).FillNormal(frames);
             float[] previous = [1, 1, 2, 1, 3, 1], plan = new float[12];
-            count = policy.Plan(new float[policy.History * policy.FrameSize], noise, SharedMode.None, previous, plan);
-            return previous.Zip(plan, (a, b) => Math.Abs(a - b)).Max();
+            count = policy.Plan(frames, noise, SharedMode.None, previous, plan);
+            return previous.Zip(plan, (x, y) => Math.Abs(x - y)).Max();
         }
     }
 
