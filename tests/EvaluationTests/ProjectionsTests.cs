@@ -26,7 +26,8 @@ public class ProjectionsTests
     [Fact]
     public void A_scenario_whose_actions_are_no_positions_has_none()
     {
-        var scenario = Scenario.Load(Path.Combine(RepositoryRoot.Folder, "scenarios", "swap.json"), [JsonChange.Parse("dynamics={\"kind\":\"unicycle\",\"action\":\"control\"}", "test")]);
+        var scenario = Scenario.Load(Path.Combine(RepositoryRoot.Folder, "scenarios", "swap.json"));
+        scenario = scenario with { Dynamics = scenario.Dynamics with { Action = ActionKind.Control } };
 
         Assert.StartsWith("--project: dynamics.action: expected position", Assert.Throws<InvalidInputException>(() => Projections.For(scenario, "--project")).Message, StringComparison.Ordinal);
     }
