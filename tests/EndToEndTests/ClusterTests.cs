@@ -33,7 +33,7 @@ public sealed class ClusterTests(ClusterTests.Fixture fixture) : IClassFixture<C
     [Fact]
     public async Task Modes_by_sight_candidates_warm_starts_and_the_projection_are_alike_on_nodes_and_what_it_moved_is_counted_alike()
     {
-        await AlikeAsync([Path.Combine(EntryPoint.Root, "scenarios", "road.json"), "--episodes", "2", "--seed", "5", "--noise", "fresh", "--candidates", "2", "--warm-period", "4", "--project", "true"], 2);
+        await AlikeAsync([Path.Combine(EntryPoint.Root, "scenarios", "road.json"), "--episodes", "4", "--seed", "5", "--noise", "fresh", "--candidates", "2", "--warm-period", "4", "--project", "true"], 2);
         var counts = new[] { "alone", "nodes" }.Select(folder =>
         {
             using var result = JsonDocument.Parse(File.ReadAllText(_scratch[$"{folder}/result.json"]));
