@@ -185,6 +185,12 @@ public sealed class WorldSide
         // A probe to a queue that is no more comes back, and tells that its node is dead.
         outgoing.AddRange(_nodes.Keys.Select(node => new Outgoing(node, About(e => e.Probe = new Probe()).ToByteArray())));
         _aloneSince = _ledger.Tick < 0 || _ledger.IsClosed || _ledger.Live.Any() ? null : _aloneSince ?? now;
+        if (_aloneSince is not null)
+        {
+            // After the broker was gone, the first call may have come before the nodes were back to hear it, and their greeting before there was a queue for it.
+            outgoing.Add(Call());
+        }
+
         failure = now - _aloneSince > _patience.Nodes
             ? $"no node is left, and none came within {_patience.Nodes.TotalSeconds:0.#} s{(Declined is null ? "" : $"; one declined: {Declined}")}"
             : null;
