@@ -4,6 +4,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using MimicD.Bench;
 using MimicD.Bench.Robots;
+using MimicD.Bench.Speed;
 using MimicD.Bridges.Faults;
 using MimicD.Contracts;
 
@@ -47,13 +48,23 @@ var noises = new Option<int>("--noises") { Description = "Noises that each is as
 var law = new Command("law", "Whether two trained agents that share their noise agree on sides as often as the angle between them says.") { models, noises, seed, json };
 law.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => LawBench.RunAsync(root, parsed.GetValue(models)!, parsed.GetValue(noises), parsed.GetValue(seed), cancellation)));
 
+ISpeedBench[] parts = [];
+var only = new Option<string[]>("--only") { Description = $"Parts of the table: {string.Join(", ", parts.Select(p => p.Name))}.", HelpName = "PART", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
+only.AcceptOnlyFromAmong([.. parts.Select(p => p.Name)]);
+var turns = new Option<int>("--rounds") { Description = "Times that what is compared takes turns.", HelpName = "N", DefaultValueFactory = _ => 15 };
+var speed = new Command("speed", "How fast plans, ticks and training are, beside their peers; what 'mimicd bench' does unless told otherwise.") { only, turns, json };
+speed.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => SpeedTable.RunAsync([.. parts.Where(p => parsed.GetValue(only) is not { Length: > 0 } some || some.Contains(p.Name))], root, parsed.GetValue(turns), cancellation)));
+
 var command = new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
 {
+    speed,
     new Command("cluster", "Runs on several nodes: all processes and the broker on this machine.") { hash, kills, tick, overhead, echo },
     new Command("agreement", "Agreement without messages.") { law },
     new Command("robots", "Robots over MQTT: all processes and the broker on this machine.") { loop, same, swap, serve },
 };
-var parse = command.Parse(args.Length == 0 ? ["--help"] : args);
+
+// Options without a verb are the table's.
+var parse = command.Parse(args is [] || (args[0].StartsWith("--", StringComparison.Ordinal) && args[0] is not ("--help" or "--version")) ? ["speed", .. args] : args);
 if (parse.Errors.Count > 0)
 {
     Console.Error.WriteLine($"mimicd: {parse.Errors[0].Message.TrimEnd('.')} (see mimicd bench --help)");
