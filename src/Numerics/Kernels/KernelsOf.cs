@@ -1,4 +1,6 @@
 using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MimicD.Numerics;
 
@@ -148,11 +150,17 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
     public override void Softmax(Span<float> values, int width, float scale)
     {
         var rows = Rows(values.Length, width);
-        fixed (float* p = values)
+        const int Short = 512;
+        var padded = (width + SumLanes - 1) / SumLanes * SumLanes;
+        Span<float> row = padded <= Short ? stackalloc float[Short] : new float[padded];
+        fixed (float* p = row)
         {
             for (var r = 0; r < rows; r++)
             {
-                SoftmaxRow(p + (nint)r * width, width, scale);
+                var part = values.Slice(r * width, width);
+                part.CopyTo(row);
+                SoftmaxRow(p, width, scale);
+                row[..width].CopyTo(part);
             }
         }
     }
@@ -221,18 +229,13 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             var keys = s;
             var values = keys + head * paddedTokens;
             var scores = values + tokens * paddedHead;
-            var zeros = scores + tokens * tokens;
+            var zeros = scores + tokens * paddedTokens;
             for (var h = 0; h < heads; h++)
             {
+                Transpose(p + width + h * head, 3 * width, tokens, head, keys);
                 for (var t = 0; t < tokens; t++)
                 {
                     var row = p + (nint)t * 3 * width + h * head;
-                    var key = keys + t / Panel * Panel * head + t % Panel;
-                    for (var d = 0; d < head; d++)
-                    {
-                        key[d * Panel] = row[width + d];
-                    }
-
                     for (var d = 0; d < head; d += Panel)
                     {
                         var n = Math.Min(Panel, head - d) * sizeof(float);
@@ -240,15 +243,63 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
                     }
                 }
 
-                Product(keys, head, tokens, zeros, 0, p + h * head, 3 * width, tokens, scores, tokens);
+                // Whole panels of scores, the last ones of nobody's keys: so no row is cut.
+                Product(keys, head, paddedTokens, zeros, 0, p + h * head, 3 * width, tokens, scores, paddedTokens);
                 for (var t = 0; t < tokens; t++)
                 {
-                    SoftmaxRow(scores + t * tokens, tokens, scale);
+                    SoftmaxRow(scores + t * paddedTokens, tokens, scale);
                 }
 
-                Product(values, tokens, head, zeros, 0, scores, tokens, tokens, o + h * head, width);
+                Product(values, tokens, head, zeros, 0, scores, paddedTokens, tokens, o + h * head, width);
             }
         }
+    }
+
+    /// <summary>Lays rows [count, length] (row stride ld) out as the panels of a matrix with that many outputs.</summary>
+    [MethodImpl(Hot)]
+    private static void Transpose(float* rows, int ld, int count, int length, float* panels)
+    {
+        var t = 0;
+        for (; t <= count - 4; t += 4)
+        {
+            // Panels are a multiple of four wide.
+            var from = rows + (nint)t * ld;
+            var to = panels + (nint)(t / Panel) * Panel * length + t % Panel;
+            var d = 0;
+            for (; d <= length - 4; d += 4)
+            {
+                var (a, b, c, e) = (Vector128.Load(from + d), Vector128.Load(from + ld + d), Vector128.Load(from + 2 * (nint)ld + d), Vector128.Load(from + 3 * (nint)ld + d));
+                Vector128<float> ac = Low(a, c), be = Low(b, e), acHigh = High(a, c), beHigh = High(b, e);
+                Low(ac, be).Store(to + d * Panel);
+                High(ac, be).Store(to + (d + 1) * Panel);
+                Low(acHigh, beHigh).Store(to + (d + 2) * Panel);
+                High(acHigh, beHigh).Store(to + (d + 3) * Panel);
+            }
+
+            for (; d < length; d++)
+            {
+                for (var i = 0; i < 4; i++)
+                {
+                    to[d * Panel + i] = from[(nint)i * ld + d];
+                }
+            }
+        }
+
+        for (; t < count; t++)
+        {
+            var from = rows + (nint)t * ld;
+            var to = panels + (nint)(t / Panel) * Panel * length + t % Panel;
+            for (var d = 0; d < length; d++)
+            {
+                to[d * Panel] = from[d];
+            }
+        }
+
+        static Vector128<float> Low(Vector128<float> a, Vector128<float> b)
+            => Sse.IsSupported ? Sse.UnpackLow(a, b) : Vector128.Create(a[0], b[0], a[1], b[1]);
+
+        static Vector128<float> High(Vector128<float> a, Vector128<float> b)
+            => Sse.IsSupported ? Sse.UnpackHigh(a, b) : Vector128.Create(a[2], b[2], a[3], b[3]);
     }
 
     /// <summary>
@@ -704,35 +755,45 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         }
     }
 
+    /// <summary>One row of n numbers, in a place for a multiple of 16; what lies behind them becomes 0.</summary>
     [MethodImpl(Hot)]
     private static void SoftmaxRow(float* x, int n, float scale)
     {
-        // The largest number does not depend on the order in which it is looked for.
-        var largest = x[0];
-        for (var j = 1; j < n; j++)
+        var lanes = stackalloc float[SumLanes];
+        var padded = (n + SumLanes - 1) / SumLanes * SumLanes;
+        for (var j = n; j < padded; j++)
         {
-            largest = IsaScalar.Max(x[j], largest);
+            x[j] = x[0];
         }
 
-        var top = TIsa.Broadcast(largest);
+        // The largest number does not depend on the order in which it is looked for.
+        for (var v = 0; v < SumLanes; v += TIsa.Count)
+        {
+            var largest = TIsa.Load(x + v);
+            for (var j = v + SumLanes; j < padded; j += SumLanes)
+            {
+                largest = TIsa.Max(TIsa.Load(x + j), largest);
+            }
+
+            TIsa.Store(lanes + v, largest);
+        }
+
+        var top = TIsa.Broadcast(Largest(lanes));
         var s = TIsa.Broadcast(scale);
-        var i = 0;
-        for (; i <= n - TIsa.Count; i += TIsa.Count)
+        for (var i = 0; i < padded; i += TIsa.Count)
         {
             TIsa.Store(x + i, Elements<TIsa, T>.Exp(TIsa.Multiply(TIsa.Subtract(TIsa.Load(x + i), top), s)));
         }
 
-        for (; i < n; i++)
+        for (var j = n; j < padded; j++)
         {
-            x[i] = Elements<IsaScalar, float>.Exp((x[i] - largest) * scale);
+            x[j] = 0;
         }
 
-        var lanes = stackalloc float[SumLanes];
-        var whole = n - n % SumLanes;
         for (var v = 0; v < SumLanes; v += TIsa.Count)
         {
             var sum = TIsa.Broadcast(0f);
-            for (var j = v; j < whole; j += SumLanes)
+            for (var j = v; j < padded; j += SumLanes)
             {
                 sum = TIsa.Add(sum, TIsa.Load(x + j));
             }
@@ -740,36 +801,30 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             TIsa.Store(lanes + v, sum);
         }
 
-        for (var j = whole; j < n; j++)
-        {
-            lanes[j - whole] += x[j];
-        }
-
-        var inverse = 1f / Fold(lanes);
-        var inv = TIsa.Broadcast(inverse);
-        for (i = 0; i <= n - TIsa.Count; i += TIsa.Count)
+        var inv = TIsa.Broadcast(1f / Fold(lanes));
+        for (var i = 0; i < padded; i += TIsa.Count)
         {
             TIsa.Store(x + i, TIsa.Multiply(TIsa.Load(x + i), inv));
-        }
-
-        for (; i < n; i++)
-        {
-            x[i] *= inverse;
         }
     }
 
     /// <summary>The one tree: lane j takes in lane j+8, then j+4, j+2, j+1.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float Fold(float* lanes)
     {
-        for (var half = SumLanes / 2; half >= 1; half /= 2)
-        {
-            for (var j = 0; j < half; j++)
-            {
-                lanes[j] += lanes[j + half];
-            }
-        }
+        var four = Vector128.Load(lanes) + Vector128.Load(lanes + 8) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
+        var two = four.GetLower() + four.GetUpper();
+        return two[0] + two[1];
+    }
 
-        return lanes[0];
+    /// <summary>The largest of 16 numbers.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Largest(float* lanes)
+    {
+        var four = Larger(Larger(Vector128.Load(lanes), Vector128.Load(lanes + 8)), Larger(Vector128.Load(lanes + 4), Vector128.Load(lanes + 12)));
+        return IsaScalar.Max(IsaScalar.Max(four[0], four[2]), IsaScalar.Max(four[1], four[3]));
+
+        static Vector128<float> Larger(Vector128<float> a, Vector128<float> b) => Vector128.ConditionalSelect(Vector128.GreaterThan(a, b), a, b);
     }
 
     private static int Rows(int length, int width)
