@@ -29,8 +29,11 @@ internal sealed class PlanBench : ISpeedBench
         foreach (var name in new[] { "swap", "road", "ring" })
         {
             var shipped = new PlanOf(Model.Load(Path.Combine(root, "models", name + ".safetensors")).Policies()(new AgentId(0)));
-            var one = Turns.Measure(rounds, cancellation, shipped.Make)[0];
-            yield return new SpeedRow($"plans a second, shipped {name} model, one core", 1 / one.Median, "plans/s", name == "swap" ? 1000 : null, false, new Dictionary<string, Spread> { ["one plan"] = one });
+            var took = Turns.Measure(rounds, cancellation, shipped.Make, shipped.MakeTogether);
+            var together = took[1].Median / PlanOf.Together;
+            yield return new SpeedRow($"plans a second, shipped {name} model, one core", 1 / took[0].Median, "plans/s", name == "swap" ? 1000 : null, false, new Dictionary<string, Spread> { ["one plan"] = took[0] });
+            yield return new SpeedRow($"the same, {PlanOf.Together} agents at once", 1 / together, "plans/s", null, false, new Dictionary<string, Spread> { [$"{PlanOf.Together} plans"] = took[1] },
+                string.Create(CultureInfo.InvariantCulture, $"{took[0].Median / together:0.00} times as many"));
         }
     }
 }
@@ -38,7 +41,12 @@ internal sealed class PlanBench : ISpeedBench
 /// <summary>Makes plans of random observations, again and again the same.</summary>
 internal sealed class PlanOf
 {
+    /// <summary>Agents that ask at once.</summary>
+    public const int Together = 16;
+
     private readonly IPolicy _policy;
+    private readonly PlanQuery[] _queries = new PlanQuery[Together];
+    private readonly int[] _calls = new int[Together];
     private readonly float[] _frames;
     private readonly float[] _noise;
     private readonly int _mode;
@@ -50,6 +58,12 @@ internal sealed class PlanOf
         new CounterRandom(1, RandomPurpose.PlanNoise).FillNormal(_frames);
         new CounterRandom(2, RandomPurpose.PlanNoise).FillNormal(_noise);
         _mode = policy.ModeShares.IsEmpty ? SharedMode.None : 0;
+        for (var i = 0; i < Together; i++)
+        {
+            var frames = new float[_frames.Length];
+            new CounterRandom((ulong)(10 + i), RandomPurpose.PlanNoise).FillNormal(frames);
+            _queries[i] = new PlanQuery(frames, _noise, _mode, ReadOnlyMemory<float>.Empty, new float[Actions.Length]);
+        }
     }
 
     /// <summary>The plan made last.</summary>
@@ -60,6 +74,9 @@ internal sealed class PlanOf
 
     /// <summary>What it starts from.</summary>
     public ReadOnlySpan<float> Noise => _noise;
+
+    /// <summary>The plans of as many agents as a network takes at once, each with another observation.</summary>
+    public void MakeTogether() => _policy.Plan(_queries, _calls);
 
     public void Make() => _policy.Plan(_frames, _noise, _mode, [], Actions);
 }

@@ -15,12 +15,13 @@ public sealed class CloningSampler : PlanSampler
         => _level = denoiser.PrepareLevels([0f]);
 
     /// <inheritdoc/>
-    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
+    public override int Sample(int plans, ReadOnlySpan<float> conditions, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> results)
     {
-        var scratch = Begin(condition, noise, plan);
+        var scratch = Begin(plans, conditions, noise, results);
         Array.Clear(scratch.Input);
         Denoiser.Evaluate(scratch, _level, 0, scratch.Input, scratch.Output);
-        scratch.Output.CopyTo(plan);
-        present.CopyTo(plan);
+        scratch.Output.AsSpan(0, results.Length).CopyTo(results);
+        Paint(plans, present, results);
+        return NetworkCalls;
     }
 }

@@ -45,6 +45,9 @@ public abstract class Denoiser
     /// <summary>Number of weights.</summary>
     public long Parameters { get; }
 
+    /// <summary>Plans that are worth making at once: as many as read the weights together as fast as they are multiplied. Each comes out as it does alone, to the bit.</summary>
+    public abstract int Together { get; }
+
     private protected Kernels Kernels { get; }
 
     /// <summary>Loads one network of a model.</summary>
@@ -77,7 +80,7 @@ public abstract class Denoiser
         ArgumentOutOfRangeException.ThrowIfNotEqual(output.Length, OutputSize, nameof(output));
         var levels = PrepareLevels([cNoise]);
         var scratch = Scratch;
-        Begin(scratch, condition);
+        Begin(scratch, condition, 1);
         Evaluate(scratch, levels, 0, x, output);
     }
 
@@ -119,10 +122,13 @@ public abstract class Denoiser
     /// <summary>Computes what depends on the noise level alone, for a list of levels.</summary>
     internal abstract NoiseLevels PrepareLevels(ReadOnlySpan<float> cNoise);
 
-    /// <summary>Starts a plan: computes what depends on the condition.</summary>
-    internal abstract void Begin(DenoiserScratch scratch, ReadOnlySpan<float> condition);
+    /// <summary>Starts plans: computes what depends on the conditions.</summary>
+    /// <param name="scratch">This thread's.</param>
+    /// <param name="conditions">[plans, A].</param>
+    /// <param name="plans">1 to <see cref="Together"/>.</param>
+    internal abstract void Begin(DenoiserScratch scratch, ReadOnlySpan<float> conditions, int plans);
 
-    /// <summary>F at one of the prepared levels, for the condition of the last <see cref="Begin"/> on this scratch. Within a plan the level never falls.</summary>
+    /// <summary>F at one of the prepared levels, for the conditions of the last <see cref="Begin"/> on this scratch: x [plans, L*D] to output [plans, O]. Within a plan the level never falls.</summary>
     internal abstract void Evaluate(DenoiserScratch scratch, NoiseLevels levels, int level, ReadOnlySpan<float> x, Span<float> output);
 
     private protected abstract DenoiserScratch CreateScratch();
@@ -158,39 +164,48 @@ internal sealed record NetworkWeights(SafeTensors File, string Prefix, string Wh
 /// <param name="Values">Numbers.</param>
 internal sealed record NoiseLevels(int Count, AlignedBuffer Values);
 
-/// <summary>Memory of one thread for running networks of one shape; also holds the condition's share of the plan that is being made.</summary>
-internal abstract class DenoiserScratch(int planSize, int conditionSize, int outputSize)
+/// <summary>Memory of one thread for running networks of one shape, with room for as many plans as are made together; also holds the conditions' share of the plans that are being made.</summary>
+internal abstract class DenoiserScratch(int together, int planSize, int conditionSize, int outputSize)
 {
-    /// <summary>The normalised condition, [A].</summary>
-    public float[] Condition { get; } = new float[conditionSize];
+    /// <summary>Plans that are being made.</summary>
+    public int Plans { get; set; } = 1;
 
-    /// <summary>The present positions of the agents planned for, in the plan's order; the rest of it is not used.</summary>
-    public float[] Present { get; } = new float[planSize];
+    /// <summary>The normalised conditions, [plans, A].</summary>
+    public float[] Condition { get; } = new float[together * conditionSize];
 
-    /// <summary>The same, normalised as the plan's first row.</summary>
-    public float[] Painted { get; } = new float[planSize];
+    /// <summary>The present positions of the agents planned for, in the plan's order, [plans, L*D]; the rest of each row is not used.</summary>
+    public float[] Present { get; } = new float[together * planSize];
 
-    /// <summary>The plan that is being sampled, normalised, [L*D].</summary>
-    public double[] Plan { get; } = new double[planSize];
+    /// <summary>The same, normalised as the plan's first row, one after the other.</summary>
+    public float[] Painted { get; } = new float[together * planSize];
 
-    /// <summary>The plan's derivative, [L*D].</summary>
-    public double[] Slope { get; } = new double[planSize];
+    /// <summary>What the plans start from, one after the other.</summary>
+    public float[] Noise { get; } = new float[together * Math.Max(planSize, outputSize)];
 
-    /// <summary>A trial plan of a second-order step, [L*D].</summary>
-    public double[] Trial { get; } = new double[planSize];
+    /// <summary>The plans that are being sampled, normalised, [plans, L*D].</summary>
+    public double[] Plan { get; } = new double[together * planSize];
 
-    /// <summary>The network's input, [L*D].</summary>
-    public float[] Input { get; } = new float[planSize];
+    /// <summary>The plans' derivatives, [plans, L*D].</summary>
+    public double[] Slope { get; } = new double[together * planSize];
 
-    /// <summary>The network's output.</summary>
-    public float[] Output { get; } = new float[outputSize];
+    /// <summary>Trial plans of a second-order step, [plans, L*D].</summary>
+    public double[] Trial { get; } = new double[together * planSize];
 
-    /// <summary>The normalised condition without a joint mode, [A].</summary>
-    public float[] Unguided { get; } = new float[conditionSize];
+    /// <summary>The network's input, [plans, L*D].</summary>
+    public float[] Input { get; } = new float[together * planSize];
 
-    /// <summary>What is left of the last plan, normalised, [L*D].</summary>
-    public float[] Previous { get; } = new float[planSize];
+    /// <summary>The network's output, [plans, O].</summary>
+    public float[] Output { get; } = new float[together * outputSize];
 
-    /// <summary>The finished plan, normalised, [L*D].</summary>
-    public float[] Result { get; } = new float[planSize];
+    /// <summary>The normalised conditions without a joint mode, [plans, A].</summary>
+    public float[] Unguided { get; } = new float[together * conditionSize];
+
+    /// <summary>What is left of the last plans, normalised, [plans, L*D].</summary>
+    public float[] Previous { get; } = new float[together * planSize];
+
+    /// <summary>The finished plans, normalised, [plans, L*D].</summary>
+    public float[] Result { get; } = new float[together * planSize];
+
+    /// <summary>Where each plan's axes point.</summary>
+    public GoalFrame.Axes[] Axes { get; } = new GoalFrame.Axes[together];
 }

@@ -74,9 +74,9 @@ public sealed class DiffusionPolicy : IPolicy
             return false;
         }
 
-        var condition = _denoiser.Scratch.Condition;
+        var condition = _denoiser.Scratch.Condition.AsSpan(0, _spec.ConditionSize);
         WriteCondition(frames, SharedMode.None, condition);
-        _posterior.Evaluate(condition.AsSpan(0, condition.Length - _spec.ModeCount), logits);
+        _posterior.Evaluate(condition[..^_spec.ModeCount], logits);
         return true;
     }
 
@@ -87,19 +87,39 @@ public sealed class DiffusionPolicy : IPolicy
     /// <inheritdoc/>
     public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(actions.Length, PlanActions * ActionSize, nameof(actions));
-        var calls = Sample(frames, noise, mode, previous, out var scratch);
-        var (row, own, dimensions) = (_layout.RowSize, _layout.Own, ActionSize);
-        var first = _spec.Plan.Length - PlanActions;
-        for (var k = 0; k < PlanActions; k++)
-        {
-            for (var d = 0; d < dimensions; d++)
-            {
-                actions[k * dimensions + d] = Metres(scratch, (first + k) * row + own + d, own + d);
-            }
-        }
-
+        var scratch = _denoiser.Scratch;
+        Ask(scratch, 0, frames, noise, mode, previous);
+        var calls = Sample(scratch, 1, warm: !previous.IsEmpty);
+        Answer(scratch, 0, actions);
         return calls;
+    }
+
+    /// <inheritdoc/>
+    public int Together => _sampler.Together;
+
+    /// <inheritdoc/>
+    public void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(calls.Length, queries.Length, nameof(calls));
+        var scratch = _denoiser.Scratch;
+        for (var first = 0; first < queries.Length;)
+        {
+            // What goes on from a last plan starts at another noise level than what does not.
+            var (warm, count) = (!queries[first].Previous.IsEmpty, 0);
+            for (; count < Together && first + count < queries.Length && queries[first + count].Previous.IsEmpty != warm; count++)
+            {
+                var query = queries[first + count];
+                Ask(scratch, count, query.Frames.Span, query.Noise.Span, query.Mode, query.Previous.Span);
+            }
+
+            calls.Slice(first, count).Fill(Sample(scratch, count, warm));
+            for (var i = 0; i < count; i++)
+            {
+                Answer(scratch, i, queries[first + i].Actions.Span);
+            }
+
+            first += count;
+        }
     }
 
     /// <summary>Makes the whole plan, of which the own part is executed: what the agent expects of those that it plans for. For looking at it; acting needs <see cref="Plan(ReadOnlySpan{float}, ReadOnlySpan{float}, int, ReadOnlySpan{float}, Span{float})"/> alone.</summary>
@@ -114,17 +134,19 @@ public sealed class DiffusionPolicy : IPolicy
     public int PlanAll(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> plan)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, _spec.PlanSize, nameof(plan));
-        var calls = Sample(frames, noise, mode, [], out var scratch);
+        var scratch = _denoiser.Scratch;
+        Ask(scratch, 0, frames, noise, mode, []);
+        var calls = Sample(scratch, 1, warm: false);
         for (var j = 0; j < plan.Length; j++)
         {
-            plan[j] = Metres(scratch, j, j % _layout.RowSize);
+            plan[j] = Metres(scratch, 0, j, j % _layout.RowSize);
         }
 
         return calls;
     }
 
-    /// <summary>Leaves the plan [m] in the world's axes, and the present, in this thread's scratch.</summary>
-    private int Sample(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, out DenoiserScratch scratch)
+    /// <summary>Leaves in the scratch what one of the plans is to be made of.</summary>
+    private void Ask(DenoiserScratch scratch, int plan, ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous)
     {
         if (_spec.ModeCount > 0)
         {
@@ -132,42 +154,75 @@ public sealed class DiffusionPolicy : IPolicy
             ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(mode, _spec.ModeCount);
         }
 
-        var n = _normalisation;
-        scratch = _denoiser.Scratch;
-        var condition = scratch.Condition;
-        var axes = WriteCondition(frames, mode, condition);
-        _layout.WritePresent(frames[..FrameSize], scratch.Present);
-        var painted = scratch.Painted.AsSpan(0, _spec.Plan.StartsAtPresent ? _layout.RowSize : 0);
-        for (var j = 0; j < painted.Length; j++)
+        ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, NoiseSize, nameof(noise));
+        var (n, size) = (_normalisation, _spec.PlanSize);
+        var condition = scratch.Condition.AsSpan(plan * _spec.ConditionSize, _spec.ConditionSize);
+        var axes = scratch.Axes[plan] = WriteCondition(frames, mode, condition);
+        var present = scratch.Present.AsSpan(plan * size, size);
+        _layout.WritePresent(frames[..FrameSize], present);
+        for (var j = 0; j < Known; j++)
         {
-            painted[j] = (scratch.Present[j] - n.PlanMean[j]) / n.PlanDeviation[j];
+            scratch.Painted[plan * Known + j] = (present[j] - n.PlanMean[j]) / n.PlanDeviation[j];
         }
 
-        var warm = previous.IsEmpty ? default : scratch.Previous.AsSpan();
-        WritePrevious(previous, scratch.Present, axes, warm);
-        var unguided = _guided ? scratch.Unguided : [];
+        if (!previous.IsEmpty)
+        {
+            WritePrevious(previous, present, axes, scratch.Previous.AsSpan(plan * size, size));
+        }
+
+        noise.CopyTo(scratch.Noise.AsSpan(plan * NoiseSize));
         if (_guided)
         {
-            condition.CopyTo(unguided, 0);
+            var unguided = scratch.Unguided.AsSpan(plan * condition.Length, condition.Length);
+            condition.CopyTo(unguided);
             for (var j = condition.Length - _spec.ModeCount; j < condition.Length; j++)
             {
                 unguided[j] = -n.ConditionMean[j] / n.ConditionDeviation[j];
             }
         }
+    }
 
-        var result = scratch.Result;
-        var calls = _sampler.Sample(condition, unguided, noise, painted, warm, result);
-        for (var j = 0; j < result.Length; j++)
-        {
-            result[j] = result[j] * n.PlanDeviation[j] + n.PlanMean[j];
-        }
+    /// <summary>Numbers that a plan is known to begin with.</summary>
+    private int Known => _spec.Plan.StartsAtPresent ? _layout.RowSize : 0;
 
-        if (_axes is not null)
+    /// <summary>Leaves in the scratch the plans of what was asked [m], in the world's axes.</summary>
+    private int Sample(DenoiserScratch scratch, int plans, bool warm)
+    {
+        var (n, size, attributes) = (_normalisation, _spec.PlanSize, plans * _spec.ConditionSize);
+        var results = scratch.Result.AsSpan(0, plans * size);
+        var calls = _sampler.Sample(
+            plans, scratch.Condition.AsSpan(0, attributes), _guided ? scratch.Unguided.AsSpan(0, attributes) : [], scratch.Noise.AsSpan(0, plans * NoiseSize),
+            scratch.Painted.AsSpan(0, plans * Known), warm ? scratch.Previous.AsSpan(0, results.Length) : [], results);
+        for (var p = 0; p < plans; p++)
         {
-            axes.Back(result);
+            var result = results.Slice(p * size, size);
+            for (var j = 0; j < result.Length; j++)
+            {
+                result[j] = result[j] * n.PlanDeviation[j] + n.PlanMean[j];
+            }
+
+            if (_axes is not null)
+            {
+                scratch.Axes[p].Back(result);
+            }
         }
 
         return calls;
+    }
+
+    /// <summary>Takes out of the scratch the part of a plan that is executed.</summary>
+    private void Answer(DenoiserScratch scratch, int plan, Span<float> actions)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(actions.Length, PlanActions * ActionSize, nameof(actions));
+        var (row, own, dimensions) = (_layout.RowSize, _layout.Own, ActionSize);
+        var first = _spec.Plan.Length - PlanActions;
+        for (var k = 0; k < PlanActions; k++)
+        {
+            for (var d = 0; d < dimensions; d++)
+            {
+                actions[k * dimensions + d] = Metres(scratch, plan, (first + k) * row + own + d, own + d);
+            }
+        }
     }
 
     /// <summary>Writes the normalised condition [A] of a mode; none is all zeros before they are normalised.</summary>
@@ -224,10 +279,10 @@ public sealed class DiffusionPolicy : IPolicy
         }
     }
 
-    /// <summary>Number j of the plan, absolute; its agent and axis are those of that column of a row.</summary>
-    private float Metres(DenoiserScratch scratch, int j, int column)
+    /// <summary>Number j of a plan, absolute; its agent and axis are those of that column of a row.</summary>
+    private float Metres(DenoiserScratch scratch, int plan, int j, int column)
     {
-        var value = scratch.Result[j];
-        return _spec.Plan.Frame == Frame.Relative ? scratch.Present[column] + value : value;
+        var (value, at) = (scratch.Result[plan * _spec.PlanSize + j], plan * _spec.PlanSize + column);
+        return _spec.Plan.Frame == Frame.Relative ? scratch.Present[at] + value : value;
     }
 }

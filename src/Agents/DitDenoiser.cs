@@ -51,11 +51,15 @@ public sealed class DitDenoiser : Denoiser
         _headOut = weights.Linear("head.out", dimensions, w);
     }
 
+    /// <summary>One: its positions are rows enough for its weights.</summary>
+    public override int Together => 1;
+
     /// <summary>[levels, W]: n.</summary>
     internal override NoiseLevels PrepareLevels(ReadOnlySpan<float> cNoise) => new(cNoise.Length, EmbedNoise(_noise0, _noise2, cNoise));
 
-    internal override void Begin(DenoiserScratch scratch, ReadOnlySpan<float> condition)
+    internal override void Begin(DenoiserScratch scratch, ReadOnlySpan<float> condition, int plans)
     {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(plans, 1);
         var s = (DitScratch)scratch;
         var k = s.ConditionTokens.Span;
         Kernels.Linear(_conditionIn, condition, 1, k);
@@ -146,7 +150,7 @@ public sealed class DitDenoiser : Denoiser
 
     private sealed record Block(PackedMatrix Modulation, PackedMatrix Qkv, PackedMatrix Out, PackedMatrix Up, PackedMatrix Down);
 
-    private sealed class DitScratch(DitDenoiser of) : DenoiserScratch(of.PlanSize, of.ConditionSize, of.OutputSize)
+    private sealed class DitScratch(DitDenoiser of) : DenoiserScratch(1, of.PlanSize, of.ConditionSize, of.OutputSize)
     {
         /// <summary>[A, C]; later the attention's output.</summary>
         public AlignedBuffer ConditionTokens { get; } = new(of.ConditionSize * of._conditionWidth);

@@ -62,23 +62,20 @@ public sealed class EdmSampler : PlanSampler
     public double WarmSigma { get; init; } = 1;
 
     /// <inheritdoc/>
-    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan) => _ = Sample(condition, [], noise, present, [], plan);
-
-    /// <inheritdoc/>
-    public override int Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> plan)
+    public override int Sample(int plans, ReadOnlySpan<float> conditions, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> results)
     {
-        var scratch = Begin(condition, noise, plan);
+        var scratch = Begin(plans, conditions, noise, results);
         var other = unguided.IsEmpty ? null : Denoiser.SecondScratch;
         if (other is not null)
         {
-            Denoiser.Begin(other, unguided);
+            Denoiser.Begin(other, unguided, plans);
         }
 
-        var first = previous.IsEmpty ? 0 : Math.Clamp(Array.FindIndex(_sigmas, s => s <= WarmSigma), 0, _levels.Count - 1);
+        var first = previous.IsEmpty ? 0 : WarmStart();
 
         // The plan itself is kept in double precision: at sigma 50 a float would lose half of what the last step needs, and L*D numbers cost nothing.
-        var y = scratch.Plan;
-        var d = scratch.Slope;
+        var y = scratch.Plan.AsSpan(0, results.Length);
+        var d = scratch.Slope.AsSpan(0, results.Length);
         for (var j = 0; j < y.Length; j++)
         {
             y[j] = first == 0 ? _start * noise[j] : previous[j] + _temperature * _sigmas[first] * noise[j];
@@ -87,13 +84,13 @@ public sealed class EdmSampler : PlanSampler
         var calls = 0;
         for (var k = first; k < _levels.Count; k++)
         {
-            Paint(y, present);
+            Paint(plans, y, present);
             var (sigma, next) = (_sigmas[k], _sigmas[k + 1]);
             Slope(scratch, other, k, y, d);
             calls++;
             if (_heun && next > 0)
             {
-                var trial = scratch.Trial;
+                var trial = scratch.Trial.AsSpan(0, y.Length);
                 for (var j = 0; j < y.Length; j++)
                 {
                     trial[j] = y[j] + (next - sigma) * d[j];
@@ -115,30 +112,43 @@ public sealed class EdmSampler : PlanSampler
                 }
             }
 
-            Paint(y, present);
+            Paint(plans, y, present);
         }
 
         for (var j = 0; j < y.Length; j++)
         {
-            plan[j] = (float)y[j];
+            results[j] = (float)y[j];
         }
 
         return other is null ? calls : 2 * calls;
     }
 
+    /// <summary>The first level that is no higher than <see cref="WarmSigma"/>.</summary>
+    private int WarmStart()
+    {
+        var first = 0;
+        while (first < _levels.Count - 1 && _sigmas[first] > WarmSigma)
+        {
+            first++;
+        }
+
+        return first;
+    }
+
     /// <summary>d = (y - D(y; sigma, o)) / sigma.</summary>
-    private void Slope(DenoiserScratch scratch, DenoiserScratch? other, int level, double[] y, double[] d)
+    private void Slope(DenoiserScratch scratch, DenoiserScratch? other, int level, ReadOnlySpan<double> y, Span<double> d)
     {
         for (var j = 0; j < y.Length; j++)
         {
             scratch.Input[j] = (float)(_in[level] * y[j]);
         }
 
-        Denoiser.Evaluate(scratch, _levels, level, scratch.Input, scratch.Output);
+        var input = scratch.Input.AsSpan(0, y.Length);
+        Denoiser.Evaluate(scratch, _levels, level, input, scratch.Output);
         if (other is not null)
         {
             // What guides D guides F, of which it is an affine function.
-            Denoiser.Evaluate(other, _levels, level, scratch.Input, other.Output);
+            Denoiser.Evaluate(other, _levels, level, input, other.Output);
             for (var j = 0; j < y.Length; j++)
             {
                 scratch.Output[j] = (float)(other.Output[j] + Guidance * (scratch.Output[j] - other.Output[j]));
@@ -152,11 +162,12 @@ public sealed class EdmSampler : PlanSampler
         }
     }
 
-    private static void Paint(double[] y, ReadOnlySpan<float> present)
+    private void Paint(int plans, Span<double> y, ReadOnlySpan<float> present)
     {
+        var known = present.Length / plans;
         for (var j = 0; j < present.Length; j++)
         {
-            y[j] = present[j];
+            y[j / known * Denoiser.PlanSize + j % known] = present[j];
         }
     }
 }

@@ -27,11 +27,11 @@ public sealed class FlowSampler : PlanSampler
     }
 
     /// <inheritdoc/>
-    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
+    public override int Sample(int plans, ReadOnlySpan<float> conditions, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> results)
     {
-        var scratch = Begin(condition, noise, plan);
-        var x = scratch.Plan;
-        var v = scratch.Slope;
+        var scratch = Begin(plans, conditions, noise, results);
+        var x = scratch.Plan.AsSpan(0, results.Length);
+        var v = scratch.Slope.AsSpan(0, results.Length);
         for (var j = 0; j < x.Length; j++)
         {
             x[j] = _temperature * noise[j];
@@ -43,7 +43,7 @@ public sealed class FlowSampler : PlanSampler
             Velocity(scratch, k, x, v);
             if (_heun)
             {
-                var trial = scratch.Trial;
+                var trial = scratch.Trial.AsSpan(0, x.Length);
                 for (var j = 0; j < x.Length; j++)
                 {
                     trial[j] = x[j] + step * v[j];
@@ -60,29 +60,33 @@ public sealed class FlowSampler : PlanSampler
             }
 
             // What is known of the plan follows the path that it had in training: the straight line from its noise to its value.
+            var known = present.Length / plans;
             for (var j = 0; j < present.Length; j++)
             {
-                x[j] = (1 - Time(k + 1)) * _temperature * noise[j] + Time(k + 1) * present[j];
+                var at = j / known * Denoiser.PlanSize + j % known;
+                x[at] = (1 - Time(k + 1)) * _temperature * noise[at] + Time(k + 1) * present[j];
             }
         }
 
         for (var j = 0; j < x.Length; j++)
         {
-            plan[j] = (float)x[j];
+            results[j] = (float)x[j];
         }
+
+        return NetworkCalls;
     }
 
     private double Time(int k) => k / (double)_steps;
 
     /// <summary>v = F(x, t_k, o).</summary>
-    private void Velocity(DenoiserScratch scratch, int k, double[] x, double[] v)
+    private void Velocity(DenoiserScratch scratch, int k, ReadOnlySpan<double> x, Span<double> v)
     {
         for (var j = 0; j < x.Length; j++)
         {
             scratch.Input[j] = (float)x[j];
         }
 
-        Denoiser.Evaluate(scratch, _times, k, scratch.Input, scratch.Output);
+        Denoiser.Evaluate(scratch, _times, k, scratch.Input.AsSpan(0, x.Length), scratch.Output);
         for (var j = 0; j < v.Length; j++)
         {
             v[j] = scratch.Output[j];

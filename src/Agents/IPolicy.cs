@@ -48,4 +48,19 @@ public interface IPolicy
     /// <param name="actions">As above.</param>
     /// <returns>Evaluations of a network.</returns>
     int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions) => Plan(frames, noise, actions);
+
+    /// <summary>Agents that are worth asking about at once; 1 for a policy to which it makes no difference.</summary>
+    int Together => 1;
+
+    /// <summary>Makes the plans of several agents, each as it comes out alone, to the bit: what agents share is the weights that are read for all of them at once.</summary>
+    /// <param name="queries">What each asks.</param>
+    /// <param name="calls">Receives evaluations of a network for each.</param>
+    void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+    {
+        for (var i = 0; i < queries.Length; i++)
+        {
+            var query = queries[i];
+            calls[i] = Plan(query.Frames.Span, query.Noise.Span, query.Mode, query.Previous.Span, query.Actions.Span);
+        }
+    }
 }

@@ -28,13 +28,24 @@ public sealed class MixtureSampler : PlanSampler
     }
 
     /// <inheritdoc/>
-    public override void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan)
+    public override int Sample(int plans, ReadOnlySpan<float> conditions, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> results)
     {
-        var scratch = Begin(condition, noise, plan);
+        var scratch = Begin(plans, conditions, noise, results);
         Array.Clear(scratch.Input);
         Denoiser.Evaluate(scratch, _level, 0, scratch.Input, scratch.Output);
+        for (var p = 0; p < plans; p++)
+        {
+            Draw(scratch.Output.AsSpan(p * Denoiser.OutputSize, Denoiser.OutputSize), noise.Slice(p * NoiseSize, NoiseSize), results.Slice(p * Denoiser.PlanSize, Denoiser.PlanSize));
+        }
+
+        Paint(plans, present, results);
+        return NetworkCalls;
+    }
+
+    /// <summary>Chooses a component and draws a plan from it.</summary>
+    private void Draw(ReadOnlySpan<float> output, ReadOnlySpan<float> noise, Span<float> plan)
+    {
         var components = _mixture.Components;
-        var output = scratch.Output.AsSpan();
         var chosen = Choose(output[..components], noise);
         var means = output.Slice(components + chosen * plan.Length, plan.Length);
         var deviations = output.Slice(components + (components + chosen) * plan.Length, plan.Length);
@@ -42,8 +53,6 @@ public sealed class MixtureSampler : PlanSampler
         {
             plan[j] = (float)(means[j] + _temperature * (_mixture.DeviationFloor + Math.Exp(deviations[j])) * noise[2 * components + j]);
         }
-
-        present.CopyTo(plan);
     }
 
     /// <summary>argmin over k of ln E_k - ln w_k / T, to which the weights' common factor does not matter; the likeliest component at T = 0.</summary>

@@ -5,6 +5,9 @@ namespace MimicD.Agents;
 /// <summary>The residual multilayer perceptron of <c>docs/networks.md</c>, section <c>mlp</c>.</summary>
 public sealed class MlpDenoiser : Denoiser
 {
+    /// <summary>Rows that read the weights together: two of the kernels' tiles.</summary>
+    private const int Rows = 16;
+
     private readonly PackedMatrix _noise0;
     private readonly PackedMatrix _noise2;
     private readonly PackedMatrix _condition0;
@@ -49,6 +52,9 @@ public sealed class MlpDenoiser : Denoiser
         _head = weights.Linear("head", OutputSize, _width);
     }
 
+    /// <inheritdoc/>
+    public override int Together => Rows;
+
     /// <summary>[levels, blocks, padded hidden]: the noise's product in each block, with the bias of the block's first map.</summary>
     internal override NoiseLevels PrepareLevels(ReadOnlySpan<float> cNoise)
     {
@@ -67,122 +73,175 @@ public sealed class MlpDenoiser : Denoiser
         return new NoiseLevels(levels, products);
     }
 
-    internal override void Begin(DenoiserScratch scratch, ReadOnlySpan<float> condition)
+    internal override void Begin(DenoiserScratch scratch, ReadOnlySpan<float> conditions, int plans)
     {
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(plans, Rows);
         var s = (MlpScratch)scratch;
-        var hidden = s.Stream.Span;
-        var f = s.Normal.Span;
+        s.Plans = plans;
+        var hidden = s.Stream.Slice(0, plans * _width);
+        var f = s.Normal.Slice(0, plans * _width);
         var encoded = s.Encoded.Span;
-        Network.Encode(condition, _slots, encoded);
+        var room = Network.EncodedSize(ConditionSize);
+        for (var p = 0; p < plans; p++)
+        {
+            var whole = _others is null ? encoded.Slice(p * room, room) : s.EncodedSlots.Slice(p * room, room);
+            Network.Encode(conditions.Slice(p * ConditionSize, ConditionSize), _slots, whole);
+            if (_others is not null)
+            {
+                whole[.._ownSize].CopyTo(encoded.Slice(p * _ownSize, _ownSize));
+            }
+        }
+
         if (_others is null)
         {
-            Kernels.Linear(_condition0, encoded, 1, hidden);
+            Kernels.Linear(_condition0, encoded, plans, hidden);
         }
         else
         {
-            AddOthers(s, condition);
-            Kernels.Linear(_condition0, s.OthersStart.Span, encoded[.._ownSize], 1, hidden);
+            AddOthers(s, conditions, plans);
+            Kernels.Linear(_condition0, s.OthersStart.Span, s.Pad, encoded, plans, hidden);
         }
 
         Kernels.Mish(hidden);
-        Kernels.Linear(_condition2, hidden, 1, f);
+        Kernels.Linear(_condition2, hidden, plans, f);
         Kernels.Mish(f);
-        _input.Bias.CopyTo(s.InputStart.Span);
-        Kernels.Add(s.InputStart.Slice(0, _width), f);
+        for (var p = 0; p < plans; p++)
+        {
+            var start = s.InputStart.Slice(p * s.Pad, s.Pad);
+            _input.Bias.CopyTo(start);
+            Kernels.Add(start[.._width], f.Slice(p * _width, _width));
+        }
+
         for (var i = 0; i < _blocks.Length; i++)
         {
-            Kernels.Linear(_blocks[i].Condition, f, 1, s.ConditionProducts.Slice(i * _stride, _hidden));
+            Kernels.Linear(_blocks[i].Condition, f, plans, s.ConditionProducts.Slice(i * Rows * _hidden, plans * _hidden));
         }
     }
 
-    /// <summary>Leaves in the scratch what the set adds to the first map of the condition, with that map's bias.</summary>
-    private void AddOthers(MlpScratch s, ReadOnlySpan<float> condition)
+    /// <summary>Leaves in the scratch what the set of each plan adds to the first map of its condition, with that map's bias.</summary>
+    private void AddOthers(MlpScratch s, ReadOnlySpan<float> conditions, int plans)
     {
         var (set, maps) = (_slots!.Value, _others!);
-        var encoded = s.Encoded.Span;
         var width = Network.SetWidth;
-        var u = s.Stream.Slice(0, width);
-        var e = s.Normal.Slice(0, width);
-        var sum = s.OthersSum.Span;
-        var start = s.OthersStart.Span;
-        var room = Network.EncodedSize(set.Size);
-        // The own numbers' share of each slot's first map is the same for all slots.
-        Kernels.Linear(maps.Own, maps.First.Bias, encoded[.._ownSize], 1, start[..width]);
-        sum.Clear();
-        for (var slot = 0; slot < set.Count; slot++)
+        var u = s.SlotHidden.Span;
+        var e = s.SlotResult.Span;
+        var sums = s.OthersSum.Span;
+        var starts = s.OthersStart.Span;
+        var (whole, room) = (Network.EncodedSize(ConditionSize), Network.EncodedSize(set.Size));
+        sums.Clear();
+        for (var p = 0; p < plans; p++)
         {
-            var presence = condition[set.Start + (slot + 1) * set.Size - 1];
-            if (presence == 0)
+            // The own numbers' share of each slot's first map is the same for all slots.
+            var condition = conditions.Slice(p * ConditionSize, ConditionSize);
+            var start = starts.Slice(p * s.Pad, width);
+            Kernels.Linear(maps.Own, maps.First.Bias, s.Encoded.Slice(p * _ownSize, _ownSize), 1, start);
+            var filled = 0;
+            for (var slot = 0; slot < set.Count; slot++)
             {
-                continue;
+                if (condition[set.Start + (slot + 1) * set.Size - 1] != 0)
+                {
+                    s.EncodedSlots.Slice(p * whole + _ownSize + slot * room, room).CopyTo(s.Slots.Slice(filled++ * room, room));
+                }
             }
 
-            Kernels.Linear(maps.First, start, encoded.Slice(_ownSize + slot * room, room), 1, u);
-            Kernels.Mish(u);
-            Kernels.Linear(maps.Second, u, 1, e);
-            Kernels.Mish(e);
-            for (var j = 0; j < width; j++)
+            Kernels.Linear(maps.First, starts.Slice(p * s.Pad, s.Pad), s.Slots.Span, filled, u);
+            Kernels.Mish(u[..(filled * width)]);
+            Kernels.Linear(maps.Second, u, filled, e);
+            Kernels.Mish(e[..(filled * width)]);
+            filled = 0;
+            var sum = sums.Slice(p * width, width);
+            for (var slot = 0; slot < set.Count; slot++)
             {
-                sum[j] += presence * e[j];
+                var presence = condition[set.Start + (slot + 1) * set.Size - 1];
+                if (presence != 0)
+                {
+                    var part = e.Slice(filled++ * width, width);
+                    for (var j = 0; j < width; j++)
+                    {
+                        sum[j] += presence * part[j];
+                    }
+                }
             }
         }
 
-        Kernels.Linear(maps.Into, _condition0.Bias, sum, 1, start[.._width]);
+        for (var p = 0; p < plans; p++)
+        {
+            Kernels.Linear(maps.Into, _condition0.Bias, sums.Slice(p * width, width), 1, starts.Slice(p * s.Pad, _width));
+        }
     }
 
     internal override void Evaluate(DenoiserScratch scratch, NoiseLevels levels, int level, ReadOnlySpan<float> x, Span<float> output)
     {
         var s = (MlpScratch)scratch;
-        var h = s.Stream.Span;
-        var normal = s.Normal.Span;
-        var u = s.Hidden.Span;
-        Kernels.Linear(_input, s.InputStart.Span, x, 1, h);
+        var plans = s.Plans;
+        var h = s.Stream.Slice(0, plans * _width);
+        var normal = s.Normal.Slice(0, plans * _width);
+        var u = s.Hidden.Slice(0, plans * _hidden);
+        Kernels.Linear(_input, s.InputStart.Span, s.Pad, x, plans, h);
         for (var i = 0; i < _blocks.Length; i++)
         {
-            var start = s.BlockStart.Span;
-            levels.Values.Slice((level * _blocks.Length + i) * _stride, _stride).CopyTo(start);
-            Kernels.Add(start, s.ConditionProducts.Slice(i * _stride, _stride));
+            var noise = levels.Values.Slice((level * _blocks.Length + i) * _stride, _stride);
+            for (var p = 0; p < plans; p++)
+            {
+                var start = s.BlockStart.Slice(p * _stride, _stride);
+                noise.CopyTo(start);
+                Kernels.Add(start[.._hidden], s.ConditionProducts.Slice((i * Rows + p) * _hidden, _hidden));
+            }
+
             Kernels.LayerNorm(h, _width, normal);
-            Kernels.Linear(_blocks[i].Up, start, normal, 1, u);
+            Kernels.Linear(_blocks[i].Up, s.BlockStart.Span, _stride, normal, plans, u);
             Kernels.Mish(u);
-            Kernels.Linear(_blocks[i].Down, u, 1, normal);
+            Kernels.Linear(_blocks[i].Down, u, plans, normal);
             Kernels.Add(h, normal);
         }
 
         Kernels.LayerNorm(h, _width, normal);
-        Kernels.Linear(_head, normal, 1, output);
+        Kernels.Linear(_head, normal, plans, output);
     }
 
-    private protected override DenoiserScratch CreateScratch() => new MlpScratch(PlanSize, ConditionSize, OutputSize, Network.EncodedSize(ConditionSize), _width, _hidden, _blocks.Length);
+    private protected override DenoiserScratch CreateScratch() => new MlpScratch(this);
 
     /// <summary>The maps of a set: of a slot, of the own numbers beside it, of both, and of the sum into the condition's first map.</summary>
     private sealed record SetMaps(PackedMatrix First, PackedMatrix Own, PackedMatrix Second, PackedMatrix Into);
 
     private sealed record Block(PackedMatrix Up, PackedMatrix Noise, PackedMatrix Condition, PackedMatrix Down);
 
-    private sealed class MlpScratch(int planSize, int conditionSize, int outputSize, int encodedSize, int width, int hidden, int depth) : DenoiserScratch(planSize, conditionSize, outputSize)
+    private sealed class MlpScratch(MlpDenoiser of) : DenoiserScratch(Rows, of.PlanSize, of.ConditionSize, of.OutputSize)
     {
-        /// <summary>The condition with its octaves.</summary>
-        public AlignedBuffer Encoded { get; } = new(encodedSize);
+        /// <summary>A width in whole panels: from one plan's starts to the next's.</summary>
+        public int Pad { get; } = PackedMatrix.Pad(of._width);
 
-        public AlignedBuffer Stream { get; } = new(width);
+        /// <summary>The conditions with their octaves, without the set where there is one, [plans, encoded].</summary>
+        public AlignedBuffer Encoded { get; } = new(Rows * of.Network.EncodedSize(of.ConditionSize));
 
-        /// <summary>The bias of a map plus what is added to it.</summary>
-        public AlignedBuffer OthersStart { get; } = new(PackedMatrix.Pad(width));
+        /// <summary>The conditions with their octaves and their sets.</summary>
+        public AlignedBuffer EncodedSlots { get; } = new(of._others is null ? 0 : Rows * of.Network.EncodedSize(of.ConditionSize));
 
-        /// <summary>Sum over the set.</summary>
-        public AlignedBuffer OthersSum { get; } = new(width / 2);
+        /// <summary>The slots of one plan that somebody is in.</summary>
+        public AlignedBuffer Slots { get; } = new(of._slots is { } set ? set.Count * of.Network.EncodedSize(set.Size) : 0);
 
-        public AlignedBuffer Normal { get; } = new(width);
+        public AlignedBuffer SlotHidden { get; } = new(of._slots is { } set ? set.Count * of.Network.SetWidth : 0);
 
-        public AlignedBuffer Hidden { get; } = new(hidden);
+        public AlignedBuffer SlotResult { get; } = new(of._slots is { } set ? set.Count * of.Network.SetWidth : 0);
 
-        /// <summary>Bias of the input map plus f.</summary>
-        public AlignedBuffer InputStart { get; } = new(PackedMatrix.Pad(width));
+        public AlignedBuffer Stream { get; } = new(Rows * of._width);
 
-        public AlignedBuffer BlockStart { get; } = new(PackedMatrix.Pad(hidden));
+        /// <summary>The bias of a map plus what is added to it, for each plan.</summary>
+        public AlignedBuffer OthersStart { get; } = new(of._others is null ? 0 : Rows * PackedMatrix.Pad(of._width));
 
-        /// <summary>[blocks, padded hidden].</summary>
-        public AlignedBuffer ConditionProducts { get; } = new(depth * PackedMatrix.Pad(hidden));
+        /// <summary>Sum over the set, for each plan.</summary>
+        public AlignedBuffer OthersSum { get; } = new(of._others is null ? 0 : Rows * of.Network.SetWidth);
+
+        public AlignedBuffer Normal { get; } = new(Rows * of._width);
+
+        public AlignedBuffer Hidden { get; } = new(Rows * of._hidden);
+
+        /// <summary>Bias of the input map plus f, for each plan.</summary>
+        public AlignedBuffer InputStart { get; } = new(Rows * PackedMatrix.Pad(of._width));
+
+        public AlignedBuffer BlockStart { get; } = new(Rows * of._stride);
+
+        /// <summary>[blocks, plans, hidden].</summary>
+        public AlignedBuffer ConditionProducts { get; } = new(of._blocks.Length * Rows * of._hidden);
     }
 }

@@ -42,35 +42,48 @@ public abstract class PlanSampler
         };
     }
 
+    /// <summary>Plans that are worth sampling at once.</summary>
+    public int Together => Denoiser.Together;
+
     /// <summary>Samples a plan. Allocates nothing once this thread has called it before.</summary>
     /// <param name="condition">Normalised condition, [A].</param>
     /// <param name="noise">Standard normal numbers, [<see cref="NoiseSize"/>].</param>
     /// <param name="present">The present position in normalised units, [D], where the plan starts with it; or empty.</param>
     /// <param name="plan">The result, [L*D].</param>
-    public abstract void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan);
+    public void Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, Span<float> plan) => _ = Sample(1, condition, [], noise, present, [], plan);
 
-    /// <summary>Samples a plan that may be guided, and may go on from another; methods that know neither make it as above.</summary>
-    /// <param name="condition">As above.</param>
+    /// <summary>Samples plans that may be guided, and may go on from others; methods that know neither do without. Each plan comes out as it does alone, to the bit. Allocates nothing once this thread has called it before.</summary>
+    /// <param name="plans">How many, 1 to <see cref="Together"/>.</param>
+    /// <param name="conditions">Normalised conditions, [plans, A].</param>
     /// <param name="unguided">The same without a joint mode, where guidance is wanted; or empty.</param>
-    /// <param name="noise">As above.</param>
-    /// <param name="present">As above.</param>
-    /// <param name="previous">A plan, normalised, to start from, [L*D]; or empty.</param>
-    /// <param name="plan">As above.</param>
-    /// <returns>Evaluations of the network.</returns>
-    public virtual int Sample(ReadOnlySpan<float> condition, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> plan)
+    /// <param name="noise">Standard normal numbers, [plans, <see cref="NoiseSize"/>].</param>
+    /// <param name="present">The present positions in normalised units, [plans, D], where plans start with them; or empty.</param>
+    /// <param name="previous">Plans, normalised, to start from, [plans, L*D]; or empty.</param>
+    /// <param name="results">The results, [plans, L*D].</param>
+    /// <returns>Evaluations of the network for each of them.</returns>
+    public abstract int Sample(int plans, ReadOnlySpan<float> conditions, ReadOnlySpan<float> unguided, ReadOnlySpan<float> noise, ReadOnlySpan<float> present, ReadOnlySpan<float> previous, Span<float> results);
+
+    /// <summary>Checks the arguments and starts the plans on this thread's scratch.</summary>
+    private protected DenoiserScratch Begin(int plans, ReadOnlySpan<float> conditions, ReadOnlySpan<float> noise, Span<float> results)
     {
-        Sample(condition, noise, present, plan);
-        return NetworkCalls;
+        ArgumentOutOfRangeException.ThrowIfNotEqual(conditions.Length, plans * Denoiser.ConditionSize, nameof(conditions));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, plans * NoiseSize, nameof(noise));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(results.Length, plans * Denoiser.PlanSize, nameof(results));
+        var scratch = Denoiser.Scratch;
+        Denoiser.Begin(scratch, conditions, plans);
+        return scratch;
     }
 
-    /// <summary>Checks the arguments of a plan and starts a plan on this thread's scratch.</summary>
-    private protected DenoiserScratch Begin(ReadOnlySpan<float> condition, ReadOnlySpan<float> noise, Span<float> plan)
+    /// <summary>Writes what is known of each plan, its first numbers.</summary>
+    /// <param name="plans">How many.</param>
+    /// <param name="present">[plans, known], or empty.</param>
+    /// <param name="results">[plans, L*D].</param>
+    private protected void Paint(int plans, ReadOnlySpan<float> present, Span<float> results)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(condition.Length, Denoiser.ConditionSize, nameof(condition));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, NoiseSize, nameof(noise));
-        ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, Denoiser.PlanSize, nameof(plan));
-        var scratch = Denoiser.Scratch;
-        Denoiser.Begin(scratch, condition);
-        return scratch;
+        var known = present.Length / plans;
+        for (var p = 0; p < plans && known > 0; p++)
+        {
+            present.Slice(p * known, known).CopyTo(results[(p * Denoiser.PlanSize)..]);
+        }
     }
 }

@@ -31,17 +31,57 @@ public sealed class SelectingPolicy : WrappedPolicy
     public override int NoiseSize => _spec.Candidates * Policy.NoiseSize;
 
     /// <inheritdoc/>
+    public override int Together => (Policy.Together + _spec.Candidates - 1) / _spec.Candidates;
+
+    /// <inheritdoc/>
     public override int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
         var scratch = _scratch ??= new Scratch();
-        var (best, calls, size) = (double.NegativeInfinity, 0, Policy.NoiseSize);
-        var ways = scratch.Ways(_surroundings.Others * actions.Length);
-        var there = scratch.There(_surroundings.Others);
-        var candidate = scratch.Candidate(actions.Length);
-        Foretell(frames[..FrameSize], mode, scratch, candidate, ways, there, ref calls);
+        var chosen = Scratch.Room(ref scratch.Chosen, actions.Length);
+        var calls = 0;
+        var query = new PlanQuery(Scratch.Copy(frames, ref scratch.Seen), Scratch.Copy(noise, ref scratch.Drawn), mode, Scratch.Copy(previous, ref scratch.Rest), chosen);
+        Plan(new ReadOnlySpan<PlanQuery>(in query), new Span<int>(ref calls));
+        chosen.Span.CopyTo(actions);
+        return calls;
+    }
+
+    /// <inheritdoc/>
+    public override void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+    {
+        var scratch = _scratch ??= new Scratch();
+        var (size, plan, all) = (Policy.NoiseSize, PlanActions * ActionSize, queries.Length * _spec.Candidates);
+        var candidates = Scratch.Room(ref scratch.Candidates, all * plan);
+        var asked = Scratch.Room(ref scratch.Queries, all).Span;
+        var evaluated = Scratch.Room(ref scratch.Calls, all).Span;
+        for (var i = 0; i < all; i++)
+        {
+            var (of, k) = Math.DivRem(i, _spec.Candidates);
+            asked[i] = queries[of] with { Noise = queries[of].Noise.Slice(k * size, size), Actions = candidates.Slice(i * plan, plan) };
+        }
+
+        Policy.Plan(asked, evaluated);
+        for (var of = 0; of < queries.Length; of++)
+        {
+            calls[of] = 0;
+            foreach (var call in evaluated.Slice(of * _spec.Candidates, _spec.Candidates))
+            {
+                calls[of] += call;
+            }
+
+            Choose(queries[of], candidates.Span.Slice(of * _spec.Candidates * plan, _spec.Candidates * plan), scratch, ref calls[of]);
+        }
+    }
+
+    private void Choose(in PlanQuery query, ReadOnlySpan<float> candidates, Scratch scratch, ref int calls)
+    {
+        var actions = query.Actions.Span;
+        var best = double.NegativeInfinity;
+        var ways = Scratch.Room(ref scratch.Ways, _surroundings.Others * actions.Length).Span;
+        var there = Scratch.Room(ref scratch.There, _surroundings.Others).Span;
+        Foretell(query.Frames.Span[..FrameSize], query.Mode, scratch, actions, ways, there, ref calls);
         for (var k = 0; k < _spec.Candidates; k++)
         {
-            calls += Policy.Plan(frames, noise.Slice(k * size, size), mode, previous, candidate);
+            var candidate = candidates.Slice(k * actions.Length, actions.Length);
             var nearest = Math.Min(Nearest(candidate, ways, there), _spec.Separation ?? double.PositiveInfinity);
             if (nearest > best)
             {
@@ -49,8 +89,6 @@ public sealed class SelectingPolicy : WrappedPolicy
                 candidate.CopyTo(actions);
             }
         }
-
-        return calls;
     }
 
     /// <summary>Where the others are expected to be, [others, plan actions, D] [m], of those who are in sight.</summary>
@@ -64,7 +102,7 @@ public sealed class SelectingPolicy : WrappedPolicy
             var way = ways.Slice(slot * plan.Length, plan.Length);
             if (_neighbours is not null)
             {
-                there[slot] = _neighbours.Predict(frame, slot, mode, scratch.Frames(_neighbours.ScratchSize), plan, out var evaluated);
+                there[slot] = _neighbours.Predict(frame, slot, mode, Scratch.Room(ref scratch.Theirs, _neighbours.ScratchSize).Span, plan, out var evaluated);
                 calls += evaluated;
                 for (var j = 0; j < way.Length && there[slot]; j++)
                 {
@@ -107,29 +145,35 @@ public sealed class SelectingPolicy : WrappedPolicy
         return Math.Sqrt(least);
     }
 
+    /// <summary>Grows to what is needed, and is then used again and again.</summary>
     private sealed class Scratch
     {
-        private double[] _ways = [];
-        private bool[] _there = [];
-        private float[] _candidate = [];
-        private float[] _frames = [];
+        public float[] Seen = [];
+        public float[] Drawn = [];
+        public float[] Rest = [];
+        public float[] Chosen = [];
+        public float[] Candidates = [];
+        public float[] Theirs = [];
+        public double[] Ways = [];
+        public bool[] There = [];
+        public PlanQuery[] Queries = [];
+        public int[] Calls = [];
 
-        public Span<double> Ways(int size) => Room(ref _ways, size);
-
-        public Span<bool> There(int size) => Room(ref _there, size);
-
-        public Span<float> Candidate(int size) => Room(ref _candidate, size);
-
-        public Span<float> Frames(int size) => Room(ref _frames, size);
-
-        private static Span<T> Room<T>(ref T[] array, int size)
+        public static Memory<T> Room<T>(ref T[] array, int size)
         {
             if (array.Length < size)
             {
                 array = new T[size];
             }
 
-            return array.AsSpan(0, size);
+            return array.AsMemory(0, size);
+        }
+
+        public static Memory<float> Copy(ReadOnlySpan<float> values, ref float[] array)
+        {
+            var room = Room(ref array, values.Length);
+            values.CopyTo(room.Span);
+            return room;
         }
     }
 }

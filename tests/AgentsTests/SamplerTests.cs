@@ -108,7 +108,7 @@ public class SamplerTests
         var levels = denoiser.PrepareLevels(c);
         var (x, _, o) = DenoiserTests.Arguments(spec, 2);
         var (alone, together) = (new float[spec.PlanSize], new float[spec.PlanSize]);
-        denoiser.Begin(denoiser.Scratch, o);
+        denoiser.Begin(denoiser.Scratch, o, 1);
         var all = new List<float[]>();
         for (var k = 0; k < c.Length; k++)
         {

@@ -36,7 +36,16 @@ public abstract class Kernels
     /// <param name="a">[rows, inputs].</param>
     /// <param name="rows">Rows of a and c.</param>
     /// <param name="c">[rows, outputs].</param>
-    public abstract void Linear(PackedMatrix matrix, ReadOnlySpan<float> start, ReadOnlySpan<float> a, int rows, Span<float> c);
+    public void Linear(PackedMatrix matrix, ReadOnlySpan<float> start, ReadOnlySpan<float> a, int rows, Span<float> c) => Linear(matrix, start, 0, a, rows, c);
+
+    /// <summary>c[r] = W a[r] + starts[r] for every row r. A row's numbers do not depend on how many there are.</summary>
+    /// <param name="matrix">W.</param>
+    /// <param name="starts">What the sums start from, a row of at least <see cref="PackedMatrix.PaddedOutputs"/> for each row of a.</param>
+    /// <param name="stride">From one row of the starts to the next; 0: all have the first.</param>
+    /// <param name="a">[rows, inputs].</param>
+    /// <param name="rows">Rows of a and c.</param>
+    /// <param name="c">[rows, outputs].</param>
+    public abstract void Linear(PackedMatrix matrix, ReadOnlySpan<float> starts, int stride, ReadOnlySpan<float> a, int rows, Span<float> c);
 
     /// <summary>c[r] = W a[r] + bias for every row r.</summary>
     public void Linear(PackedMatrix matrix, ReadOnlySpan<float> a, int rows, Span<float> c)

@@ -29,15 +29,15 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
     public override int Lanes => TIsa.Count;
 
-    public override void Linear(PackedMatrix matrix, ReadOnlySpan<float> start, ReadOnlySpan<float> a, int rows, Span<float> c)
+    public override void Linear(PackedMatrix matrix, ReadOnlySpan<float> starts, int stride, ReadOnlySpan<float> a, int rows, Span<float> c)
     {
         ArgumentNullException.ThrowIfNull(matrix);
-        Need(start.Length >= matrix.PaddedOutputs, nameof(start));
         Need(rows >= 0 && a.Length >= (long)rows * matrix.Inputs, nameof(a));
+        Need(stride >= 0 && starts.Length >= (long)Math.Max(rows - 1, 0) * stride + matrix.PaddedOutputs, nameof(starts));
         Need(c.Length >= (long)rows * matrix.Outputs, nameof(c));
-        fixed (float* s = start, pa = a, pc = c)
+        fixed (float* s = starts, pa = a, pc = c)
         {
-            Product(matrix.Panels, matrix.Inputs, matrix.Outputs, s, 0, pa, matrix.Inputs, rows, pc, matrix.Outputs);
+            Product(matrix.Panels, matrix.Inputs, matrix.Outputs, s, stride, pa, matrix.Inputs, rows, pc, matrix.Outputs);
         }
 
         GC.KeepAlive(matrix);
