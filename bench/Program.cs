@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MimicD.Bench;
+using MimicD.Bench.Detail;
 using MimicD.Bench.Robots;
 using MimicD.Bench.Speed;
 using MimicD.Bridges.Faults;
@@ -59,9 +60,14 @@ var turns = new Option<int>("--rounds") { Description = "Times that what is comp
 var speed = new Command("speed", "How fast plans, ticks and training are, beside their peers; what 'mimicd bench' does unless told otherwise.") { only, turns, json };
 speed.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => SpeedTable.RunAsync([.. parts.Where(p => parsed.GetValue(only) is not { Length: > 0 } some || some.Contains(p.Name))], root, parsed.GetValue(turns), cancellation)));
 
+var filters = new Argument<string[]>("GLOB") { Description = "Which, such as *Plan*.", DefaultValueFactory = _ => ["*"] };
+var detail = new Command("detail", "Kernels, plans and ticks one by one by BenchmarkDotNet, with what they allocate.") { filters };
+detail.SetAction(parsed => Benchmarks.Run(root, parsed.GetValue(filters)!) ? 0 : 2);
+
 var command = new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
 {
     speed,
+    detail,
     new Command("cluster", "Runs on several nodes: all processes and the broker on this machine.") { hash, kills, tick, overhead, echo },
     new Command("agreement", "Agreement without messages.") { law },
     new Command("robots", "Robots over MQTT: all processes and the broker on this machine.") { loop, same, swap, serve },

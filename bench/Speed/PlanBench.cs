@@ -28,18 +28,18 @@ internal sealed class PlanBench : ISpeedBench
             string.Create(CultureInfo.InvariantCulture, $"{operations / 1e6:0} million operations of matrix products, {flops / 1e9:0.0} of {peak / 1e9:0.0} GFLOP/s"));
         foreach (var name in new[] { "swap", "road", "ring" })
         {
-            var shipped = new PlanOf(Model.Load(Path.Combine(root, "models", name + ".safetensors")).Policies()(new AgentId(0)));
+            var shipped = new RepeatedPlan(Model.Load(Path.Combine(root, "models", name + ".safetensors")).Policies()(new AgentId(0)));
             var took = Turns.Measure(rounds, cancellation, shipped.Make, shipped.MakeTogether);
-            var together = took[1].Median / PlanOf.Together;
+            var together = took[1].Median / RepeatedPlan.Together;
             yield return new SpeedRow($"plans a second, shipped {name} model, one core", 1 / took[0].Median, "plans/s", name == "swap" ? 1000 : null, false, new Dictionary<string, Spread> { ["one plan"] = took[0] });
-            yield return new SpeedRow($"the same, {PlanOf.Together} agents at once", 1 / together, "plans/s", null, false, new Dictionary<string, Spread> { [$"{PlanOf.Together} plans"] = took[1] },
+            yield return new SpeedRow($"the same, {RepeatedPlan.Together} agents at once", 1 / together, "plans/s", null, false, new Dictionary<string, Spread> { [$"{RepeatedPlan.Together} plans"] = took[1] },
                 string.Create(CultureInfo.InvariantCulture, $"{took[0].Median / together:0.00} times as many"));
         }
     }
 }
 
 /// <summary>Makes plans of random observations, again and again the same.</summary>
-internal sealed class PlanOf
+internal sealed class RepeatedPlan
 {
     /// <summary>Agents that ask at once.</summary>
     public const int Together = 16;
@@ -51,7 +51,7 @@ internal sealed class PlanOf
     private readonly float[] _noise;
     private readonly int _mode;
 
-    public PlanOf(IPolicy policy)
+    public RepeatedPlan(IPolicy policy)
     {
         _policy = policy;
         (_frames, _noise, Actions) = (new float[policy.History * policy.FrameSize], new float[policy.NoiseSize], new float[policy.PlanActions * policy.ActionSize]);

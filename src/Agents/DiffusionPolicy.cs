@@ -74,7 +74,7 @@ public sealed class DiffusionPolicy : IPolicy
             return false;
         }
 
-        var condition = _denoiser.Scratch.Condition.AsSpan(0, _spec.ConditionSize);
+        var condition = _denoiser.Scratch.Condition.AsSpan(0, _denoiser.ConditionSize);
         WriteCondition(frames, SharedMode.None, condition);
         _posterior.Evaluate(condition[..^_spec.ModeCount], logits);
         return true;
@@ -133,7 +133,7 @@ public sealed class DiffusionPolicy : IPolicy
     /// <returns>Evaluations of a network.</returns>
     public int PlanAll(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, Span<float> plan)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, _spec.PlanSize, nameof(plan));
+        ArgumentOutOfRangeException.ThrowIfNotEqual(plan.Length, _denoiser.PlanSize, nameof(plan));
         var scratch = _denoiser.Scratch;
         Ask(scratch, 0, frames, noise, mode, []);
         var calls = Sample(scratch, 1, warm: false);
@@ -155,8 +155,8 @@ public sealed class DiffusionPolicy : IPolicy
         }
 
         ArgumentOutOfRangeException.ThrowIfNotEqual(noise.Length, NoiseSize, nameof(noise));
-        var (n, size) = (_normalisation, _spec.PlanSize);
-        var condition = scratch.Condition.AsSpan(plan * _spec.ConditionSize, _spec.ConditionSize);
+        var (n, size) = (_normalisation, _denoiser.PlanSize);
+        var condition = scratch.Condition.AsSpan(plan * _denoiser.ConditionSize, _denoiser.ConditionSize);
         var axes = scratch.Axes[plan] = WriteCondition(frames, mode, condition);
         var present = scratch.Present.AsSpan(plan * size, size);
         _layout.WritePresent(frames[..FrameSize], present);
@@ -188,7 +188,7 @@ public sealed class DiffusionPolicy : IPolicy
     /// <summary>Leaves in the scratch the plans of what was asked [m], in the world's axes.</summary>
     private int Sample(DenoiserScratch scratch, int plans, bool warm)
     {
-        var (n, size, attributes) = (_normalisation, _spec.PlanSize, plans * _spec.ConditionSize);
+        var (n, size, attributes) = (_normalisation, _denoiser.PlanSize, plans * _denoiser.ConditionSize);
         var results = scratch.Result.AsSpan(0, plans * size);
         var calls = _sampler.Sample(
             plans, scratch.Condition.AsSpan(0, attributes), _guided ? scratch.Unguided.AsSpan(0, attributes) : [], scratch.Noise.AsSpan(0, plans * NoiseSize),
@@ -282,7 +282,7 @@ public sealed class DiffusionPolicy : IPolicy
     /// <summary>Number j of a plan, absolute; its agent and axis are those of that column of a row.</summary>
     private float Metres(DenoiserScratch scratch, int plan, int j, int column)
     {
-        var (value, at) = (scratch.Result[plan * _spec.PlanSize + j], plan * _spec.PlanSize + column);
+        var (value, at) = (scratch.Result[plan * _denoiser.PlanSize + j], plan * _denoiser.PlanSize + column);
         return _spec.Plan.Frame == Frame.Relative ? scratch.Present[at] + value : value;
     }
 }

@@ -102,6 +102,7 @@ public class TogetherTests
             ("guided", moded, moded.Sampling with { Guidance = 2 }),
             ("warm", plain, plain.Sampling with { WarmPeriod = 4, WarmSigma = 2 }),
             ("a set of others, turned axes", set, set.Sampling),
+            ("a set of others, velocities ignored, modes", Ignoring(set), set.Sampling),
             ("several candidates", plain, plain.Sampling with { Selection = new SelectionSpec { Candidates = 5 } }),
             ("flow, heun, from the present", present with { Method = MethodKind.Flow }, present.Sampling with { Solver = OdeSolver.Heun }),
             ("cloning", plain with { Method = MethodKind.Cloning }, plain.Sampling),
@@ -110,6 +111,12 @@ public class TogetherTests
             ("a joint plan", RandomModel.SpecOf(PlanOf.Joint), plain.Sampling with { SharedNoise = true }),
             ("transformer", RandomModel.Spec(NetworkKind.Dit), plain.Sampling),
         ];
+    }
+
+    private static ModelSpec Ignoring(ModelSpec spec)
+    {
+        var ignoring = RandomModel.Complete(spec with { IgnoreVelocity = true, ModeShares = [0.6, 0.4] });
+        return ignoring with { Normalisation = [.. ignoring.Normalisation.Select(n => Plain(ignoring, n))] };
     }
 
     /// <summary>Slots that all have the same constants, and a presence that is left as it is.</summary>
