@@ -30,6 +30,7 @@ public sealed class Agent
     private int _mode;
     private int _replan = -1;
     private int _planTick;
+    private int _left;
 
     /// <summary>Makes an agent that has seen nothing.</summary>
     /// <param name="spec">Who it is.</param>
@@ -48,6 +49,9 @@ public sealed class Agent
         _rest = new float[_warmPeriod > 1 ? _plan.Length : 0];
         Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Block - 1);
     }
+
+    /// <summary>What it acts by.</summary>
+    public IPolicy Policy => _policy;
 
     /// <summary>The observations that this agent could be rebuilt from.</summary>
     public ObservationWindow Window { get; }
@@ -80,14 +84,69 @@ public sealed class Agent
     /// <exception cref="InvalidOperationException">The policy's plan holds a number that is not finite.</exception>
     public void Decide(Tick tick, ReadOnlySpan<float> frame, Span<float> action)
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(action.Length, _policy.ActionSize, nameof(action));
+        if (Begin(tick, frame))
+        {
+            PlanAlone();
+        }
+
+        Act(action);
+    }
+
+    /// <summary>
+    /// Takes in the observation of a tick. What follows is <see cref="Act"/>, and before it, where a plan is due, <see cref="PlanAlone"/>; or <see cref="Take"/>, when somebody else has had the policy answer
+    /// <see cref="Query"/>, together with other agents'. The action is the same.
+    /// </summary>
+    /// <param name="tick">The tick; later than any before.</param>
+    /// <param name="frame">The observation, [frame size].</param>
+    /// <returns>Whether a plan is due.</returns>
+    public bool Begin(Tick tick, ReadOnlySpan<float> frame)
+    {
         if (Window.Count > 0)
         {
             ArgumentOutOfRangeException.ThrowIfLessThanOrEqual(tick.Value, Window.Tick(0).Value, nameof(tick));
         }
 
         Window.Push(tick, frame);
-        Act(tick, action);
+        return Prepare(tick);
+    }
+
+    /// <summary>What the agent asks of its policy while a plan is due. Its memory is the agent's own.</summary>
+    public PlanQuery Query => new(Window.NewestMemory, _noise.MemoryAt(Replan(Window.Tick(0))), _mode, _rest.AsMemory(0, _left), _plan);
+
+    /// <summary>Asks the policy for the plan that is due.</summary>
+    /// <exception cref="InvalidOperationException">The policy's plan holds a number that is not finite.</exception>
+    public void PlanAlone() => Take(_policy.Plan(Window.Newest, _noise.At(Replan(Window.Tick(0))), _mode, _rest.AsSpan(0, _left), _plan));
+
+    /// <summary>Takes the plan that the policy wrote for <see cref="Query"/>.</summary>
+    /// <param name="calls">Evaluations of a network.</param>
+    /// <exception cref="InvalidOperationException">The plan holds a number that is not finite.</exception>
+    public void Take(int calls)
+    {
+        var tick = Window.Tick(0);
+        NetworkCalls += calls;
+        Plans++;
+        foreach (var value in _plan)
+        {
+            if (!float.IsFinite(value))
+            {
+                throw new InvalidOperationException($"the policy's plan at {tick} holds a number that is not finite");
+            }
+        }
+
+        (_replan, _planTick) = (Replan(tick), tick.Value);
+    }
+
+    /// <summary>Acts by the plan on the newest observation.</summary>
+    /// <param name="action">The action, [action size].</param>
+    public void Act(Span<float> action)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(action.Length, _policy.ActionSize, nameof(action));
+        _plan.AsSpan((Window.Tick(0).Value - _planTick) * _policy.ActionSize, _policy.ActionSize).CopyTo(action);
+        if (_policy.Projection?.Apply(Window.Newest[.._policy.FrameSize], action) is > 0 and var moved)
+        {
+            Projections++;
+            Projected += moved;
+        }
     }
 
     /// <summary>
@@ -115,56 +174,50 @@ public sealed class Agent
             {
                 // What the earlier ones took was counted when it was done for the first time.
                 (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected) = (0, 0, 0, 0);
-                agent.Act(tick, action);
+                if (agent.Prepare(tick))
+                {
+                    agent.PlanAlone();
+                }
+
+                agent.Act(action);
             }
         }
 
         return agent;
     }
 
-    private void Act(Tick tick, Span<float> action)
+    private int Replan(Tick tick) => tick.Value / _spec.Sampling.Execute;
+
+    /// <summary>Sees to it that all is there that a plan is made of; false where none is due.</summary>
+    private bool Prepare(Tick tick)
     {
-        var replan = tick.Value / _spec.Sampling.Execute;
-        if (replan != _replan)
+        var replan = Replan(tick);
+        if (replan == _replan)
         {
-            var previous = Rest(tick, replan);
-            _replan = -1;
-            if (_modeLogits.Length > 0 && _policy.ModeLogits(Window.Newest, _modeLogits))
-            {
-                _mode = SharedMode.Choose(_spec.Seed, _spec.Episode, _modeLogits, _policy.ModeShares, _spec.Sampling.ModeHold);
-            }
-
-            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _mode, previous, _plan);
-            Plans++;
-            foreach (var value in _plan)
-            {
-                if (!float.IsFinite(value))
-                {
-                    throw new InvalidOperationException($"the policy's plan at {tick} holds a number that is not finite");
-                }
-            }
-
-            (_replan, _planTick) = (replan, tick.Value);
+            return false;
         }
 
-        _plan.AsSpan((tick.Value - _planTick) * _policy.ActionSize, _policy.ActionSize).CopyTo(action);
-        if (_policy.Projection?.Apply(Window.Newest[.._policy.FrameSize], action) is > 0 and var moved)
+        _left = Rest(tick, replan);
+        _replan = -1;
+        if (_modeLogits.Length > 0 && _policy.ModeLogits(Window.Newest, _modeLogits))
         {
-            Projections++;
-            Projected += moved;
+            _mode = SharedMode.Choose(_spec.Seed, _spec.Episode, _modeLogits, _policy.ModeShares, _spec.Sampling.ModeHold);
         }
+
+        return true;
     }
 
-    /// <summary>What is left of the last plan where this one may go on from it; empty where it starts from pure noise.</summary>
-    private ReadOnlySpan<float> Rest(Tick tick, int replan)
+    /// <summary>Keeps what is left of the last plan where this one may go on from it.</summary>
+    /// <returns>How many numbers; 0 where it starts from pure noise.</returns>
+    private int Rest(Tick tick, int replan)
     {
         var done = (tick.Value - _planTick) * _policy.ActionSize;
         if (_replan < 0 || replan != _replan + 1 || replan % _warmPeriod == 0 || done >= _plan.Length)
         {
-            return [];
+            return 0;
         }
 
         _plan.AsSpan(done).CopyTo(_rest);
-        return _rest.AsSpan(0, _plan.Length - done);
+        return _plan.Length - done;
     }
 }

@@ -53,6 +53,9 @@ public sealed class ObservationWindow
     /// <summary>The newest m frames, [m, frame size], newest first; where there are fewer, the oldest stands in for those before it.</summary>
     public ReadOnlySpan<float> Newest => Count == 0 ? [] : _frames.AsSpan(_head * _frameSize, _history * _frameSize);
 
+    /// <summary>The same as memory, valid until the next frame is taken in.</summary>
+    public ReadOnlyMemory<float> NewestMemory => Count == 0 ? ReadOnlyMemory<float>.Empty : _frames.AsMemory(_head * _frameSize, _history * _frameSize);
+
     /// <summary>Takes in a frame; the oldest leaves when the window is full.</summary>
     public void Push(Tick tick, ReadOnlySpan<float> frame)
     {

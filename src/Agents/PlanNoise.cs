@@ -35,7 +35,11 @@ public sealed class PlanNoise
 
     /// <summary>The standard normal numbers of a replan, valid until the next call.</summary>
     /// <param name="replan">Index of the replan in its episode: the tick over the actions executed a plan.</param>
-    public ReadOnlySpan<float> At(int replan)
+    public ReadOnlySpan<float> At(int replan) => MemoryAt(replan).Span;
+
+    /// <summary>The same as memory.</summary>
+    /// <param name="replan">As above.</param>
+    public ReadOnlyMemory<float> MemoryAt(int replan)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(replan);
         if (_values.Length == 0 || replan == _replan)

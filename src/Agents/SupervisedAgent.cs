@@ -2,6 +2,19 @@ using MimicD.Contracts;
 
 namespace MimicD.Agents;
 
+/// <summary>How far an agent is with a decision.</summary>
+public enum DecisionState
+{
+    /// <summary>There is none: the agent is stopped, or has decided on that tick before.</summary>
+    Refused,
+
+    /// <summary>It is made.</summary>
+    Made,
+
+    /// <summary>It follows from a plan that has to be made.</summary>
+    AwaitsPlan,
+}
+
 /// <summary>
 /// An agent and what happens when it fails: an agent that throws, or plans numbers that are not finite, is built again from its window with a policy from the factory, and tries the
 /// observation again. After <see cref="MaxRestarts"/> restarts it is stopped and decides nothing any more. Every host holds its agents by this, so that they fail alike everywhere.
@@ -88,29 +101,82 @@ public sealed class SupervisedAgent
     /// <param name="frame">The observation, [frame size].</param>
     /// <returns>Whether <see cref="Action"/> holds the decision: not when the agent is stopped, nor for a tick that it has decided on before, for its state need not be risked on that.</returns>
     public bool Decide(Tick tick, ReadOnlySpan<float> frame)
+        => Begin(tick, frame) switch
+        {
+            DecisionState.Made => true,
+            DecisionState.AwaitsPlan => PlanAlone(),
+            _ => false,
+        };
+
+    /// <summary>Takes in the observation of a tick, and decides where no plan is due.</summary>
+    /// <param name="tick">The tick.</param>
+    /// <param name="frame">The observation, [frame size].</param>
+    public DecisionState Begin(Tick tick, ReadOnlySpan<float> frame)
     {
         var window = _agent.Window;
         if (Stopped is not null || (window.Count > 0 && tick.Value <= window.Tick(0).Value))
         {
-            return false;
+            return DecisionState.Refused;
         }
 
         if (_recalled)
         {
             _recalled = false;
             window.Push(tick, frame);
-            return TakeOver(window, Restarts);
+            return State(TakeOver(window, Restarts));
         }
 
         try
         {
-            _agent.Decide(tick, frame, _action);
-            Count();
-            return true;
+            if (_agent.Begin(tick, frame))
+            {
+                return DecisionState.AwaitsPlan;
+            }
+
+            return State(Act());
         }
         catch (Exception error) when (error is not OutOfMemoryException)
         {
-            return Recover(tick, window, error);
+            return State(Recover(tick, window, error));
+        }
+
+        static DecisionState State(bool made) => made ? DecisionState.Made : DecisionState.Refused;
+    }
+
+    /// <summary>The policy that the plan is asked of.</summary>
+    public IPolicy Policy => _agent.Policy;
+
+    /// <summary>What is asked of it while <see cref="DecisionState.AwaitsPlan"/>.</summary>
+    public PlanQuery Query => _agent.Query;
+
+    /// <summary>Has the plan made that is awaited, and decides.</summary>
+    /// <returns>As for <see cref="Decide"/>.</returns>
+    public bool PlanAlone()
+    {
+        try
+        {
+            _agent.PlanAlone();
+            return Act();
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return Recover(_agent.Window.Tick(0), _agent.Window, error);
+        }
+    }
+
+    /// <summary>Takes the plan that was asked for together with others', and decides.</summary>
+    /// <param name="calls">Evaluations of a network.</param>
+    /// <returns>As for <see cref="Decide"/>.</returns>
+    public bool Take(int calls)
+    {
+        try
+        {
+            _agent.Take(calls);
+            return Act();
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return Recover(_agent.Window.Tick(0), _agent.Window, error);
         }
     }
 
@@ -142,6 +208,13 @@ public sealed class SupervisedAgent
 
     /// <summary>Takes the place of an agent that was stopped elsewhere.</summary>
     public void Stop(StoppedAgent stopped) => Volatile.Write(ref _stopped, stopped);
+
+    private bool Act()
+    {
+        _agent.Act(_action);
+        Count();
+        return true;
+    }
 
     private bool Recover(Tick tick, ObservationWindow window, Exception error)
     {
