@@ -1,3 +1,4 @@
+using System.Collections.Concurrent;
 using MimicD.Agents;
 using MimicD.Cluster.Wire;
 using MimicD.Contracts;
@@ -17,12 +18,16 @@ public sealed class NodeRun
     // Below this many agents a message is handled sooner on the thread that it came on.
     private const int ParallelAgents = 2;
 
+    // So many agents of two networks fill the tiles of both.
+    private const int MostTogether = 32;
+
     private readonly RunSpec _run;
     private readonly RunShape _shape;
     private readonly Func<AgentId, IPolicy> _policies;
     private readonly Resident?[] _residents;
     private readonly uint[] _fences;
     private readonly ParallelOptions _parallel;
+    private readonly ConcurrentBag<PlanTable> _tables = [];
     private readonly int[] _asked;
     private int _lastTick = -1;
     private (int Shards, int Agents) _before;
@@ -114,13 +119,15 @@ public sealed class NodeRun
             }
         }
 
+        // In parts, whose agents' plans are made together.
+        var part = Math.Min(MostTogether, (work.Count + _parallel.MaxDegreeOfParallelism - 1) / _parallel.MaxDegreeOfParallelism);
         if (work.Count < ParallelAgents || _parallel.MaxDegreeOfParallelism == 1)
         {
-            work.ForEach(w => Do(w, tick));
+            Do(work, 0, work.Count, tick);
         }
         else
         {
-            Parallel.ForEach(work, _parallel, w => Do(w, tick));
+            Parallel.For(0, (work.Count + part - 1) / part, _parallel, i => Do(work, i * part, Math.Min(part, work.Count - i * part), tick));
         }
 
         foreach (var done in work)
@@ -170,11 +177,26 @@ public sealed class NodeRun
         return ways;
     }
 
-    private void Do(Work work, Tick tick)
+    private void Do(List<Work> work, int first, int count, Tick tick)
     {
-        ref var place = ref _residents[Body(work.Observation)];
-        var resident = place ??= new Resident(Make((int)work.Observation.Agent, (int)work.Observation.Episode));
-        resident.Answer(work, tick);
+        if (!_tables.TryTake(out var table))
+        {
+            table = new PlanTable();
+        }
+
+        for (var i = first; i < first + count; i++)
+        {
+            ref var place = ref _residents[Body(work[i].Observation)];
+            var resident = place ??= new Resident(Make((int)work[i].Observation.Agent, (int)work[i].Observation.Episode));
+            resident.Answer(work[i], tick, table);
+        }
+
+        while (!table.IsEmpty)
+        {
+            table.PlanSome();
+        }
+
+        _tables.Add(table);
     }
 
     private SupervisedAgent Make(int agent, int episode = 0)
@@ -227,9 +249,11 @@ public sealed class NodeRun
     }
 
     /// <summary>An agent that lives here, what it answered last, and what that took: a repeated answer is the same in all, for the first may not have been heard.</summary>
-    private sealed class Resident(SupervisedAgent agent)
+    private sealed class Resident(SupervisedAgent agent) : IAwaitsPlan
     {
         private readonly float[] _frame = new float[agent.FrameSize];
+        private Work? _work;
+        private (long Plans, long NetworkCalls, long Projections, double Projected) _before;
         private bool _decided;
         private long _plans;
         private long _networkCalls;
@@ -239,20 +263,57 @@ public sealed class NodeRun
 
         public int Tick { get; private set; } = -1;
 
-        public void Answer(Work work, Tick tick)
+        public void Answer(Work work, Tick tick, PlanTable table)
         {
-            var observation = work.Observation;
-            if (work.Way != Way.Repeat)
+            if (work.Way == Way.Repeat)
             {
-                var (plans, calls, projections, projected) = (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected);
-                _messages = 1;
-                WireFloats.Read(observation.Features, _frame);
-                _decided = work.Way == Way.Decide ? agent.Decide(tick, _frame) : Rebuild(observation, tick);
-                (_plans, _networkCalls) = (agent.Plans - plans, agent.NetworkCalls - calls);
-                (_projections, _projected) = (agent.Projections - projections, agent.Projected - projected);
-                Tick = tick.Value;
+                Write(work);
+                return;
             }
 
+            _work = work;
+            _before = (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected);
+            Tick = tick.Value;
+            if (work.Way == Way.Rebuild)
+            {
+                Write(Rebuild(work.Observation, tick));
+                return;
+            }
+
+            WireFloats.Read(work.Observation.Features, _frame);
+            switch (agent.Begin(tick, _frame))
+            {
+                case DecisionState.AwaitsPlan when agent.Policy.Together > 1:
+                    table.Add(agent.Policy, this);
+                    break;
+                case DecisionState.AwaitsPlan:
+                    PlanAlone();
+                    break;
+                case var state:
+                    Write(state == DecisionState.Made);
+                    break;
+            }
+        }
+
+        public PlanQuery Query => agent.Query;
+
+        public void Take(int calls) => Write(agent.Take(calls));
+
+        public void PlanAlone() => Write(agent.PlanAlone());
+
+        private void Write(bool decided)
+        {
+            _decided = decided;
+            _messages = 1;
+            (_plans, _networkCalls) = (agent.Plans - _before.Plans, agent.NetworkCalls - _before.NetworkCalls);
+            (_projections, _projected) = (agent.Projections - _before.Projections, agent.Projected - _before.Projected);
+            Write(_work!);
+            _work = null;
+        }
+
+        private void Write(Work work)
+        {
+            var observation = work.Observation;
             var answer = work.Answer;
             (answer.Episode, answer.Agent, answer.Restarts) = (observation.Episode, observation.Agent, (uint)agent.Restarts);
             if (_decided)
