@@ -108,5 +108,5 @@ public abstract class Kernels
 
     /// <summary>Floats of scratch that <see cref="Attention"/> needs.</summary>
     public static int AttentionScratch(int tokens, int width, int heads)
-        => checked(width / heads * PackedMatrix.Pad(tokens) + tokens * PackedMatrix.Pad(width / heads) + tokens * PackedMatrix.Pad(tokens) + PackedMatrix.Pad(Math.Max(tokens, width / heads)));
+        => checked(width / heads * PackedMatrix.Pad(tokens) + tokens * PackedMatrix.Pad(width / heads) + tokens * PackedMatrix.Pad(tokens) + PackedMatrix.Pad(Math.Max(tokens, width / heads)) + PackedMatrix.Pad(tokens));
 }

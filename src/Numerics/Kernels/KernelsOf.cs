@@ -7,6 +7,7 @@ namespace MimicD.Numerics;
 /// <summary>The kernels, written once for any width.</summary>
 /// <typeparam name="TIsa">Operations.</typeparam>
 /// <typeparam name="T">Vector.</typeparam>
+[SkipLocalsInit]
 internal sealed unsafe class Of<TIsa, T> : Kernels
     where TIsa : struct, IIsa<T>
     where T : unmanaged
@@ -18,6 +19,9 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
     /// <summary>Lanes of a sum, whatever the width of a vector.</summary>
     private const int SumLanes = 16;
+
+    /// <summary>A score so low that its share is 1e-38: too little to change the sum of a row, in which somebody has the highest.</summary>
+    private const float Nobody = -1e30f;
 
     private const MethodImplOptions Hot = MethodImplOptions.AggressiveOptimization;
 
@@ -49,10 +53,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         Need(y.Length >= x.Length, nameof(y));
         fixed (float* px = x, py = y)
         {
-            for (var r = 0; r < rows; r++)
-            {
-                Normalise(px + (nint)r * width, width, null, null, py + (nint)r * width);
-            }
+            Normalise(px, rows, width, null, null, py);
         }
     }
 
@@ -64,10 +65,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         Need(scale.Length == width, nameof(scale));
         fixed (float* px = x, py = y, ps = shift, pk = scale)
         {
-            for (var r = 0; r < rows; r++)
-            {
-                Normalise(px + (nint)r * width, width, ps, pk, py + (nint)r * width);
-            }
+            Normalise(px, rows, width, ps, pk, py);
         }
     }
 
@@ -159,7 +157,8 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             {
                 var part = values.Slice(r * width, width);
                 part.CopyTo(row);
-                SoftmaxRow(p, width, scale);
+                row[width..padded].Fill(Nobody);
+                SoftmaxRow(p, padded, scale);
                 row[..width].CopyTo(part);
             }
         }
@@ -230,6 +229,8 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             var values = keys + head * paddedTokens;
             var scores = values + tokens * paddedHead;
             var zeros = scores + tokens * paddedTokens;
+            var starts = zeros + PackedMatrix.Pad(Math.Max(tokens, head));
+            new Span<float>(starts + tokens, paddedTokens - tokens).Fill(Nobody);
             for (var h = 0; h < heads; h++)
             {
                 Transpose(p + width + h * head, 3 * width, tokens, head, keys);
@@ -244,10 +245,10 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
                 }
 
                 // Whole panels of scores, the last ones of nobody's keys: so no row is cut.
-                Product(keys, head, paddedTokens, zeros, 0, p + h * head, 3 * width, tokens, scores, paddedTokens);
+                Product(keys, head, paddedTokens, starts, 0, p + h * head, 3 * width, tokens, scores, paddedTokens);
                 for (var t = 0; t < tokens; t++)
                 {
-                    SoftmaxRow(scores + t * paddedTokens, tokens, scale);
+                    SoftmaxRow(scores + t * paddedTokens, paddedTokens, scale);
                 }
 
                 Product(values, tokens, head, zeros, 0, scores, paddedTokens, tokens, o + h * head, width);
@@ -683,6 +684,93 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         TIsa.Store(to + TIsa.Count, s81);
     }
 
+    private static void Normalise(float* x, int rows, int n, float* shift, float* scale, float* y)
+    {
+        var r = 0;
+        for (; r <= rows - 4 && n % SumLanes == 0; r += 4)
+        {
+            Normalise4(x + (nint)r * n, n, shift, scale, y + (nint)r * n);
+        }
+
+        for (; r < rows; r++)
+        {
+            Normalise(x + (nint)r * n, n, shift, scale, y + (nint)r * n);
+        }
+    }
+
+    /// <summary>Four rows of whole sums: each sum waits for itself, and meanwhile the others' go on. Row by row the same operations in the same order as for one.</summary>
+    [MethodImpl(Hot)]
+    private static void Normalise4(float* x, int n, float* shift, float* scale, float* y)
+    {
+        var lanes = stackalloc float[4 * SumLanes];
+        float* x1 = x + n, x2 = x1 + n, x3 = x2 + n;
+        for (var v = 0; v < SumLanes; v += TIsa.Count)
+        {
+            T s0 = TIsa.Broadcast(0f), s1 = s0, s2 = s0, s3 = s0;
+            for (var j = v; j < n; j += SumLanes)
+            {
+                s0 = TIsa.Add(s0, TIsa.Load(x + j));
+                s1 = TIsa.Add(s1, TIsa.Load(x1 + j));
+                s2 = TIsa.Add(s2, TIsa.Load(x2 + j));
+                s3 = TIsa.Add(s3, TIsa.Load(x3 + j));
+            }
+
+            TIsa.Store(lanes + v, s0);
+            TIsa.Store(lanes + SumLanes + v, s1);
+            TIsa.Store(lanes + 2 * SumLanes + v, s2);
+            TIsa.Store(lanes + 3 * SumLanes + v, s3);
+        }
+
+        T m0 = TIsa.Broadcast(Fold(lanes) / n), m1 = TIsa.Broadcast(Fold(lanes + SumLanes) / n), m2 = TIsa.Broadcast(Fold(lanes + 2 * SumLanes) / n), m3 = TIsa.Broadcast(Fold(lanes + 3 * SumLanes) / n);
+        for (var v = 0; v < SumLanes; v += TIsa.Count)
+        {
+            T s0 = TIsa.Broadcast(0f), s1 = s0, s2 = s0, s3 = s0;
+            for (var j = v; j < n; j += SumLanes)
+            {
+                var d = TIsa.Subtract(TIsa.Load(x + j), m0);
+                s0 = TIsa.Fma(d, d, s0);
+                d = TIsa.Subtract(TIsa.Load(x1 + j), m1);
+                s1 = TIsa.Fma(d, d, s1);
+                d = TIsa.Subtract(TIsa.Load(x2 + j), m2);
+                s2 = TIsa.Fma(d, d, s2);
+                d = TIsa.Subtract(TIsa.Load(x3 + j), m3);
+                s3 = TIsa.Fma(d, d, s3);
+            }
+
+            TIsa.Store(lanes + v, s0);
+            TIsa.Store(lanes + SumLanes + v, s1);
+            TIsa.Store(lanes + 2 * SumLanes + v, s2);
+            TIsa.Store(lanes + 3 * SumLanes + v, s3);
+        }
+
+        T i0 = TIsa.Broadcast(Inverse(lanes, n)), i1 = TIsa.Broadcast(Inverse(lanes + SumLanes, n)), i2 = TIsa.Broadcast(Inverse(lanes + 2 * SumLanes, n)), i3 = TIsa.Broadcast(Inverse(lanes + 3 * SumLanes, n));
+        var one = TIsa.Broadcast(1f);
+        float* y1 = y + n, y2 = y1 + n, y3 = y2 + n;
+        for (var i = 0; i < n; i += TIsa.Count)
+        {
+            var n0 = TIsa.Multiply(TIsa.Subtract(TIsa.Load(x + i), m0), i0);
+            var n1 = TIsa.Multiply(TIsa.Subtract(TIsa.Load(x1 + i), m1), i1);
+            var n2 = TIsa.Multiply(TIsa.Subtract(TIsa.Load(x2 + i), m2), i2);
+            var n3 = TIsa.Multiply(TIsa.Subtract(TIsa.Load(x3 + i), m3), i3);
+            if (shift is not null)
+            {
+                var (k, s) = (TIsa.Add(one, TIsa.Load(scale + i)), TIsa.Load(shift + i));
+                n0 = TIsa.Fma(n0, k, s);
+                n1 = TIsa.Fma(n1, k, s);
+                n2 = TIsa.Fma(n2, k, s);
+                n3 = TIsa.Fma(n3, k, s);
+            }
+
+            TIsa.Store(y + i, n0);
+            TIsa.Store(y1 + i, n1);
+            TIsa.Store(y2 + i, n2);
+            TIsa.Store(y3 + i, n3);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static float Inverse(float* lanes, int n) => 1f / MathF.Sqrt(Fold(lanes) / n + 1e-6f);
+
     [MethodImpl(Hot)]
     private static void Normalise(float* x, int n, float* shift, float* scale, float* y)
     {
@@ -724,7 +812,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             lanes[j - whole] = MathF.FusedMultiplyAdd(d, d, lanes[j - whole]);
         }
 
-        var inverse = 1f / MathF.Sqrt(Fold(lanes) / n + 1e-6f);
+        var inverse = Inverse(lanes, n);
         var inv = TIsa.Broadcast(inverse);
         var one = TIsa.Broadcast(1f);
         var i = 0;
@@ -755,16 +843,11 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         }
     }
 
-    /// <summary>One row of n numbers, in a place for a multiple of 16; what lies behind them becomes 0.</summary>
+    /// <summary>One row, filled up with <see cref="Nobody"/> to a multiple of 16.</summary>
     [MethodImpl(Hot)]
-    private static void SoftmaxRow(float* x, int n, float scale)
+    private static void SoftmaxRow(float* x, int padded, float scale)
     {
         var lanes = stackalloc float[SumLanes];
-        var padded = (n + SumLanes - 1) / SumLanes * SumLanes;
-        for (var j = n; j < padded; j++)
-        {
-            x[j] = x[0];
-        }
 
         // The largest number does not depend on the order in which it is looked for.
         for (var v = 0; v < SumLanes; v += TIsa.Count)
@@ -783,11 +866,6 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         for (var i = 0; i < padded; i += TIsa.Count)
         {
             TIsa.Store(x + i, Elements<TIsa, T>.Exp(TIsa.Multiply(TIsa.Subtract(TIsa.Load(x + i), top), s)));
-        }
-
-        for (var j = n; j < padded; j++)
-        {
-            x[j] = 0;
         }
 
         for (var v = 0; v < SumLanes; v += TIsa.Count)
@@ -813,8 +891,8 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
     private static float Fold(float* lanes)
     {
         var four = Vector128.Load(lanes) + Vector128.Load(lanes + 8) + (Vector128.Load(lanes + 4) + Vector128.Load(lanes + 12));
-        var two = four.GetLower() + four.GetUpper();
-        return two[0] + two[1];
+        four += Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1));
+        return (four + Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
     }
 
     /// <summary>The largest of 16 numbers.</summary>
@@ -822,7 +900,8 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
     private static float Largest(float* lanes)
     {
         var four = Larger(Larger(Vector128.Load(lanes), Vector128.Load(lanes + 8)), Larger(Vector128.Load(lanes + 4), Vector128.Load(lanes + 12)));
-        return IsaScalar.Max(IsaScalar.Max(four[0], four[2]), IsaScalar.Max(four[1], four[3]));
+        four = Larger(four, Vector128.Shuffle(four, Vector128.Create(2, 3, 0, 1)));
+        return Larger(four, Vector128.Shuffle(four, Vector128.Create(1, 0, 3, 2))).ToScalar();
 
         static Vector128<float> Larger(Vector128<float> a, Vector128<float> b) => Vector128.ConditionalSelect(Vector128.GreaterThan(a, b), a, b);
     }
