@@ -40,9 +40,17 @@ public class TogetherTests
         var queries = Queries(policy, spec, 37, warm: sampling.WarmPeriod is not null);
         var calls = new int[queries.Length];
         Make();
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        Make();
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+
+        // What a plan allocates it allocates each time; what the runtime does for itself, while it makes better code of it, it does once.
+        var allocated = Enumerable.Range(0, 5).Select(_ => Allocated(Make)).ToArray();
+        Assert.True(allocated.Min() == 0, string.Join(", ", allocated));
+
+        static long Allocated(Action action)
+        {
+            var before = GC.GetAllocatedBytesForCurrentThread();
+            action();
+            return GC.GetAllocatedBytesForCurrentThread() - before;
+        }
 
         void Make()
         {
