@@ -6,9 +6,8 @@ namespace MimicD.Agents;
 /// A policy for a body that does what it is told some periods later: of each plan it gives the part that will be due then. Without it a body that hears late goes, in each period, where it should have been some periods ago,
 /// and gets on as many times slower. For actions that say where to be, and plans long enough.
 /// </summary>
-public sealed class AheadPolicy : IPolicy
+public sealed class AheadPolicy : WrappedPolicy
 {
-    private readonly IPolicy _policy;
     private readonly int _periods;
 
     /// <summary>Looks ahead.</summary>
@@ -17,44 +16,20 @@ public sealed class AheadPolicy : IPolicy
     /// <param name="where">The option that asks for it, for messages.</param>
     /// <exception cref="InvalidInputException">The plans are too short.</exception>
     public AheadPolicy(IPolicy policy, int periods, string where)
+        : base(policy)
     {
-        ArgumentNullException.ThrowIfNull(policy);
         InvalidInputException.Require(periods >= 0 && periods < policy.PlanActions, where, "", $"0 to {policy.PlanActions - 1}, less than a plan's actions", periods);
-        (_policy, _periods) = (policy, periods);
+        _periods = periods;
     }
 
     /// <inheritdoc/>
-    public int FrameSize => _policy.FrameSize;
+    public override int PlanActions => Policy.PlanActions - _periods;
 
     /// <inheritdoc/>
-    public int History => _policy.History;
-
-    /// <inheritdoc/>
-    public int ActionSize => _policy.ActionSize;
-
-    /// <inheritdoc/>
-    public int PlanActions => _policy.PlanActions - _periods;
-
-    /// <inheritdoc/>
-    public int NoiseSize => _policy.NoiseSize;
-
-    /// <inheritdoc/>
-    public ReadOnlySpan<double> ModeShares => _policy.ModeShares;
-
-    /// <inheritdoc/>
-    public SafetyProjection? Projection => _policy.Projection;
-
-    /// <inheritdoc/>
-    public bool ModeLogits(ReadOnlySpan<float> frames, Span<float> logits) => _policy.ModeLogits(frames, logits);
-
-    /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, 0, [], actions);
-
-    /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
+    public override int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
-        Span<float> whole = stackalloc float[_policy.PlanActions * ActionSize];
-        var calls = _policy.Plan(frames, noise, mode, previous, whole);
+        Span<float> whole = stackalloc float[Policy.PlanActions * ActionSize];
+        var calls = Policy.Plan(frames, noise, mode, previous, whole);
         whole[(_periods * ActionSize)..].CopyTo(actions);
         return calls;
     }

@@ -65,7 +65,7 @@ public static class MethodKinds
 
         if (sampling.Selection is { } selection)
         {
-            parts.Add($"best of {selection.Candidates}");
+            parts.Add($"best of {selection.Candidates}{(selection.Prediction is null ? "" : " for others who plan alike")}");
         }
 
         if (sampling.WarmPeriod is { } period)

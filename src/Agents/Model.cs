@@ -94,15 +94,18 @@ public sealed class Model
         sampling.Validate(Path, Spec.Plan.Actions);
         // A joint plan is cut by who one is, so agents that share its network still have policies of their own.
         var count = Spec.Plan.Of == PlanOf.Joint ? Spec.Agents : Spec.Networks;
-        var policies = Enumerable.Range(0, count).Select(Policy).ToArray();
+        var own = Enumerable.Range(0, count).Select(Own).ToArray();
+        var policies = sampling.Selection is { } selection ? Array.ConvertAll(Enumerable.Range(0, count).ToArray(), i => Selecting(i, selection)) : own;
         return id => policies[count == 1 ? 0 : id.Value];
 
-        IPolicy Policy(int i)
+        IPolicy Own(int i)
         {
             var network = Math.Min(i, Spec.Networks - 1);
-            var one = new DiffusionPolicy(Spec, Spec.Normalisation[network], _denoisers[network], sampling, new AgentId(i), _posteriors[network]);
-            return sampling.Selection is { } selection ? new SelectingPolicy(one, Spec.Sensor, Spec.TimeStep, selection) : one;
+            return new DiffusionPolicy(Spec, Spec.Normalisation[network], _denoisers[network], sampling, new AgentId(i), _posteriors[network]);
         }
+
+        IPolicy Selecting(int i, SelectionSpec selection)
+            => new SelectingPolicy(own[i], Spec.Sensor, Spec.TimeStep, selection, selection.Prediction is { } prediction ? new NeighbourModel(Spec, new AgentId(i), own, prediction) : null);
     }
 
     /// <summary>A file of another format may have keys that this program does not know; its version is the better message.</summary>

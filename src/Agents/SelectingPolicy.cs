@@ -3,11 +3,15 @@ using MimicD.Contracts;
 namespace MimicD.Agents;
 
 /// <summary>A policy that makes several plans and gives the one that <see cref="SelectionSpec"/> prefers. For plans of positions.</summary>
-public sealed class SelectingPolicy : IPolicy
+public sealed class SelectingPolicy : WrappedPolicy
 {
-    private readonly IPolicy _policy;
+    // Kept from plan to plan by each thread; what they hold is overwritten.
+    [ThreadStatic]
+    private static Scratch? _scratch;
+
     private readonly Surroundings _surroundings;
     private readonly SelectionSpec _spec;
+    private readonly NeighbourModel? _neighbours;
     private readonly double _timeStep;
 
     /// <summary>Makes one.</summary>
@@ -15,49 +19,30 @@ public sealed class SelectingPolicy : IPolicy
     /// <param name="sensor">Layout of its frames.</param>
     /// <param name="timeStep">Seconds between ticks.</param>
     /// <param name="spec">How many, and what is preferred.</param>
-    public SelectingPolicy(IPolicy policy, SensorSpec sensor, double timeStep, SelectionSpec spec)
+    /// <param name="neighbours">What others are expected to do, or null: they go on at the velocities that are seen.</param>
+    public SelectingPolicy(IPolicy policy, SensorSpec sensor, double timeStep, SelectionSpec spec, NeighbourModel? neighbours = null)
+        : base(policy)
     {
-        ArgumentNullException.ThrowIfNull(policy);
         ArgumentNullException.ThrowIfNull(spec);
-        (_policy, _surroundings, _timeStep, _spec) = (policy, new Surroundings(sensor), timeStep, spec);
+        (_surroundings, _timeStep, _spec, _neighbours) = (new Surroundings(sensor), timeStep, spec, neighbours);
     }
 
     /// <inheritdoc/>
-    public int FrameSize => _policy.FrameSize;
+    public override int NoiseSize => _spec.Candidates * Policy.NoiseSize;
 
     /// <inheritdoc/>
-    public int History => _policy.History;
-
-    /// <inheritdoc/>
-    public int ActionSize => _policy.ActionSize;
-
-    /// <inheritdoc/>
-    public int PlanActions => _policy.PlanActions;
-
-    /// <inheritdoc/>
-    public int NoiseSize => _spec.Candidates * _policy.NoiseSize;
-
-    /// <inheritdoc/>
-    public ReadOnlySpan<double> ModeShares => _policy.ModeShares;
-
-    /// <inheritdoc/>
-    public SafetyProjection? Projection => _policy.Projection;
-
-    /// <inheritdoc/>
-    public bool ModeLogits(ReadOnlySpan<float> frames, Span<float> logits) => _policy.ModeLogits(frames, logits);
-
-    /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, SharedMode.None, [], actions);
-
-    /// <inheritdoc/>
-    public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
+    public override int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
-        Span<float> candidate = stackalloc float[actions.Length];
-        var (best, calls, size) = (double.NegativeInfinity, 0, _policy.NoiseSize);
+        var scratch = _scratch ??= new Scratch();
+        var (best, calls, size) = (double.NegativeInfinity, 0, Policy.NoiseSize);
+        var ways = scratch.Ways(_surroundings.Others * actions.Length);
+        var there = scratch.There(_surroundings.Others);
+        var candidate = scratch.Candidate(actions.Length);
+        Foretell(frames[..FrameSize], mode, scratch, candidate, ways, there, ref calls);
         for (var k = 0; k < _spec.Candidates; k++)
         {
-            calls += _policy.Plan(frames, noise.Slice(k * size, size), mode, previous, candidate);
-            var nearest = Math.Min(Nearest(frames[..FrameSize], candidate), _spec.Separation ?? double.PositiveInfinity);
+            calls += Policy.Plan(frames, noise.Slice(k * size, size), mode, previous, candidate);
+            var nearest = Math.Min(Nearest(candidate, ways, there), _spec.Separation ?? double.PositiveInfinity);
             if (nearest > best)
             {
                 best = nearest;
@@ -68,26 +53,50 @@ public sealed class SelectingPolicy : IPolicy
         return calls;
     }
 
-    /// <summary>How near the plan comes to anybody in sight [m]; infinite where nobody is.</summary>
-    private double Nearest(ReadOnlySpan<float> frame, ReadOnlySpan<float> plan)
+    /// <summary>Where the others are expected to be, [others, plan actions, D] [m], of those who are in sight.</summary>
+    private void Foretell(ReadOnlySpan<float> frame, int mode, Scratch scratch, Span<float> plan, Span<double> ways, Span<bool> there, ref int calls)
     {
         var dimensions = ActionSize;
         Span<double> position = stackalloc double[dimensions];
         Span<double> velocity = stackalloc double[dimensions];
-        var least = double.PositiveInfinity;
-        for (var slot = 0; slot < _surroundings.Others; slot++)
+        for (var slot = 0; slot < there.Length; slot++)
         {
-            if (!_surroundings.Other(frame, slot, position, velocity))
+            var way = ways.Slice(slot * plan.Length, plan.Length);
+            if (_neighbours is not null)
             {
+                there[slot] = _neighbours.Predict(frame, slot, mode, scratch.Frames(_neighbours.ScratchSize), plan, out var evaluated);
+                calls += evaluated;
+                for (var j = 0; j < way.Length && there[slot]; j++)
+                {
+                    way[j] = plan[j];
+                }
+
                 continue;
             }
 
-            for (var t = 0; t < PlanActions; t++)
+            there[slot] = _surroundings.Other(frame, slot, position, velocity);
+            for (var j = 0; j < way.Length && there[slot]; j++)
+            {
+                var (t, d) = Math.DivRem(j, dimensions);
+                way[j] = position[d] + (t + 1) * _timeStep * velocity[d];
+            }
+        }
+    }
+
+    /// <summary>How near the plan comes to anybody in sight [m]; infinite where nobody is.</summary>
+    private double Nearest(ReadOnlySpan<float> plan, ReadOnlySpan<double> ways, ReadOnlySpan<bool> there)
+    {
+        var dimensions = ActionSize;
+        var least = double.PositiveInfinity;
+        for (var slot = 0; slot < there.Length; slot++)
+        {
+            var way = ways.Slice(slot * plan.Length, plan.Length);
+            for (var at = 0; at < plan.Length && there[slot]; at += dimensions)
             {
                 var squares = 0.0;
-                for (var d = 0; d < dimensions; d++)
+                for (var j = at; j < at + dimensions; j++)
                 {
-                    var apart = plan[t * dimensions + d] - (position[d] + (t + 1) * _timeStep * velocity[d]);
+                    var apart = plan[j] - way[j];
                     squares += apart * apart;
                 }
 
@@ -96,5 +105,31 @@ public sealed class SelectingPolicy : IPolicy
         }
 
         return Math.Sqrt(least);
+    }
+
+    private sealed class Scratch
+    {
+        private double[] _ways = [];
+        private bool[] _there = [];
+        private float[] _candidate = [];
+        private float[] _frames = [];
+
+        public Span<double> Ways(int size) => Room(ref _ways, size);
+
+        public Span<bool> There(int size) => Room(ref _there, size);
+
+        public Span<float> Candidate(int size) => Room(ref _candidate, size);
+
+        public Span<float> Frames(int size) => Room(ref _frames, size);
+
+        private static Span<T> Room<T>(ref T[] array, int size)
+        {
+            if (array.Length < size)
+            {
+                array = new T[size];
+            }
+
+            return array.AsSpan(0, size);
+        }
     }
 }

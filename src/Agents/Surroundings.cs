@@ -28,6 +28,38 @@ public sealed class Surroundings
     /// <summary>Slots of obstacles.</summary>
     public int Obstacles => _sensor.Obstacles?.Count ?? 0;
 
+    /// <summary>Reads oneself.</summary>
+    /// <param name="frame">[frame size].</param>
+    /// <param name="position">Receives the own position [D] [m].</param>
+    /// <param name="velocity">Receives the own velocity [D] [m/s]; zero where none is sensed.</param>
+    public void Own(ReadOnlySpan<float> frame, Span<double> position, Span<double> velocity)
+    {
+        for (var d = 0; d < Dimensions; d++)
+        {
+            position[d] = frame[d];
+            velocity[d] = _sensor.Velocity ? frame[Dimensions + d] : 0;
+        }
+    }
+
+    /// <summary>How far it is to the own goal [m]; 0 where no goal is sensed.</summary>
+    /// <param name="frame">[frame size].</param>
+    public double GoalDistance(ReadOnlySpan<float> frame)
+    {
+        if (_sensor.Goal is not { } kind)
+        {
+            return 0;
+        }
+
+        var squares = 0.0;
+        for (var d = 0; d < Dimensions; d++)
+        {
+            var way = frame[_others - Dimensions + d] - (kind == Frame.Absolute ? (double)frame[d] : 0);
+            squares += way * way;
+        }
+
+        return Math.Sqrt(squares);
+    }
+
     /// <summary>Reads one other.</summary>
     /// <param name="frame">[frame size].</param>
     /// <param name="slot">0 to <see cref="Others"/>-1.</param>

@@ -35,6 +35,7 @@ internal static class RunVerb
     private static readonly Option<string?> ModeFrom = new("--mode-from") { Description = "seed or seen: whether the joint mode follows from the run's seed alone or also from what the agent sees. [default: the model's]", HelpName = "SOURCE" };
     private static readonly Option<double?> ModeHold = new("--mode-hold") { Description = "Nats by which the seed's mode is preferred to what is seen. [default: the model's]", HelpName = "NATS" };
     private static readonly Option<double?> Guidance = new("--guidance") { Description = "Weight of classifier-free guidance on the joint mode; 1 is none. [default: the model's]", HelpName = "W" };
+    private static readonly Option<bool?> Predict = new("--predict") { Description = "Whether the plan among several is chosen for others who plan as oneself would in their place (true), or who go on as they do (false). [default: the model's]", HelpName = "BOOL" };
     private static readonly Option<int?> Candidates = new("--candidates") { Description = "Plans sampled to act by the one that stays farthest from the others in sight; 1 is one plan. [default: the model's]", HelpName = "K" };
     private static readonly Option<int?> WarmPeriod = new("--warm-period") { Description = "All but every so many-th plan start from the last one; 1 is none. [default: the model's]", HelpName = "R" };
     private static readonly Option<bool?> Projection = new("--project") { Description = "true or false: whether actions pass the safety projection that goes with the scenario. [default: the model's]", HelpName = "BOOL" };
@@ -59,7 +60,7 @@ internal static class RunVerb
                       mimicd run --nodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, WarmPeriod, Projection, ClusterFile, Nodes, Full,
+            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, Predict, WarmPeriod, Projection, ClusterFile, Nodes, Full,
         };
         RunContinuation.AddTo(command);
         command.SetAction(RunAsync);
@@ -76,7 +77,7 @@ internal static class RunVerb
     public static Option<string[]> SetOption => Set;
 
     /// <summary>Options that say how plans are sampled.</summary>
-    public static Option[] SamplingOptions => [Solver, Steps, Execute, Noise, Temperature, Correlation, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, WarmPeriod, Projection];
+    public static Option[] SamplingOptions => [Solver, Steps, Execute, Noise, Temperature, Correlation, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, Predict, WarmPeriod, Projection];
 
     private static async Task<int> RunAsync(ParseResult parsed, CancellationToken cancellation)
     {
@@ -282,7 +283,7 @@ internal static class RunVerb
         private static void RefuseUnused(ParseResult parsed, MethodKind method)
         {
             Option[] solver = method.HasSolver() ? [] : [Solver, Steps];
-            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation, Candidates];
+            Option[] noise = method.HasNoise() ? [] : [Noise, Temperature, Correlation, Candidates, Predict];
             foreach (var option in solver.Concat(noise))
             {
                 var given = parsed.GetResult(option);
@@ -295,7 +296,7 @@ internal static class RunVerb
             ModeFrom = Named<ModeSource>(parsed, ModeFrom) ?? defaults.ModeFrom,
             ModeHold = parsed.GetValue(ModeHold) ?? defaults.ModeHold,
             Guidance = parsed.GetValue(Guidance) ?? defaults.Guidance,
-            Selection = parsed.GetValue(Candidates) switch { null => defaults.Selection, 1 => null, { } k => new SelectionSpec { Candidates = k, Separation = Projections.For(scenario, "--candidates").Separation } },
+            Selection = Projections.Selection(scenario, defaults.Selection, parsed.GetValue(Candidates), parsed.GetValue(Predict), "--candidates"),
             WarmPeriod = parsed.GetValue(WarmPeriod) switch { null => defaults.WarmPeriod, 1 => null, { } period => period },
             Projection = parsed.GetValue(Projection) switch { null => defaults.Projection, false => null, true => Projections.For(scenario, "--project") },
             Solver = Named<OdeSolver>(parsed, Solver) ?? defaults.Solver,

@@ -78,14 +78,26 @@ public sealed record SelectionSpec
     /// <summary>Distance [m] beyond which farther is no better: of plans that keep it the first is taken. Null: farther is always better.</summary>
     public double? Separation { get; init; }
 
+    /// <summary>How the others' ways are foretold; null: they go on at the velocities that are seen.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public PredictionSpec? Prediction { get; init; }
+
     /// <summary>Throws when a value is out of its range.</summary>
     /// <param name="where">The file or option the values came from.</param>
     /// <exception cref="InvalidInputException">A value is out of range.</exception>
     public void Validate(string where)
     {
+        InvalidInputException.Require(Prediction is null or { ObstacleRadius: >= 0 and < double.PositiveInfinity }, where, "sampling.selection.prediction.obstacleRadius", "0 or more", Prediction?.ObstacleRadius);
         InvalidInputException.Require(Candidates is >= 2 and <= 1000, where, "sampling.selection.candidates", "2 to 1000", Candidates);
         InvalidInputException.Require(Separation is null or > 0, where, "sampling.selection.separation", "above 0", Separation);
     }
+}
+
+/// <summary>Others' ways foretold by the own copy of the policy, asked in their place.</summary>
+public sealed record PredictionSpec
+{
+    /// <summary>Radius of the discs whose surfaces are sensed [m], 0 or more: from another's place their surfaces are elsewhere. Of several sizes the largest.</summary>
+    public double ObstacleRadius { get; init; }
 }
 
 /// <summary>

@@ -3,7 +3,7 @@ using MimicD.World;
 
 namespace MimicD.Evaluation;
 
-/// <summary>The safety projection that goes with a scenario. It stands here because what it is told of a scenario must not reach the agents' room but as numbers.</summary>
+/// <summary>The safety projection, and the choice among plans, that go with a scenario. They stand here because what they are told of a scenario must not reach the agents' room but as numbers.</summary>
 public static class Projections
 {
     // Of the experts' distance: what keeps others that turn from coming below it.
@@ -11,6 +11,31 @@ public static class Projections
 
     // Of the speed that covers the longest way in four fifths of an episode: what an avoidance may take.
     private const double Hurry = 1.5;
+
+    /// <summary>The choice among several plans that goes with a scenario.</summary>
+    /// <param name="scenario">Gives the distance to keep.</param>
+    /// <param name="present">The choice so far, or null.</param>
+    /// <param name="candidates">Plans to choose from; 1 is no choice, null as many as so far.</param>
+    /// <param name="predict">Whether others are expected to plan as oneself would in their place; null as so far.</param>
+    /// <param name="where">The option that asked for it.</param>
+    /// <exception cref="InvalidInputException">The scenario's actions are not positions, or others are to be foretold where there is nothing to choose.</exception>
+    public static SelectionSpec? Selection(Scenario scenario, SelectionSpec? present, long? candidates, bool? predict, string where)
+    {
+        ArgumentNullException.ThrowIfNull(scenario);
+        var selection = candidates switch
+        {
+            null => present,
+            1 => null,
+            { } k => new SelectionSpec { Candidates = (int)Math.Clamp(k, int.MinValue, int.MaxValue), Separation = For(scenario, where).Separation, Prediction = present?.Prediction },
+        };
+        if (predict is null || (predict == false && selection is null))
+        {
+            return selection;
+        }
+
+        InvalidInputException.Require(selection is not null, where, "predict", "several candidates, of which foretelling others chooses one", "one");
+        return selection! with { Prediction = predict.Value ? new PredictionSpec { ObstacleRadius = scenario.Obstacles.Select(o => o.Radius).DefaultIfEmpty(0).Max() } : null };
+    }
 
     /// <summary>Keeps what the experts keep, with a hair to spare; of obstacles what no collision limit forbids.</summary>
     /// <param name="scenario">Gives distances, time step and pace.</param>

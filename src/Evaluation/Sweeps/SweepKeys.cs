@@ -17,6 +17,7 @@ internal sealed class SweepKeys
     public const string TrainingAgents = "training.agents";
     public const string Project = "sampling.project";
     public const string Candidates = "sampling.candidates";
+    public const string Predict = "sampling.predict";
 
     private static readonly string[] Whole = [Scenario, Policy, Model];
     private static readonly string[] Recipe = [TrainingPreset, TrainingMethod, TrainingSeed, TrainingScenario, TrainingAgents];
@@ -84,8 +85,8 @@ internal sealed class SweepKeys
         return node is JsonValue value && value.TryGetValue<bool>(out var flag) ? flag : throw InvalidInputException.Create(_where, key, "true or false", node.ToJsonString());
     }
 
-    /// <summary>Changes of sampling, but for those whose numbers are the scenario's (<see cref="Project"/>, <see cref="Candidates"/>).</summary>
-    public JsonChange[] SamplingChanges() => [.. Below("sampling.", strip: true).Where(c => "sampling." + c.Key is not (Project or Candidates))];
+    /// <summary>Changes of sampling, but for those whose numbers are the scenario's (<see cref="Project"/>, <see cref="Candidates"/>, <see cref="Predict"/>).</summary>
+    public JsonChange[] SamplingChanges() => [.. Below("sampling.", strip: true).Where(c => "sampling." + c.Key is not (Project or Candidates or Predict))];
 
     /// <summary>Changes of the preset.</summary>
     public JsonChange[] PresetChanges()

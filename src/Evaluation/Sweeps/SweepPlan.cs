@@ -198,11 +198,7 @@ public sealed class SweepPlan
             sampling = sampling with { Projection = project ? Projections.For(scenario, $"{where}: {SweepKeys.Project}") : null };
         }
 
-        if (keys.Number(SweepKeys.Candidates) is { } candidates)
-        {
-            sampling = sampling with { Selection = candidates == 1 ? null : new SelectionSpec { Candidates = (int)Math.Min(candidates, int.MaxValue), Separation = Projections.For(scenario, $"{where}: {SweepKeys.Candidates}").Separation } };
-        }
-
+        sampling = sampling with { Selection = Projections.Selection(scenario, sampling.Selection, keys.Number(SweepKeys.Candidates) is { } k ? (long)Math.Min(k, long.MaxValue) : null, keys.Flag(SweepKeys.Predict), $"{where}: {SweepKeys.Candidates}") };
         sampling.Validate(blame, actions);
         return sampling;
     }

@@ -11,6 +11,9 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 {
     private const int Panel = PackedMatrix.PanelWidth;
 
+    /// <summary>Rows of the largest tile.</summary>
+    private const int MostRows = 9;
+
     /// <summary>Lanes of a sum, whatever the width of a vector.</summary>
     private const int SumLanes = 16;
 
@@ -32,7 +35,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         Need(c.Length >= (long)rows * matrix.Outputs, nameof(c));
         fixed (float* s = start, pa = a, pc = c)
         {
-            Product(matrix.Panels, matrix.Inputs, matrix.Outputs, s, pa, matrix.Inputs, rows, pc, matrix.Outputs);
+            Product(matrix.Panels, matrix.Inputs, matrix.Outputs, s, 0, pa, matrix.Inputs, rows, pc, matrix.Outputs);
         }
 
         GC.KeepAlive(matrix);
@@ -237,19 +240,21 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
                     }
                 }
 
-                Product(keys, head, tokens, zeros, p + h * head, 3 * width, tokens, scores, tokens);
+                Product(keys, head, tokens, zeros, 0, p + h * head, 3 * width, tokens, scores, tokens);
                 for (var t = 0; t < tokens; t++)
                 {
                     SoftmaxRow(scores + t * tokens, tokens, scale);
                 }
 
-                Product(values, tokens, head, zeros, scores, tokens, tokens, o + h * head, width);
+                Product(values, tokens, head, zeros, 0, scores, tokens, tokens, o + h * head, width);
             }
         }
     }
 
-    /// <summary>c[rows, outputs] (row stride ldc) = a[rows, inputs] (row stride lda) times panels, sums starting from start.</summary>
-    private static void Product(float* panels, int inputs, int outputs, float* start, float* a, int lda, int rows, float* c, int ldc)
+    /// <summary>
+    /// c[rows, outputs] (row stride ldc) = a[rows, inputs] (row stride lda) times panels; row r's sums start from start + r lds.
+    /// </summary>
+    private static void Product(float* panels, int inputs, int outputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc)
     {
         if (rows == 1)
         {
@@ -259,6 +264,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
         // A pass takes two vectors of outputs: a whole panel at the widest, part of one otherwise. All rows go by while the panel is in the nearest cache.
         var pass = 2 * TIsa.Count;
+        var part = stackalloc float[MostRows * Panel];
         for (var j = 0; j < outputs; j += pass)
         {
             var b = panels + (nint)(j / Panel) * Panel * inputs + j % Panel;
@@ -266,27 +272,50 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             var r = 0;
             while (r < rows)
             {
-                var left = rows - r;
-                var from = a + (nint)r * lda;
+                var n = TileRows(rows - r);
                 var to = c + (nint)r * ldc + j;
-                if (left > 4 && TIsa.ManyRegisters)
+                // Tiles write whole vectors: the last columns go by a place that has room for them. Were there a call in the tile itself, its sums would live in memory.
+                if (columns == pass)
                 {
-                    var n = Math.Min(left, 8);
-                    Tile8(b, inputs, start + j, from, lda, n, to, ldc, columns);
-                    r += n;
-                }
-                else if (left > 1)
-                {
-                    var n = Math.Min(left, 4);
-                    Tile4(b, inputs, start + j, from, lda, n, to, ldc, columns);
-                    r += n;
+                    Tile(n, b, inputs, start + j + (nint)r * lds, lds, a + (nint)r * lda, lda, to, ldc);
                 }
                 else
                 {
-                    Tile1(b, inputs, start + j, from, to, columns);
-                    r++;
+                    Tile(n, b, inputs, start + j + (nint)r * lds, lds, a + (nint)r * lda, lda, part, Panel);
+                    for (var i = 0; i < n; i++)
+                    {
+                        Buffer.MemoryCopy(part + i * Panel, to + (nint)i * ldc, columns * sizeof(float), columns * sizeof(float));
+                    }
                 }
+
+                r += n;
             }
+        }
+    }
+
+    /// <summary>How many of the rows that are left go into the next tile: so many that none of the machine's registers lies idle and no tile of one row, which waits for its own sums, is left over.</summary>
+    private static int TileRows(int left)
+        => !TIsa.ManyRegisters ? Math.Min(left, 4)
+        : left == 9 || left % 8 == 1 ? Math.Min(left, 9)
+        : left >= 8 ? 8
+        : left > 4 ? left : Math.Min(left, 4);
+
+    private static void Tile(int rows, float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc)
+    {
+        switch (rows)
+        {
+            case 9:
+                Tile9(b, inputs, start, lds, a, lda, c, ldc);
+                break;
+            case > 4:
+                Tile8(b, inputs, start, lds, a, lda, rows, c, ldc);
+                break;
+            case > 1:
+                Tile4(b, inputs, start, lds, a, lda, rows, c, ldc);
+                break;
+            default:
+                Tile1(b, inputs, start, a, c);
+                break;
         }
     }
 
@@ -339,17 +368,29 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             TIsa.Store(c + j + 7 * n, s7);
         }
 
-        for (; j < outputs; j += 2 * n)
+        for (; j <= outputs - 2 * n; j += 2 * n)
         {
-            Tile1(At(panels, inputs, j), inputs, start + j, a, c + j, Math.Min(2 * n, outputs - j));
+            Tile1(At(panels, inputs, j), inputs, start + j, a, c + j);
+        }
+
+        if (j < outputs)
+        {
+            var part = stackalloc float[Panel];
+            for (; j < outputs; j += 2 * n)
+            {
+                Tile1(At(panels, inputs, j), inputs, start + j, a, part);
+                var bytes = Math.Min(2 * n, outputs - j) * sizeof(float);
+                Buffer.MemoryCopy(part, c + j, bytes, bytes);
+            }
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static float* At(float* panels, int inputs, int output) => panels + (nint)(output / Panel) * Panel * inputs + output % Panel;
 
+    /// <summary>One row.</summary>
     [MethodImpl(Hot)]
-    private static void Tile1(float* b, int inputs, float* start, float* a, float* c, int columns)
+    private static void Tile1(float* b, int inputs, float* start, float* a, float* c)
     {
         var s0 = TIsa.Load(start);
         var s1 = TIsa.Load(start + TIsa.Count);
@@ -360,20 +401,27 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             s1 = TIsa.Fma(v, TIsa.Load(b + TIsa.Count), s1);
         }
 
-        StoreRow(c, s0, s1, columns);
+        TIsa.Store(c, s0);
+        TIsa.Store(c + TIsa.Count, s1);
     }
 
-    /// <summary>Up to four rows; where there are fewer, the last is computed again and not stored.</summary>
+    /// <summary>Up to four rows; where there are fewer, the last is computed again, and written again.</summary>
     [MethodImpl(Hot)]
-    private static void Tile4(float* b, int inputs, float* start, float* a, int lda, int rows, float* c, int ldc, int columns)
+    private static void Tile4(float* b, int inputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc)
     {
+        var last = rows - 1;
         var a0 = a;
-        var a1 = a + (nint)Math.Min(1, rows - 1) * lda;
-        var a2 = a + (nint)Math.Min(2, rows - 1) * lda;
-        var a3 = a + (nint)Math.Min(3, rows - 1) * lda;
-        var i0 = TIsa.Load(start);
-        var i1 = TIsa.Load(start + TIsa.Count);
-        T s00 = i0, s01 = i1, s10 = i0, s11 = i1, s20 = i0, s21 = i1, s30 = i0, s31 = i1;
+        var a1 = a + (nint)Math.Min(1, last) * lda;
+        var a2 = a + (nint)Math.Min(2, last) * lda;
+        var a3 = a + (nint)Math.Min(3, last) * lda;
+        var from = start;
+        T s00 = TIsa.Load(from), s01 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(1, last) * lds;
+        T s10 = TIsa.Load(from), s11 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(2, last) * lds;
+        T s20 = TIsa.Load(from), s21 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(3, last) * lds;
+        T s30 = TIsa.Load(from), s31 = TIsa.Load(from + TIsa.Count);
         for (nint k = 0; k < inputs; k++, b += Panel)
         {
             var b0 = TIsa.Load(b);
@@ -392,26 +440,23 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             s31 = TIsa.Fma(v, b1, s31);
         }
 
-        StoreRow(c, s00, s01, columns);
-        if (rows > 1)
-        {
-            StoreRow(c + ldc, s10, s11, columns);
-        }
-
-        if (rows > 2)
-        {
-            StoreRow(c + 2 * (nint)ldc, s20, s21, columns);
-        }
-
-        if (rows > 3)
-        {
-            StoreRow(c + 3 * (nint)ldc, s30, s31, columns);
-        }
+        var to = c;
+        TIsa.Store(to, s00);
+        TIsa.Store(to + TIsa.Count, s01);
+        to = c + (nint)Math.Min(1, last) * ldc;
+        TIsa.Store(to, s10);
+        TIsa.Store(to + TIsa.Count, s11);
+        to = c + (nint)Math.Min(2, last) * ldc;
+        TIsa.Store(to, s20);
+        TIsa.Store(to + TIsa.Count, s21);
+        to = c + (nint)Math.Min(3, last) * ldc;
+        TIsa.Store(to, s30);
+        TIsa.Store(to + TIsa.Count, s31);
     }
 
-    /// <summary>Up to eight rows; where there are fewer, the last is computed again and not stored.</summary>
+    /// <summary>Up to eight rows; where there are fewer, the last is computed again, and written again.</summary>
     [MethodImpl(Hot)]
-    private static void Tile8(float* b, int inputs, float* start, float* a, int lda, int rows, float* c, int ldc, int columns)
+    private static void Tile8(float* b, int inputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc)
     {
         var last = rows - 1;
         var a0 = a;
@@ -422,10 +467,22 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         var a5 = a + (nint)Math.Min(5, last) * lda;
         var a6 = a + (nint)Math.Min(6, last) * lda;
         var a7 = a + (nint)Math.Min(7, last) * lda;
-        var i0 = TIsa.Load(start);
-        var i1 = TIsa.Load(start + TIsa.Count);
-        T s00 = i0, s01 = i1, s10 = i0, s11 = i1, s20 = i0, s21 = i1, s30 = i0, s31 = i1;
-        T s40 = i0, s41 = i1, s50 = i0, s51 = i1, s60 = i0, s61 = i1, s70 = i0, s71 = i1;
+        var from = start;
+        T s00 = TIsa.Load(from), s01 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(1, last) * lds;
+        T s10 = TIsa.Load(from), s11 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(2, last) * lds;
+        T s20 = TIsa.Load(from), s21 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(3, last) * lds;
+        T s30 = TIsa.Load(from), s31 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(4, last) * lds;
+        T s40 = TIsa.Load(from), s41 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(5, last) * lds;
+        T s50 = TIsa.Load(from), s51 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(6, last) * lds;
+        T s60 = TIsa.Load(from), s61 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)Math.Min(7, last) * lds;
+        T s70 = TIsa.Load(from), s71 = TIsa.Load(from + TIsa.Count);
         for (nint k = 0; k < inputs; k++, b += Panel)
         {
             var b0 = TIsa.Load(b);
@@ -456,41 +513,123 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
             s71 = TIsa.Fma(v, b1, s71);
         }
 
-        nint ld = ldc;
-        StoreRow(c, s00, s01, columns);
-        StoreRow(c + Math.Min(1, last) * ld, s10, s11, columns);
-        StoreRow(c + Math.Min(2, last) * ld, s20, s21, columns);
-        StoreRow(c + Math.Min(3, last) * ld, s30, s31, columns);
-        StoreRow(c + Math.Min(4, last) * ld, s40, s41, columns);
-        StoreRow(c + Math.Min(5, last) * ld, s50, s51, columns);
-        StoreRow(c + Math.Min(6, last) * ld, s60, s61, columns);
-        StoreRow(c + Math.Min(7, last) * ld, s70, s71, columns);
+        var to = c;
+        TIsa.Store(to, s00);
+        TIsa.Store(to + TIsa.Count, s01);
+        to = c + (nint)Math.Min(1, last) * ldc;
+        TIsa.Store(to, s10);
+        TIsa.Store(to + TIsa.Count, s11);
+        to = c + (nint)Math.Min(2, last) * ldc;
+        TIsa.Store(to, s20);
+        TIsa.Store(to + TIsa.Count, s21);
+        to = c + (nint)Math.Min(3, last) * ldc;
+        TIsa.Store(to, s30);
+        TIsa.Store(to + TIsa.Count, s31);
+        to = c + (nint)Math.Min(4, last) * ldc;
+        TIsa.Store(to, s40);
+        TIsa.Store(to + TIsa.Count, s41);
+        to = c + (nint)Math.Min(5, last) * ldc;
+        TIsa.Store(to, s50);
+        TIsa.Store(to + TIsa.Count, s51);
+        to = c + (nint)Math.Min(6, last) * ldc;
+        TIsa.Store(to, s60);
+        TIsa.Store(to + TIsa.Count, s61);
+        to = c + (nint)Math.Min(7, last) * ldc;
+        TIsa.Store(to, s70);
+        TIsa.Store(to + TIsa.Count, s71);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void StoreRow(float* c, T s0, T s1, int columns)
+    /// <summary>Nine rows.</summary>
+    [MethodImpl(Hot)]
+    private static void Tile9(float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc)
     {
-        if (columns == 2 * TIsa.Count)
+        var a0 = a;
+        var a1 = a + (nint)lda;
+        var a2 = a + (nint)2 * lda;
+        var a3 = a + (nint)3 * lda;
+        var a4 = a + (nint)4 * lda;
+        var a5 = a + (nint)5 * lda;
+        var a6 = a + (nint)6 * lda;
+        var a7 = a + (nint)7 * lda;
+        var a8 = a + (nint)8 * lda;
+        var from = start;
+        T s00 = TIsa.Load(from), s01 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)1 * lds;
+        T s10 = TIsa.Load(from), s11 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)2 * lds;
+        T s20 = TIsa.Load(from), s21 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)3 * lds;
+        T s30 = TIsa.Load(from), s31 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)4 * lds;
+        T s40 = TIsa.Load(from), s41 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)5 * lds;
+        T s50 = TIsa.Load(from), s51 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)6 * lds;
+        T s60 = TIsa.Load(from), s61 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)7 * lds;
+        T s70 = TIsa.Load(from), s71 = TIsa.Load(from + TIsa.Count);
+        from = start + (nint)8 * lds;
+        T s80 = TIsa.Load(from), s81 = TIsa.Load(from + TIsa.Count);
+        for (nint k = 0; k < inputs; k++, b += Panel)
         {
-            TIsa.Store(c, s0);
-            TIsa.Store(c + TIsa.Count, s1);
+            var b0 = TIsa.Load(b);
+            var b1 = TIsa.Load(b + TIsa.Count);
+            var v = TIsa.Broadcast(a0[k]);
+            s00 = TIsa.Fma(v, b0, s00);
+            s01 = TIsa.Fma(v, b1, s01);
+            v = TIsa.Broadcast(a1[k]);
+            s10 = TIsa.Fma(v, b0, s10);
+            s11 = TIsa.Fma(v, b1, s11);
+            v = TIsa.Broadcast(a2[k]);
+            s20 = TIsa.Fma(v, b0, s20);
+            s21 = TIsa.Fma(v, b1, s21);
+            v = TIsa.Broadcast(a3[k]);
+            s30 = TIsa.Fma(v, b0, s30);
+            s31 = TIsa.Fma(v, b1, s31);
+            v = TIsa.Broadcast(a4[k]);
+            s40 = TIsa.Fma(v, b0, s40);
+            s41 = TIsa.Fma(v, b1, s41);
+            v = TIsa.Broadcast(a5[k]);
+            s50 = TIsa.Fma(v, b0, s50);
+            s51 = TIsa.Fma(v, b1, s51);
+            v = TIsa.Broadcast(a6[k]);
+            s60 = TIsa.Fma(v, b0, s60);
+            s61 = TIsa.Fma(v, b1, s61);
+            v = TIsa.Broadcast(a7[k]);
+            s70 = TIsa.Fma(v, b0, s70);
+            s71 = TIsa.Fma(v, b1, s71);
+            v = TIsa.Broadcast(a8[k]);
+            s80 = TIsa.Fma(v, b0, s80);
+            s81 = TIsa.Fma(v, b1, s81);
         }
-        else
-        {
-            StorePart(c, s0, s1, columns);
-        }
-    }
 
-    [MethodImpl(MethodImplOptions.NoInlining)]
-    private static void StorePart(float* c, T s0, T s1, int columns)
-    {
-        var whole = stackalloc float[Panel];
-        TIsa.Store(whole, s0);
-        TIsa.Store(whole + TIsa.Count, s1);
-        for (var i = 0; i < columns; i++)
-        {
-            c[i] = whole[i];
-        }
+        var to = c;
+        TIsa.Store(to, s00);
+        TIsa.Store(to + TIsa.Count, s01);
+        to = c + (nint)1 * ldc;
+        TIsa.Store(to, s10);
+        TIsa.Store(to + TIsa.Count, s11);
+        to = c + (nint)2 * ldc;
+        TIsa.Store(to, s20);
+        TIsa.Store(to + TIsa.Count, s21);
+        to = c + (nint)3 * ldc;
+        TIsa.Store(to, s30);
+        TIsa.Store(to + TIsa.Count, s31);
+        to = c + (nint)4 * ldc;
+        TIsa.Store(to, s40);
+        TIsa.Store(to + TIsa.Count, s41);
+        to = c + (nint)5 * ldc;
+        TIsa.Store(to, s50);
+        TIsa.Store(to + TIsa.Count, s51);
+        to = c + (nint)6 * ldc;
+        TIsa.Store(to, s60);
+        TIsa.Store(to + TIsa.Count, s61);
+        to = c + (nint)7 * ldc;
+        TIsa.Store(to, s70);
+        TIsa.Store(to + TIsa.Count, s71);
+        to = c + (nint)8 * ldc;
+        TIsa.Store(to, s80);
+        TIsa.Store(to + TIsa.Count, s81);
     }
 
     [MethodImpl(Hot)]
