@@ -3,14 +3,13 @@
 Usage: training_peer.py SPEC.json IN.safetensors
 IN holds the weights of all agents and, for each agent i, ready-made batches `batch.i.*` [K, B, ...] and the demonstrations' rows `data.i.plan` and `data.i.condition`, both normalised.
 It answers lines on stdin, one line each:
-  loss              the summed loss of the first ready-made batch without dropout
+  loss              the summed loss of the first ready-made batch without dropout, and the norm of its gradient
   threads E P       element-wise threads of libtorch, and threads of OpenBLAS
-  go NAME N         seconds of N steps; NAME is 'ready' (batches are there) or 'made' (numpy makes them on another thread, one step ahead), then '-foreach' or '-single' for the optimizer
+  go NAME N         seconds, and seconds of processor time, of N steps; NAME is 'ready' (batches are there) or 'made' (numpy makes them on another thread, one step ahead), then '-foreach' or '-single' for the optimizer
 """
 import ctypes
 import json
 import math
-import os
 import queue
 import struct
 import sys
@@ -135,6 +134,7 @@ class Training:
                     parameter.copy_(torch.from_numpy(tensors[f"agent{i}.{ours[module]}.{kind}"]))
         keys = ("x", "noise", "condition", "kept", "target", "outputScale")
         self.ready = [[{k: torch.from_numpy(tensors[f"batch.{i}.{k}"][n].copy()) for k in keys} for i in range(spec["agents"])] for n in range(spec["batches"])]
+        self.ahead = queue.Queue(1)
         self.data = [(tensors[f"data.{i}.plan"], tensors[f"data.{i}.condition"]) for i in range(spec["agents"])]
         self.parameters = list(self.networks.parameters())
         self.average = [p.detach().clone() for p in self.parameters]
@@ -185,19 +185,13 @@ class Training:
         source, optimizer = name.split("-")
         optimizer = self.optimizers[optimizer]
         self.networks.train()
-        if source == "ready":
-            start = time.perf_counter()
-            for i in range(steps):
-                self.step(self.ready[i % len(self.ready)], optimizer)
-            return time.perf_counter() - start
-        ahead = queue.Queue(1)
-        start = time.perf_counter()
-        thread = threading.Thread(target=lambda: [ahead.put(self.make()) for _ in range(steps)], daemon=True)
-        thread.start()
-        for _ in range(steps):
-            self.step(ahead.get(), optimizer)
-        thread.join()
-        return time.perf_counter() - start
+        start = time.perf_counter(), time.process_time()
+        if source == "made":
+            # As many as there are steps, so that none is made at another's expense.
+            threading.Thread(target=lambda: [self.ahead.put(self.make()) for _ in range(steps)], daemon=True).start()
+        for i in range(steps):
+            self.step(self.ahead.get() if source == "made" else self.ready[i % len(self.ready)], optimizer)
+        return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
 def main():
@@ -205,7 +199,6 @@ def main():
         spec = json.load(file)
     training = Training(spec, load(sys.argv[2]))
     blas = ctypes.CDLL("libblas.so.3")
-    getattr(blas, "openblas_get_corename", None)
     core = ""
     if hasattr(blas, "openblas_get_corename"):
         blas.openblas_get_corename.restype = ctypes.c_char_p
@@ -215,15 +208,17 @@ def main():
         command = line.split()
         if command[0] == "loss":
             training.networks.eval()
-            with torch.no_grad():
-                print(repr(float(training.loss(training.ready[0]))), flush=True)
+            training.networks.zero_grad()
+            loss = training.loss(training.ready[0])
+            loss.backward()
+            print(repr(loss.item()), repr(float(nn.utils.clip_grad_norm_(training.parameters, math.inf))), flush=True)
         elif command[0] == "threads":
             torch.set_num_threads(int(command[1]))
             if core:
                 blas.openblas_set_num_threads(int(command[2]))
             print("ok", flush=True)
         else:
-            print(repr(training.go(command[1], int(command[2]))), flush=True)
+            print(*training.go(command[1], int(command[2])), flush=True)
 
 
 main()
