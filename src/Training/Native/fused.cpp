@@ -230,6 +230,52 @@ struct ShortAttention : Function<ShortAttention> {
     }
 };
 
+// One node instead of seven: libtorch's own work on each (finding the operation, the graph, sums of gradients) is a tenth of a step of the perceptron.
+struct ResidualBlock : Function<ResidualBlock> {
+    static Tensor forward(AutogradContext* context, const Tensor& h, const Tensor& n, const Tensor& f, const Tensor& up, const Tensor& up_bias, const Tensor& noise,
+                          const Tensor& condition, const Tensor& down, const Tensor& down_bias, double p, double eps) {
+        const auto drop = next_dropout(p);
+        auto normal = at::empty_like(h), inverse = at::empty({h.size(0)});
+        kernels().norm(h.size(0), h.size(1), read(h), static_cast<float>(eps), write(normal), write(inverse));
+        auto u = at::addmm(up_bias, normal, up.t());
+        u.addmm_(n, noise.t());
+        u.addmm_(f, condition.t());
+        auto m = at::empty_like(u);
+        kernels().mish(u.numel(), read(u), write(m));
+        if (drop.threshold != 0) {
+            kernels().dropout(m.numel(), read(m), write(m), &drop);
+        }
+        auto y = at::add(h, down_bias);
+        y.addmm_(m, down.t());
+        context->save_for_backward({normal, inverse, n, f, u, m, up, up_bias, noise, condition, down, down_bias});
+        save(context, drop);
+        return y;
+    }
+
+    static variable_list backward(AutogradContext* context, variable_list gradients) {
+        const auto saved = context->get_saved_variables();
+        const auto &normal = saved[0], &inverse = saved[1], &n = saved[2], &f = saved[3], &u = saved[4], &m = saved[5];
+        const auto &up = saved[6], &up_bias = saved[7], &noise = saved[8], &condition = saved[9], &down = saved[10], &down_bias = saved[11];
+        const auto g = gradients[0].contiguous();
+        const auto drop = saved_dropout(context);
+        down.mutable_grad().addmm_(g.t(), m);
+        kernels().add_rows(g.size(0), g.size(1), read(g), write(down_bias.grad()));
+        auto gu = at::mm(g, down);
+        if (drop.threshold != 0) {
+            kernels().dropout(gu.numel(), read(gu), write(gu), &drop);
+        }
+        kernels().mish_back(u.numel(), read(u), read(gu), write(gu));
+        up.mutable_grad().addmm_(gu.t(), normal);
+        noise.mutable_grad().addmm_(gu.t(), n);
+        condition.mutable_grad().addmm_(gu.t(), f);
+        kernels().add_rows(gu.size(0), gu.size(1), read(gu), write(up_bias.grad()));
+        auto gh = at::mm(gu, up);
+        kernels().norm_back(gh.size(0), gh.size(1), read(normal), read(inverse), read(gh), write(gh));
+        gh.add_(g);
+        return {gh, at::mm(gu, noise), at::mm(gu, condition), Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+    }
+};
+
 // Part `index` of rows of parts, for all rows of a sample.
 Tensor part(const Tensor& parts, int64_t index, int64_t width) { return parts.narrow(1, index * width, width).unsqueeze(1); }
 
@@ -281,6 +327,15 @@ Tensor attention(const Tensor& qkv, int64_t heads, double p) {
     const auto scores = at::matmul(split.narrow(1, 0, heads), split.narrow(1, heads, heads).transpose(2, 3)) * (1.0 / std::sqrt(static_cast<double>(width) / static_cast<double>(heads)));
     const auto weights = at::softmax(scores, -1);
     return at::matmul(p > 0 ? at::dropout(weights, p, true) : weights, split.narrow(1, 2 * heads, heads)).transpose(1, 2).reshape({batch, length, width});
+}
+
+Tensor residual_block(const Tensor& h, const Tensor& n, const Tensor& f, const Block& w, double p, double eps) {
+    TORCH_CHECK(h.dim() == 2 && n.dim() == 2 && f.dim() == 2, "block: rows expected");
+    if (here(h) && has_room(w.up) && has_room(w.up_bias) && has_room(w.noise) && has_room(w.condition) && has_room(w.down) && has_room(w.down_bias)) {
+        return ResidualBlock::apply(h.contiguous(), n.contiguous(), f.contiguous(), w.up, w.up_bias, w.noise, w.condition, w.down, w.down_bias, p, eps);
+    }
+    const auto u = mimicd::linear(mimicd::layer_norm(h, eps), w.up, w.up_bias) + mimicd::linear(n, w.noise, Tensor()) + mimicd::linear(f, w.condition, Tensor());
+    return h + mimicd::linear(mimicd::dropout(mimicd::mish(u), p), w.down, w.down_bias);
 }
 
 }  // namespace mimicd

@@ -27,4 +27,12 @@ at::Tensor gate(const at::Tensor& h, const at::Tensor& parts, int64_t gate, cons
 // Scaled dot-product attention of each of `heads` heads, bidirectional; qkv [B, L, 3 W] has queries, then keys, then values. The result is [B, L, W].
 at::Tensor attention(const at::Tensor& qkv, int64_t heads, double dropout);
 
+// Weights of a block of the perceptron; `condition` and `noise` have no bias.
+struct Block {
+    const at::Tensor &up, &up_bias, &noise, &condition, &down, &down_bias;
+};
+
+// h + down(mish(up(layer_norm(h)) + noise(n) + condition(f))), with dropout after the Mish.
+at::Tensor residual_block(const at::Tensor& h, const at::Tensor& n, const at::Tensor& f, const Block& weights, double dropout, double eps);
+
 }  // namespace mimicd

@@ -227,6 +227,11 @@ MT_API Tensor* mt_attention(const Tensor* qkv, int64_t heads, double dropout) {
     return guarded([&] { return mimicd::attention(*qkv, heads, dropout); });
 }
 
+MT_API Tensor* mt_residual_block(const Tensor* h, const Tensor* n, const Tensor* f, const Tensor* up, const Tensor* up_bias, const Tensor* noise, const Tensor* condition,
+                                 const Tensor* down, const Tensor* down_bias, double dropout, double eps) {
+    return guarded([&] { return mimicd::residual_block(*h, *n, *f, {*up, *up_bias, *noise, *condition, *down, *down_bias}, dropout, eps); });
+}
+
 MT_API int mt_backward(const Tensor* loss) {
     return guarded_status([&] { loss->backward(); });
 }

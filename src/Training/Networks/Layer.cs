@@ -22,10 +22,16 @@ internal sealed class Layer
         }
     }
 
+    /// <summary>The weight, [out, in].</summary>
+    public Tensor Weight => _parameters[_weight];
+
+    /// <summary>The bias, [out], of a layer that has one.</summary>
+    public Tensor Bias => _parameters[_bias];
+
     /// <summary>The map of rows.</summary>
-    public Tensor Of(Tensor x) => x.Linear(_parameters[_weight], _bias == None ? null : _parameters[_bias]);
+    public Tensor Of(Tensor x) => x.Linear(Weight, _bias == None ? null : Bias);
 
     /// <summary>Rows like its result plus the map of rows, by a layer without a bias.</summary>
     public Tensor Onto(Tensor sum, Tensor x)
-        => _bias == None ? x.Linear(_parameters[_weight], sum) : throw new InvalidOperationException("the bias stands where the sum would");
+        => _bias == None ? x.Linear(Weight, sum) : throw new InvalidOperationException("the bias stands where the sum would");
 }

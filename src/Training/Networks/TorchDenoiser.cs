@@ -189,8 +189,7 @@ internal sealed class TorchMlp : TorchDenoiser
         var h = _input.Of(x) + f;
         foreach (var block in _blocks)
         {
-            var u = block.Condition.Onto(block.Noise.Onto(block.Up.Of(h.LayerNorm(LayerNormEpsilon)), n), f);
-            h += block.Down.Of(u.Mish().Dropout(dropout));
+            h = h.ResidualBlock(n, f, (block.Up.Weight, block.Up.Bias), block.Noise.Weight, block.Condition.Weight, (block.Down.Weight, block.Down.Bias), dropout, LayerNormEpsilon);
         }
 
         return _head.Of(h.LayerNorm(LayerNormEpsilon));

@@ -156,6 +156,9 @@ internal static partial class NativeMethods
     internal static partial nint mt_attention(nint qkv, long heads, double dropout);
 
     [LibraryImport(Library)]
+    internal static partial nint mt_residual_block(nint h, nint n, nint f, nint up, nint upBias, nint noise, nint condition, nint down, nint downBias, double dropout, double eps);
+
+    [LibraryImport(Library)]
     internal static partial int mt_backward(nint loss);
 
     [LibraryImport(Library)]

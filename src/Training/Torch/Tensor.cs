@@ -211,6 +211,10 @@ public readonly record struct Tensor : IDisposable
     /// <param name="dropout">Probability that an attention weight is dropped.</param>
     public Tensor Attention(int heads, double dropout) => new(NativeMethods.mt_attention(_handle, heads, dropout));
 
+    /// <summary>A block of the perceptron: h + down(dropout(Mish(up(LayerNorm(h)) + noise(n) + condition(f)))), where the latter two have no bias.</summary>
+    public Tensor ResidualBlock(Tensor n, Tensor f, (Tensor Weight, Tensor Bias) up, Tensor noise, Tensor condition, (Tensor Weight, Tensor Bias) down, double dropout, double eps)
+        => new(NativeMethods.mt_residual_block(_handle, n._handle, f._handle, up.Weight._handle, up.Bias._handle, noise._handle, condition._handle, down.Weight._handle, down.Bias._handle, dropout, eps));
+
     /// <summary>Element-wise square.</summary>
     public Tensor Square() => new(NativeMethods.mt_square(_handle));
 
