@@ -47,14 +47,28 @@ internal sealed partial class TrainingBench : ISpeedBench
         TorchRuntime.SetThreads(products);
         using var shared = new Workers(workers);
         using var steps = new Steps(subject.Set, subject.Networks, subject.Preset.Training, options.Seed, 0, shared);
+        // What all threads on the products of one agent after the other would give.
+        using var alone = new Workers(1);
+        using var inTurn = new Steps(subject.Set, subject.Networks, subject.Preset.Training, options.Seed, 0, alone);
         var (ours, ready, made) = (new Processor(), new Processor(), new Processor());
         var best = peer.Choose(threads);
-        var spreads = Turns.Measure(
-            rounds,
-            cancellation,
-            () => ours.Around(() => { for (var i = 0; i < Few; i++) { steps.Next(); } }),
-            () => ready.Add(peer.Go("ready", Few)),
-            () => made.Add(peer.Go("made", Few)));
+        List<(string Name, Action Steps)> things =
+        [
+            ("a step of ours", () => ours.Around(() => Make(steps))),
+            ("PyTorch, batches ready-made", () => ready.Add(peer.Go("ready", Few))),
+            ("PyTorch, batches made by numpy one step ahead", () => made.Add(peer.Go("made", Few))),
+        ];
+        if (workers > 1)
+        {
+            things.Add(("ours, agents in turn and all threads on their products", () =>
+            {
+                TorchRuntime.SetThreads(threads);
+                Make(inTurn);
+                TorchRuntime.SetThreads(products);
+            }));
+        }
+
+        var spreads = Turns.Measure(rounds, cancellation, [.. things.Select(t => t.Steps)]);
         var each = Array.ConvertAll(spreads, s => new Spread(s.Count, s.Median / Few, s.Low / Few, s.High / Few, s.Max / Few));
         double samples = subject.Set.Learners * subject.Preset.Training.Batch;
         var theirs = Math.Min(each[1].Median, each[2].Median);
@@ -65,12 +79,20 @@ internal sealed partial class TrainingBench : ISpeedBench
             "times as fast",
             1.5,
             AtMost: false,
-            new Dictionary<string, Spread> { ["a step of ours"] = each[0], ["PyTorch, batches ready-made"] = each[1], ["PyTorch, batches made by numpy one step ahead"] = each[2] },
+            things.Zip(each).ToDictionary(t => t.First.Name, t => t.Second),
             string.Create(CultureInfo.InvariantCulture, $"""
                 {samples / each[0].Median:n0} samples/s against {samples / theirs:n0}; by processor time, threads that fill batches included, {Math.Min(ready.PerCall, made.PerCall) / ours.PerCall:0.00} times
                     of ours {Milliseconds(steps.Spent.Gradients):0.00} ms are networks and gradients, {Milliseconds(steps.Spent.Update):0.00} ms clip, AdamW and average, {Milliseconds(steps.Spent.Waiting):0.00} ms waiting for batches, which another thread fills in {Milliseconds(steps.Filling.Time):0.00} ms
                     {workers} {(workers == 1 ? "thread" : "threads")} for agents, {products} for products ({TorchRuntime.Products}, other kernels {TorchRuntime.Kernels}); PyTorch {peer.Description}: {best}
                 """));
+    }
+
+    private static void Make(Steps steps)
+    {
+        for (var i = 0; i < Few; i++)
+        {
+            steps.Next();
+        }
     }
 
     /// <summary>Processor time of what is measured.</summary>

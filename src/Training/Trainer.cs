@@ -119,8 +119,8 @@ public static class Trainer
     }
 
     /// <summary>
-    /// Threads that share the agents, and threads of a matrix product. Agents with networks of their own are shared, for each thread then works on its own: two threads on the products of
-    /// one network are seldom faster than one, since a product of these sizes takes a tenth of a millisecond, and far slower where anything else runs (docs/networks.md).
+    /// Threads that share the agents, and threads of a matrix product. Agents with networks of their own are shared out: a thread then waits for another once a step instead of once a product, of
+    /// which each takes a tenth of a millisecond, and weights do not depend on the number of threads. One network has its products divided instead (docs/networks.md has the measurements).
     /// </summary>
     internal static (int Workers, int Products) Divide(TrainingRunOptions options, TrainingSet set)
         => options.Device == "cpu" && options.Threads > 1 && set.Learners > 1 && !set.Spec.SharedWeights ? (Math.Min(options.Threads, set.Learners), 1) : (1, options.Threads);
