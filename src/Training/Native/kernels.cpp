@@ -7,44 +7,156 @@
 #include <cmath>
 #include <cstring>
 
+// A call would take vectors through memory, and a loop over the parts of one keep it there.
+#define ALWAYS inline __attribute__((always_inline))
+#define UNROLLED _Pragma("GCC unroll 4")
+
 namespace mimicd {
 namespace MIMICD_ISA {
 namespace {
 
 constexpr int64_t Lanes = 16;
 
-typedef float Vec __attribute__((vector_size(64)));
-typedef int32_t Ints __attribute__((vector_size(64)));
-typedef uint32_t Words __attribute__((vector_size(64)));
-typedef uint64_t Longs __attribute__((vector_size(64)));
-typedef float Unaligned __attribute__((vector_size(64), aligned(4), may_alias));
+// Sixteen lanes of 32 bits in as many registers as the instruction set needs for them; the compiler takes a vector wider than a register apart number by number.
+#if defined(__AVX512F__)
+constexpr int Bytes = 64;
+#elif defined(__AVX2__)
+constexpr int Bytes = 32;
+#else
+constexpr int Bytes = 16;
+#endif
+constexpr int Parts = 64 / Bytes;
 
-inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
-inline Vec all(float x) { return Vec{} + x; }
+template <typename T>
+struct Pack {
+    typedef T Native __attribute__((vector_size(Bytes)));
+    static constexpr int Width = Bytes / sizeof(T);
 
-inline Vec load_some(const float* p, int64_t n) {
+    Native part[Parts];
+
+    T lane(int64_t i) const { return part[i / Width][i % Width]; }
+    void set(int64_t i, T value) { part[i / Width][i % Width] = value; }
+};
+
+#define MIMICD_OPERATOR(op)                                                          \
+    template <typename T>                                                            \
+    ALWAYS Pack<T> operator op(Pack<T> a, Pack<T> b) { \
+        UNROLLED                                                                     \
+        for (int i = 0; i < Parts; ++i) {                                            \
+            a.part[i] = a.part[i] op b.part[i];                                      \
+        }                                                                            \
+        return a;                                                                    \
+    }
+MIMICD_OPERATOR(+)
+MIMICD_OPERATOR(-)
+MIMICD_OPERATOR(*)
+MIMICD_OPERATOR(/)
+MIMICD_OPERATOR(&)
+MIMICD_OPERATOR(|)
+MIMICD_OPERATOR(^)
+#undef MIMICD_OPERATOR
+
+// Of each part, whatever f makes of it.
+template <typename To, typename From, typename F>
+ALWAYS Pack<To> mapped(Pack<From> a, F f) {
+    Pack<To> result;
+    UNROLLED
+    for (int i = 0; i < Parts; ++i) {
+        result.part[i] = (typename Pack<To>::Native)f(a.part[i]);
+    }
+    return result;
+}
+
+template <typename T>
+ALWAYS Pack<T> all_of(T x) {
+    Pack<T> result;
+    UNROLLED
+    for (int i = 0; i < Parts; ++i) {
+        result.part[i] = typename Pack<T>::Native{} + x;
+    }
+    return result;
+}
+
+// The same bits.
+template <typename To, typename From>
+ALWAYS Pack<To> bits(Pack<From> a) {
+    return mapped<To>(a, [](auto v) { return v; });
+}
+
+typedef Pack<float> Vec;
+typedef Pack<int32_t> Ints;
+typedef Pack<uint32_t> Words;
+typedef Pack<uint64_t> Longs;
+
+ALWAYS Vec all(float x) { return all_of(x); }
+ALWAYS Vec operator+(Vec a, float b) { return a + all(b); }
+ALWAYS Vec operator+(float a, Vec b) { return all(a) + b; }
+ALWAYS Vec operator-(Vec a, float b) { return a - all(b); }
+ALWAYS Vec operator-(float a, Vec b) { return all(a) - b; }
+ALWAYS Vec operator-(Vec a) {
+    return mapped<float>(a, [](auto v) { return -v; });
+}
+ALWAYS Vec operator*(Vec a, float b) { return a * all(b); }
+ALWAYS Vec operator*(float a, Vec b) { return all(a) * b; }
+ALWAYS Vec operator/(float a, Vec b) { return all(a) / b; }
+ALWAYS Vec& operator+=(Vec& a, Vec b) { return a = a + b; }
+
+template <typename T>
+struct Loose {
+    typedef T Native __attribute__((vector_size(Bytes), aligned(4), may_alias));
+};
+
+ALWAYS Vec load(const float* p) {
+    Vec v;
+    UNROLLED
+    for (int i = 0; i < Parts; ++i) {
+        v.part[i] = *reinterpret_cast<const Loose<float>::Native*>(p + i * Vec::Width);
+    }
+    return v;
+}
+
+ALWAYS void store(float* p, Vec v) {
+    UNROLLED
+    for (int i = 0; i < Parts; ++i) {
+        *reinterpret_cast<Loose<float>::Native*>(p + i * Vec::Width) = v.part[i];
+    }
+}
+
+ALWAYS Vec load_some(const float* p, int64_t n) {
     Vec v{};
     std::memcpy(&v, p, static_cast<size_t>(n) * sizeof(float));
     return v;
 }
 
-inline void store_some(float* p, Vec v, int64_t n) { std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(float)); }
+ALWAYS void store_some(float* p, Vec v, int64_t n) { std::memcpy(p, &v, static_cast<size_t>(n) * sizeof(float)); }
 
 // Both pick lane by lane.
-inline Vec least(Vec a, Vec b) { return a < b ? a : b; }
-inline Vec most(Vec a, Vec b) { return a > b ? a : b; }
+ALWAYS Vec least(Vec a, Vec b) {
+    UNROLLED
+    for (int i = 0; i < Parts; ++i) {
+        a.part[i] = a.part[i] < b.part[i] ? a.part[i] : b.part[i];
+    }
+    return a;
+}
+
+ALWAYS Vec most(Vec a, Vec b) {
+    UNROLLED
+    for (int i = 0; i < Parts; ++i) {
+        a.part[i] = a.part[i] > b.part[i] ? a.part[i] : b.part[i];
+    }
+    return a;
+}
 
 inline float total(Vec v) {
     float sum = 0;
     for (int64_t i = 0; i < Lanes; ++i) {
-        sum += v[i];
+        sum += v.lane(i);
     }
     return sum;
 }
 
 // e^x: 2^n e^r with |r| <= ln(2)/2, e^r by its Taylor polynomial, whose remainder is below half a unit in the last place.
-inline Vec exponential(Vec x) {
+ALWAYS Vec exponential(Vec x) {
     x = most(least(x, all(88.0f)), all(-87.0f));
     // Adding 1.5 * 2^23 leaves the nearest integer in the low bits.
     const Vec shifted = x * 1.44269504f + 12582912.0f;
@@ -59,12 +171,11 @@ inline Vec exponential(Vec x) {
     p = p * r + 0.5f;
     p = p * r + 1.0f;
     p = p * r + 1.0f;
-    const Ints power = ((Ints)shifted - 0x4B400000 + 127) << 23;
-    return p * (Vec)power;
+    return p * mapped<float>(bits<int32_t>(shifted), [](auto v) { return (v - 0x4B400000 + 127) << 23; });
 }
 
 template <typename F>
-inline void each(int64_t n, const float* x, float* y, F f) {
+ALWAYS void each(int64_t n, const float* x, float* y, F f) {
     int64_t i = 0;
     for (; i + Lanes <= n; i += Lanes) {
         store(y + i, f(load(x + i)));
@@ -75,7 +186,7 @@ inline void each(int64_t n, const float* x, float* y, F f) {
 }
 
 template <typename F>
-inline void each(int64_t n, const float* x, const float* g, float* y, F f) {
+ALWAYS void each(int64_t n, const float* x, const float* g, float* y, F f) {
     int64_t i = 0;
     for (; i + Lanes <= n; i += Lanes) {
         store(y + i, f(load(x + i), load(g + i)));
@@ -109,11 +220,11 @@ constexpr float GeluSlope = 1.59576912f;  // 2 sqrt(2 / pi)
 constexpr float GeluCubic = 0.044715f;
 
 // 0.5 (1 + tanh(u)) is the logistic function of 2u.
-inline Vec logistic(Vec v) { return 1.0f / (1.0f + exponential(-v)); }
+ALWAYS Vec logistic(Vec v) { return 1.0f / (1.0f + exponential(-v)); }
 
-inline Vec gelu_value(Vec v) { return v * logistic(GeluSlope * (v + GeluCubic * v * v * v)); }
+ALWAYS Vec gelu_value(Vec v) { return v * logistic(GeluSlope * (v + GeluCubic * v * v * v)); }
 
-inline Vec gelu_slope(Vec v) {
+ALWAYS Vec gelu_slope(Vec v) {
     const Vec s = logistic(GeluSlope * (v + GeluCubic * v * v * v));
     return s + v * s * (1.0f - s) * (GeluSlope * (1.0f + 3.0f * GeluCubic * v * v));
 }
@@ -122,36 +233,39 @@ inline Vec gelu_slope(Vec v) {
 
 constexpr int64_t Tile = 128;  // elements of sixteen bits in sixteen blocks of the generator
 
-inline void multiply(Words a, uint32_t by, Words& high, Words& low) {
-    const Longs even = ((Longs)a & 0xFFFFFFFFu) * static_cast<uint64_t>(by);
-    const Longs odd = ((Longs)a >> 32) * static_cast<uint64_t>(by);
-    high = (Words)((even >> 32) | (odd & 0xFFFFFFFF00000000u));
-    low = (Words)((even & 0xFFFFFFFFu) | (odd << 32));
+ALWAYS void multiply(Words a, uint32_t by, Words& high, Words& low) {
+    constexpr uint64_t Low = 0xFFFFFFFFu;
+    const Longs pairs = bits<uint64_t>(a);
+    const Longs even = mapped<uint64_t>(pairs, [by](auto v) { return (v & Low) * static_cast<uint64_t>(by); });
+    const Longs odd = mapped<uint64_t>(pairs, [by](auto v) { return (v >> 32) * static_cast<uint64_t>(by); });
+    high = bits<uint32_t>(mapped<uint64_t>(even, [](auto v) { return v >> 32; }) | mapped<uint64_t>(odd, [](auto v) { return v & ~Low; }));
+    low = bits<uint32_t>(mapped<uint64_t>(even, [](auto v) { return v & Low; }) | mapped<uint64_t>(odd, [](auto v) { return v << 32; }));
 }
 
 // What Tile elements are multiplied by: 0 or the scale.
-inline void mask(const Dropout& drop, uint32_t part, uint32_t tile, Vec out[8]) {
-    Words c0, c1 = Words{} + drop.stream, c2 = Words{} + part, c3 = Words{};
+ALWAYS void mask(const Dropout& drop, uint32_t part, uint32_t tile, Vec out[8]) {
+    Words c0, c1 = all_of(drop.stream), c2 = all_of(part), c3 = all_of(0u);
     for (uint32_t i = 0; i < Lanes; ++i) {
-        c0[i] = tile * static_cast<uint32_t>(Lanes) + i;
+        c0.set(i, tile * static_cast<uint32_t>(Lanes) + i);
     }
     uint32_t k0 = static_cast<uint32_t>(drop.key), k1 = static_cast<uint32_t>(drop.key >> 32);
     for (int round = 0; round < 10; ++round) {
         Words h0, l0, h1, l1;
         multiply(c0, 0xD2511F53u, h0, l0);
         multiply(c2, 0xCD9E8D57u, h1, l1);
-        c0 = h1 ^ c1 ^ k0;
+        c0 = h1 ^ c1 ^ all_of(k0);
         c1 = l1;
-        c2 = h0 ^ c3 ^ k1;
+        c2 = h0 ^ c3 ^ all_of(k1);
         c3 = l0;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
     const Words words[4] = {c0, c1, c2, c3};
-    const Words scale = (Words)all(drop.scale);
+    const Words scale = bits<uint32_t>(all(drop.scale));
+    const uint32_t threshold = drop.threshold;
     for (int i = 0; i < 4; ++i) {
-        out[i] = (Vec)((Words)((words[i] & 0xFFFFu) >= drop.threshold) & scale);
-        out[i + 4] = (Vec)((Words)((words[i] >> 16) >= drop.threshold) & scale);
+        out[i] = bits<float>(mapped<uint32_t>(words[i], [threshold](auto v) { return (v & 0xFFFFu) >= threshold; }) & scale);
+        out[i + 4] = bits<float>(mapped<uint32_t>(words[i], [threshold](auto v) { return (v >> 16) >= threshold; }) & scale);
     }
 }
 
@@ -215,9 +329,9 @@ inline float row_sum(int64_t width, F f) {
     return total(sum);
 }
 
-inline Vec part(const float* p, int64_t room) { return room == Lanes ? load(p) : load_some(p, room); }
+ALWAYS Vec part(const float* p, int64_t room) { return room == Lanes ? load(p) : load_some(p, room); }
 
-inline void put(float* p, Vec v, int64_t room) {
+ALWAYS void put(float* p, Vec v, int64_t room) {
     if (room == Lanes) {
         store(p, v);
     } else {
@@ -241,7 +355,7 @@ inline float norm_row(int64_t width, const float* x, float eps, float* y) {
     const float variance = row_sum(width, [&](int64_t i, int64_t room) {
         Vec d = part(x + i, room) - mean;
         for (int64_t j = room; j < Lanes; ++j) {
-            d[j] = 0;
+            d.set(j, 0);
         }
         return d * d;
     }) / static_cast<float>(width);
