@@ -53,6 +53,7 @@ ISpeedBench[] parts =
 [
     new KernelBench(),
     new PlanBench(),
+    new TrainingBench(),
 ];
 var only = new Option<string[]>("--only") { Description = $"Parts of the table: {string.Join(", ", parts.Select(p => p.Name))}.", HelpName = "PART", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 only.AcceptOnlyFromAmong([.. parts.Select(p => p.Name)]);

@@ -10,6 +10,11 @@ namespace MimicD.Training;
 /// </summary>
 internal sealed class Batch(int size, int planSize, int conditionSize)
 {
+    private readonly float[] _plan = new float[planSize];
+    private readonly float[] _epsilon = new float[planSize];
+    private float[] _encoded = [];
+    private bool _isEncoded;
+
     /// <summary>What the network is shown of the plan, [B, L*D]; which, is the <see cref="Objective"/>'s.</summary>
     public float[] Input { get; } = new float[size * planSize];
 
@@ -31,6 +36,27 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
     /// <summary>Samples.</summary>
     public int Size => size;
 
+    /// <summary>The condition as the network takes it (<see cref="NetworkSpec.Encode(ReadOnlySpan{float}, SlotSpan?, Span{float})"/>), [B, A (1 + 2 F)]; of a batch that was <see cref="Fill"/>ed it is ready.</summary>
+    public float[] Encoded(ModelSpec spec)
+    {
+        if (!_isEncoded)
+        {
+            Encode(spec);
+        }
+
+        return _encoded;
+    }
+
+    /// <summary>Encodes conditions [B, A] into [B, A (1 + 2 F)].</summary>
+    public static void Encode(ModelSpec spec, ReadOnlySpan<float> condition, int size, Span<float> encoded)
+    {
+        var (from, to) = (condition.Length / size, encoded.Length / size);
+        for (var b = 0; b < size; b++)
+        {
+            spec.Network.Encode(condition.Slice(b * from, from), spec.Slots, encoded.Slice(b * to, to));
+        }
+    }
+
     /// <summary>Fills the batch.</summary>
     /// <param name="set">The samples.</param>
     /// <param name="objective">What is asked about them.</param>
@@ -47,8 +73,8 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
         var noise = new CounterRandom(seed, RandomPurpose.TrainingNoise, step, aligned);
         var augmentation = new CounterRandom(seed, RandomPurpose.TrainingAugmentation, step, paired);
         var modes = set.Spec.ModeCount;
-        var plan = new float[planSize];
-        var epsilon = new float[planSize];
+        Span<float> plan = _plan;
+        Span<float> epsilon = _epsilon;
         for (var b = 0; b < size; b++)
         {
             var condition = Condition.AsSpan(b * conditionSize, conditionSize);
@@ -80,6 +106,8 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
             noise.FillNormal(epsilon);
             Ask(objective, b, plan, epsilon, level, constants.SigmaData);
         }
+
+        Encode(set.Spec);
     }
 
     /// <summary>Sets a row: what is asked about a plan.</summary>
@@ -91,4 +119,16 @@ internal sealed class Batch(int size, int planSize, int conditionSize)
     /// <param name="sigmaData">sd.</param>
     public void Ask(Objective objective, int row, ReadOnlySpan<float> plan, ReadOnlySpan<float> epsilon, double level, double sigmaData)
         => (Noise[row], OutputScale[row]) = objective.Ask(plan, epsilon, level, sigmaData, Input.AsSpan(row * planSize, planSize), Target.AsSpan(row * planSize, planSize));
+
+    private void Encode(ModelSpec spec)
+    {
+        var length = size * spec.Network.EncodedSize(conditionSize);
+        if (_encoded.Length != length)
+        {
+            _encoded = new float[length];
+        }
+
+        Encode(spec, Condition, size, _encoded);
+        _isEncoded = true;
+    }
 }

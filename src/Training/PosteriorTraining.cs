@@ -38,7 +38,6 @@ internal static class PosteriorTraining
         for (var step = 1; step <= steps; step++)
         {
             cancellationToken.ThrowIfCancellationRequested();
-            parameters.ClearGradients();
             for (var agent = 0; agent < set.Learners; agent++)
             {
                 using var scope = new TensorScope();

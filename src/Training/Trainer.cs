@@ -7,7 +7,6 @@ using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.Training.Adversarial;
 using MimicD.Training.Networks;
-using MimicD.Training.Objectives;
 using MimicD.Training.Torch;
 using MimicD.World;
 
@@ -106,16 +105,25 @@ public static class Trainer
         preset = preset.FittedTo(scenario);
         // Input is refused before libtorch is touched.
         var set = new TrainingSet(demonstrations, scenario, preset);
-        TorchRuntime.SetThreads(options.Threads);
+        var (workers, products) = Divide(options, set);
+        TorchRuntime.SetThreads(products);
         var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
         using var networks = new NetworkSet(spec, options.Seed, options.Device);
         var identity = Identity(preset, options, spec.Provenance!);
         using var adversary = preset.Training.Adversarial is null ? null : new AdversarialTraining(demonstrations[0], scenario, preset, spec, networks, options);
         var start = options.Resume ? Restore(networks.Parameters, adversary, preset.Training, options, identity) : 0;
         using var metrics = new MetricsLog(options.MetricsPath, start);
-        var loop = new Loop(set, networks, adversary, preset, options, spec, identity, metrics, progress);
+        using var threads = new Workers(workers);
+        var loop = new Loop(set, networks, adversary, preset, options, spec, identity, threads, metrics, progress);
         return loop.Run(start, cancellationToken);
     }
+
+    /// <summary>
+    /// Threads that share the agents, and threads of a matrix product. Agents with networks of their own are shared out: a thread then waits for another once a step instead of once a product, of
+    /// which each takes a tenth of a millisecond, and weights do not depend on the number of threads. One network has its products divided instead (docs/networks.md has the measurements).
+    /// </summary>
+    internal static (int Workers, int Products) Divide(TrainingRunOptions options, TrainingSet set)
+        => options.Device == "cpu" && options.Threads > 1 && set.Learners > 1 && !set.Spec.SharedWeights ? (Math.Min(options.Threads, set.Learners), 1) : (1, options.Threads);
 
     /// <summary>Rate at a step (1 is the first).</summary>
     internal static double LearningRate(OptimisationSpec options, int step)
@@ -229,11 +237,9 @@ public static class Trainer
     }
 
     /// <summary>The loop over steps.</summary>
-    private sealed class Loop(TrainingSet set, NetworkSet networks, AdversarialTraining? adversary, TrainingPreset preset, TrainingRunOptions options, ModelSpec spec, string identity, MetricsLog metrics, IProgress<TrainingProgress>? progress)
+    private sealed class Loop(TrainingSet set, NetworkSet networks, AdversarialTraining? adversary, TrainingPreset preset, TrainingRunOptions options, ModelSpec spec, string identity, Workers workers, MetricsLog metrics, IProgress<TrainingProgress>? progress)
     {
         private readonly OptimisationSpec _training = preset.Training;
-
-        private readonly Objective _objective = Objective.Of(spec, preset.Training);
 
         private double? _loss;
 
@@ -276,34 +282,20 @@ public static class Trainer
         /// <summary>Steps on batches of samples.</summary>
         private int Optimise(int start, Stopwatch clock, CancellationToken cancellationToken)
         {
-            var constants = new AdamWConstants(WeightDecay: _training.WeightDecay);
-            var (lossSum, lossCount, lastTime, step) = (0.0, 0, 0.0, start);
-            var (current, next) = (NewBatches(), NewBatches());
-            var ready = Task.Run(() => Fill(current, start + 1), CancellationToken.None);
-            while (step < _training.Steps && !cancellationToken.IsCancellationRequested)
+            var (lossSum, lossCount, lastTime) = (0.0, 0, 0.0);
+            using var steps = new Steps(set, networks, _training, options.Seed, start, workers);
+            while (steps.Done < _training.Steps && !cancellationToken.IsCancellationRequested)
             {
-                step++;
-                ready.GetAwaiter().GetResult();
-                (current, next) = (next, current);
-                var (batches, ahead, following) = (next, current, step + 1);
-                // The next batch is put together on another thread while libtorch works on this one.
-                ready = Task.Run(() => Fill(ahead, following), CancellationToken.None);
-                var loss = networks.LossAndGradient(batches, _objective, _training, options.Seed, step);
-                if (!double.IsFinite(loss))
-                {
-                    throw new InvalidInputException($"training diverged: the loss at step {step} is {loss}; try a lower training.learningRate");
-                }
-
-                var rate = LearningRate(_training, step);
-                var norm = networks.Parameters.Step(rate, _training.GradientClip, constants, step, _training.AverageDecay);
-                lossSum += loss;
+                steps.Next();
+                var step = steps.Done;
+                lossSum += steps.Loss;
                 lossCount++;
                 if (step % options.ReportEvery == 0 || step == _training.Steps)
                 {
                     var now = clock.Elapsed.TotalSeconds;
                     var perSecond = lossCount / Math.Max(now - lastTime, 1e-9);
                     _loss = lossSum / lossCount;
-                    Report(new TrainingProgress(step, _training.TotalSteps, _loss.Value, norm, rate, perSecond * _training.Batch * set.Learners, (_training.Steps - step) / perSecond));
+                    Report(new TrainingProgress(step, _training.TotalSteps, _loss.Value, steps.GradientNorm, steps.Rate, perSecond * _training.Batch * set.Learners, (_training.Steps - step) / perSecond));
                     (lossSum, lossCount, lastTime) = (0, 0, now);
                 }
 
@@ -313,9 +305,8 @@ public static class Trainer
                 }
             }
 
-            ready.GetAwaiter().GetResult();
             _loss ??= lossCount > 0 ? lossSum / lossCount : null;
-            return step;
+            return steps.Done;
         }
 
         /// <summary>Adversarial rounds, each one reported, for a round is worth many steps.</summary>
@@ -355,17 +346,6 @@ public static class Trainer
         {
             metrics.Write(report);
             progress?.Report(report);
-        }
-
-        private Batch[] NewBatches()
-            => [.. Enumerable.Range(0, set.Learners).Select(_ => new Batch(_training.Batch, set.Window * spec.RowSize, spec.ConditionSize))];
-
-        private void Fill(Batch[] batches, int step)
-        {
-            for (var agent = 0; agent < batches.Length; agent++)
-            {
-                batches[agent].Fill(set, _objective, _training, options.Seed, step, agent);
-            }
         }
 
         private SafeTensors Model(int step, ModelSpec description) => networks.Export(description with { Provenance = description.Provenance! with { Steps = step } });

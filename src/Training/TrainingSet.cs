@@ -12,6 +12,9 @@ namespace MimicD.Training;
 /// </summary>
 public sealed class TrainingSet
 {
+    // Numbers of all agents that one sample may take from the stack.
+    private const int OnStack = 1024;
+
     private readonly TrainingSet[] _parts = [];
     private readonly DemonstrationSet _demonstrations;
     private readonly Sensor _sensor;
@@ -123,7 +126,9 @@ public sealed class TrainingSet
 
         var (demonstration, tick) = Math.DivRem(index, _steps);
         var d = _dimensions;
-        var offsets = DrawOffsets(ref random);
+        var drawn = (1 + _preset.Model.Sensor.History) * _agents * d;
+        Span<double> offsets = drawn <= OnStack ? stackalloc double[drawn] : new double[drawn];
+        DrawOffsets(ref random, offsets);
         WriteCondition(demonstration, tick, agent, offsets, condition);
         if (_preset.Model.SharedMode)
         {
@@ -173,11 +178,11 @@ public sealed class TrainingSet
     /// Offsets of the present and past positions, [1 + m, N*D], the present first: a stationary first-order autoregressive process, which is how the errors of
     /// an agent that returns by a share of 1 - decay a step wander. Drawing the past backwards is exact, since the process is reversible in time.
     /// </summary>
-    private double[] DrawOffsets(ref CounterRandom random)
+    private void DrawOffsets(ref CounterRandom random, Span<double> offsets)
     {
         var options = _preset.Training;
         var size = _agents * _dimensions;
-        var offsets = new double[(1 + _preset.Model.Sensor.History) * size];
+        offsets.Clear();
         if (options.OffsetDeviation > 0)
         {
             var innovation = Math.Sqrt(1 - options.OffsetDecay * options.OffsetDecay);
@@ -187,8 +192,6 @@ public sealed class TrainingSet
                 offsets[i] = i < size ? own : options.OffsetDecay * offsets[i - size] + innovation * own;
             }
         }
-
-        return offsets;
     }
 
     private void WriteCondition(int demonstration, int tick, int agent, ReadOnlySpan<double> offsets, Span<float> condition)
@@ -197,8 +200,9 @@ public sealed class TrainingSet
         var layout = _layouts[agent];
         var size = _sensor.FrameSize;
         Span<float> frame = size <= 256 ? stackalloc float[size] : new float[size];
-        var now = new double[_agents * d];
-        var before = new double[_agents * d];
+        var all = _agents * d;
+        Span<double> now = all <= OnStack ? stackalloc double[all] : new double[all];
+        Span<double> before = all <= OnStack ? stackalloc double[all] : new double[all];
         for (var back = 0; back < _preset.Model.Sensor.History; back++)
         {
             var at = Math.Max(tick - back, 0);

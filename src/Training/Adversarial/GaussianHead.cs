@@ -14,7 +14,7 @@ internal static class GaussianHead
     /// <param name="head">The head.</param>
     public static (Tensor LogDensity, Tensor LogDeviations) LogDensity(Tensor output, Tensor action, MixtureSpec head)
     {
-        var d = action.Shape[1];
+        var d = action.Size(1);
         var logDeviations = (output.Narrow(1, 1 + d, d).Exp() + head.DeviationFloor).Log();
         var standard = (action - output.Narrow(1, 1, d)) * (logDeviations * -1.0).Exp();
         return ((standard.Square() * 0.5 + logDeviations).Sum(1) * -1.0 + -d * HalfLogTwoPi, logDeviations);
@@ -45,5 +45,5 @@ internal static class GaussianHead
 
     /// <summary>Mean entropy of the Gaussians [nats], a scalar.</summary>
     /// <param name="logDeviations">[B, D].</param>
-    public static Tensor Entropy(Tensor logDeviations) => logDeviations.Sum(1).Mean() + logDeviations.Shape[1] * (0.5 + HalfLogTwoPi);
+    public static Tensor Entropy(Tensor logDeviations) => logDeviations.Sum(1).Mean() + logDeviations.Size(1) * (0.5 + HalfLogTwoPi);
 }

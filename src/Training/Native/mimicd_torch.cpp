@@ -5,6 +5,9 @@
 //  - a returned tensor pointer is owned by the caller, who gives it back to mt_free exactly once;
 //  - only calls that exist in libtorch 1.13 and in 2.x are used.
 
+#include "fused.h"
+#include "kernels.h"
+
 #include <torch/torch.h>
 
 #include <dlfcn.h>
@@ -87,8 +90,24 @@ MT_API int mt_set_threads(int elementwise, int products) {
     });
 }
 
-MT_API int mt_manual_seed(uint64_t seed) {
-    return guarded_status([&] { torch::manual_seed(seed); });
+// The kernel that OpenBLAS chose for this processor or was told to by OPENBLAS_CORETYPE; another library's is not known.
+MT_API const char* mt_products() {
+    using getter = char* (*)();
+    const auto get = reinterpret_cast<getter>(dlsym(RTLD_DEFAULT, "openblas_get_corename"));
+    return get == nullptr ? "" : get();
+}
+
+// The instruction set of our own kernels.
+MT_API const char* mt_kernels() { return mimicd::kernels().name; }
+
+// Sets where dropout on this thread is drawn from. Off the CPU it is drawn by libtorch, by one generator for all threads.
+MT_API int mt_seed_dropout(uint64_t seed, const char* device) {
+    return guarded_status([&] {
+        mimicd::seed_dropout(seed);
+        if (!torch::Device(device).is_cpu()) {
+            torch::manual_seed(seed);
+        }
+    });
 }
 
 // Returns the mode before the call.
@@ -137,6 +156,10 @@ MT_API int mt_assign(Tensor* target, const float* data, int64_t count) {
 
 MT_API int mt_rank(const Tensor* tensor) { return static_cast<int>(tensor->dim()); }
 
+MT_API int mt_size(const Tensor* tensor, int axis, int64_t* size) {
+    return guarded_status([&] { *size = tensor->size(axis); });
+}
+
 MT_API void mt_shape(const Tensor* tensor, int64_t* shape) {
     for (int64_t i = 0; i < tensor->dim(); ++i) {
         shape[i] = tensor->size(i);
@@ -175,8 +198,8 @@ MT_API Tensor* mt_log(const Tensor* a) { return guarded([&] { return at::log(*a)
 MT_API Tensor* mt_sum_along(const Tensor* a, int64_t dim) { return guarded([&] { return at::sum(*a, at::IntArrayRef(&dim, 1)); }); }
 MT_API Tensor* mt_log_sum_exp(const Tensor* a, int64_t dim) { return guarded([&] { return at::logsumexp(*a, at::IntArrayRef(&dim, 1)); }); }
 MT_API Tensor* mt_silu(const Tensor* a) { return guarded([&] { return at::silu(*a); }); }
-MT_API Tensor* mt_mish(const Tensor* a) { return guarded([&] { return at::mish(*a); }); }
-MT_API Tensor* mt_gelu_tanh(const Tensor* a) { return guarded([&] { return at::gelu(*a, "tanh"); }); }
+MT_API Tensor* mt_mish(const Tensor* a) { return guarded([&] { return mimicd::mish(*a); }); }
+MT_API Tensor* mt_gelu(const Tensor* a, double dropout) { return guarded([&] { return mimicd::gelu(*a, dropout); }); }
 MT_API Tensor* mt_softplus(const Tensor* a) { return guarded([&] { return at::softplus(*a); }); }
 MT_API Tensor* mt_clamp(const Tensor* a, double low, double high) { return guarded([&] { return at::clamp(*a, low, high); }); }
 MT_API Tensor* mt_minimum(const Tensor* a, const Tensor* b) { return guarded([&] { return at::minimum(*a, *b); }); }
@@ -184,17 +207,29 @@ MT_API Tensor* mt_softmax(const Tensor* a, int64_t dim) { return guarded([&] { r
 MT_API Tensor* mt_transpose(const Tensor* a, int64_t d0, int64_t d1) { return guarded([&] { return a->transpose(d0, d1); }); }
 MT_API Tensor* mt_narrow(const Tensor* a, int64_t dim, int64_t start, int64_t length) { return guarded([&] { return a->narrow(dim, start, length); }); }
 MT_API Tensor* mt_reshape(const Tensor* a, const int64_t* shape, int rank) { return guarded([&] { return a->reshape(dims(shape, rank)); }); }
-MT_API Tensor* mt_dropout(const Tensor* a, double p) { return guarded([&] { return at::dropout(*a, p, /*train=*/true); }); }
+MT_API Tensor* mt_dropout(const Tensor* a, double p) { return guarded([&] { return mimicd::dropout(*a, p); }); }
 
-MT_API Tensor* mt_linear(const Tensor* x, const Tensor* weight, const Tensor* bias) {
-    return guarded([&] { return bias == nullptr ? at::linear(*x, *weight) : at::linear(*x, *weight, *bias); });
+MT_API Tensor* mt_linear(const Tensor* x, const Tensor* weight, const Tensor* added) {
+    return guarded([&] { return mimicd::linear(*x, *weight, added == nullptr ? Tensor() : *added); });
 }
 
-MT_API Tensor* mt_layer_norm(const Tensor* x, double eps) {
-    return guarded([&] {
-        const int64_t width = x->size(-1);
-        return at::layer_norm(*x, at::IntArrayRef(&width, 1), {}, {}, eps);
-    });
+MT_API Tensor* mt_layer_norm(const Tensor* x, double eps) { return guarded([&] { return mimicd::layer_norm(*x, eps); }); }
+
+MT_API Tensor* mt_modulate(const Tensor* h, const Tensor* parts, int64_t shift, int64_t scale, double eps) {
+    return guarded([&] { return mimicd::modulate(*h, *parts, shift, scale, eps); });
+}
+
+MT_API Tensor* mt_gate(const Tensor* h, const Tensor* parts, int64_t gate, const Tensor* x) {
+    return guarded([&] { return mimicd::gate(*h, *parts, gate, *x); });
+}
+
+MT_API Tensor* mt_attention(const Tensor* qkv, int64_t heads, double dropout) {
+    return guarded([&] { return mimicd::attention(*qkv, heads, dropout); });
+}
+
+MT_API Tensor* mt_residual_block(const Tensor* h, const Tensor* n, const Tensor* f, const Tensor* up, const Tensor* up_bias, const Tensor* noise, const Tensor* condition,
+                                 const Tensor* down, const Tensor* down_bias, double dropout, double eps) {
+    return guarded([&] { return mimicd::residual_block(*h, *n, *f, {*up, *up_bias, *noise, *condition, *down, *down_bias}, dropout, eps); });
 }
 
 MT_API int mt_backward(const Tensor* loss) {
@@ -214,49 +249,43 @@ MT_API int mt_zero(Tensor* tensor) {
     return guarded_status([&] { tensor->zero_(); });
 }
 
-MT_API int mt_norm(const Tensor* tensor, double* value) {
+// Of elements `start` to `start` + `count` of a flat tensor.
+MT_API int mt_sum_squares(const Tensor* tensor, int64_t start, int64_t count, double* value) {
     return guarded_status([&] {
+        TORCH_CHECK(start >= 0 && count >= 0 && start + count <= tensor->numel(), "no such elements");
+        if (tensor->is_cpu()) {
+            *value = mimicd::kernels().sum_squares(count, tensor->data_ptr<float>() + start);
+            return;
+        }
         at::NoGradGuard no_grad;
-        *value = tensor->norm().item<double>();
+        *value = tensor->narrow(0, start, count).to(torch::kFloat64).square().sum().item<double>();
     });
 }
 
-// One AdamW step (Loshchilov and Hutter 2019, algorithm 2) and one step of the weights' exponential moving average, over flat tensors.
-// The gradient is multiplied by `scale` first (clipping). On the CPU all of it is one pass over memory.
-MT_API int mt_adamw(Tensor* weights, const Tensor* gradients, Tensor* first, Tensor* second, Tensor* average, double scale, double rate,
+// One AdamW step (Loshchilov and Hutter 2019, algorithm 2) and one step of the weights' exponential moving average, over elements `start` to `start` + `count`
+// of flat tensors. The gradient is multiplied by `scale` first (clipping) and left at 0. On the CPU all of it is one pass over memory.
+MT_API int mt_adamw(Tensor* weights, Tensor* gradients, Tensor* first, Tensor* second, Tensor* average, int64_t start, int64_t count, double scale, double rate,
                     double beta1, double beta2, double eps, double decay, int64_t step, double average_decay) {
     return guarded_status([&] {
         at::NoGradGuard no_grad;
+        TORCH_CHECK(start >= 0 && count >= 0 && start + count <= weights->numel(), "no such elements");
         const double correction1 = 1.0 - std::pow(beta1, static_cast<double>(step));
         const double correction2 = 1.0 - std::pow(beta2, static_cast<double>(step));
         if (weights->is_cpu()) {
-            float* const w = weights->data_ptr<float>();
-            const float* const g = gradients->data_ptr<float>();
-            float* const m = first->data_ptr<float>();
-            float* const v = second->data_ptr<float>();
-            float* const a = average->data_ptr<float>();
-            const float b1 = static_cast<float>(beta1), b2 = static_cast<float>(beta2), s = static_cast<float>(scale);
-            const float keep = static_cast<float>(1.0 - rate * decay), size = static_cast<float>(rate / correction1);
-            const float root = static_cast<float>(1.0 / std::sqrt(correction2)), e = static_cast<float>(eps);
-            const float ad = static_cast<float>(average_decay);
-            const int64_t count = weights->numel();
-            for (int64_t i = 0; i < count; ++i) {
-                const float gi = g[i] * s;
-                const float mi = b1 * m[i] + (1.0f - b1) * gi;
-                const float vi = b2 * v[i] + (1.0f - b2) * gi * gi;
-                const float wi = w[i] * keep - size * mi / (std::sqrt(vi) * root + e);
-                m[i] = mi;
-                v[i] = vi;
-                w[i] = wi;
-                a[i] = ad * a[i] + (1.0f - ad) * wi;
-            }
+            const mimicd::AdamW constants{static_cast<float>(scale), static_cast<float>(beta1), static_cast<float>(beta2), static_cast<float>(1.0 - rate * decay),
+                                          static_cast<float>(rate / correction1), static_cast<float>(1.0 / std::sqrt(correction2)), static_cast<float>(eps),
+                                          static_cast<float>(average_decay)};
+            mimicd::kernels().adamw(count, weights->data_ptr<float>() + start, gradients->data_ptr<float>() + start, first->data_ptr<float>() + start,
+                                    second->data_ptr<float>() + start, average->data_ptr<float>() + start, &constants);
             return;
         }
-        const auto g = gradients->mul(scale);
-        first->mul_(beta1).add_(g, 1.0 - beta1);
-        second->mul_(beta2).addcmul_(g, g, 1.0 - beta2);
-        weights->mul_(1.0 - rate * decay);
-        weights->addcdiv_(*first, second->sqrt().div_(std::sqrt(correction2)).add_(eps), -rate / correction1);
-        average->mul_(average_decay).add_(*weights, 1.0 - average_decay);
+        auto w = weights->narrow(0, start, count), g = gradients->narrow(0, start, count), m = first->narrow(0, start, count), v = second->narrow(0, start, count);
+        g.mul_(scale);
+        m.mul_(beta1).add_(g, 1.0 - beta1);
+        v.mul_(beta2).addcmul_(g, g, 1.0 - beta2);
+        w.mul_(1.0 - rate * decay);
+        w.addcdiv_(m, v.sqrt().div_(std::sqrt(correction2)).add_(eps), -rate / correction1);
+        average->narrow(0, start, count).mul_(average_decay).add_(w, 1.0 - average_decay);
+        g.zero_();
     });
 }

@@ -12,6 +12,9 @@ internal sealed class NetworkSet : IDisposable
     private readonly ModelSpec _spec;
     private readonly TorchDenoiser[] _networks;
     private readonly string _device;
+    private readonly Action<int> _oneAgent;
+    private double[] _losses = [];
+    private Step _step;
 
     /// <summary>Makes the networks with initial weights drawn from the seed.</summary>
     public NetworkSet(ModelSpec spec, ulong seed, string device)
@@ -21,30 +24,44 @@ internal sealed class NetworkSet : IDisposable
         Parameters = new ParameterSet();
         _networks = [.. Enumerable.Range(0, spec.Networks).Select(i => TorchDenoiser.Create(spec, spec.WeightPrefix(i), Parameters))];
         Parameters.Allocate(seed, device);
+        _oneAgent = AddGradient;
     }
 
     /// <summary>The weights.</summary>
     public ParameterSet Parameters { get; }
 
-    /// <summary>Computes the summed loss of one step and leaves its gradient in <see cref="Parameters"/>.</summary>
+    /// <summary>Computes the summed loss of one step and adds its gradient to <see cref="Parameters"/>.</summary>
     /// <param name="batches">One an agent.</param>
     /// <param name="objective">What they ask.</param>
     /// <param name="options">Weights of the loss and dropout.</param>
-    /// <param name="seed">With the step, seeds dropout.</param>
+    /// <param name="seed">With the step and the agent, seeds dropout.</param>
     /// <param name="step">The step.</param>
-    public double LossAndGradient(Batch[] batches, Objective objective, OptimisationSpec options, ulong seed, int step)
+    /// <param name="workers">Threads, which share the agents where each has a network of its own.</param>
+    public double LossAndGradient(Batch[] batches, Objective objective, OptimisationSpec options, ulong seed, int step, Workers workers)
     {
-        Parameters.ClearGradients();
-        // Seeding dropout by the step makes its masks a function of (seed, step), so a resumed run draws the same ones.
-        TorchRuntime.ManualSeed(new CounterRandom(seed, RandomPurpose.TrainingDropout, step).NextUInt64());
-        double total = 0;
-        for (var agent = 0; agent < batches.Length; agent++)
+        if (_losses.Length != batches.Length)
         {
-            // The agents' losses share no weights unless the model does, so the gradient of the sum is gathered agent by agent, with one agent's graph alive at a time.
-            using var scope = new TensorScope();
-            var loss = Loss(_spec.SharedWeights ? 0 : agent, batches[agent], objective, options);
-            loss.Backward();
-            total += loss.Item();
+            _losses = new double[batches.Length];
+        }
+
+        _step = new Step(batches, objective, options, seed, step);
+        if (_spec.SharedWeights)
+        {
+            // They add to the same gradient.
+            for (var agent = 0; agent < batches.Length; agent++)
+            {
+                AddGradient(agent);
+            }
+        }
+        else
+        {
+            workers.Run(batches.Length, _oneAgent);
+        }
+
+        double total = 0;
+        foreach (var loss in _losses)
+        {
+            total += loss;
         }
 
         return total;
@@ -53,9 +70,10 @@ internal sealed class NetworkSet : IDisposable
     /// <summary>The loss of one agent's batch, with gradients.</summary>
     public Tensor Loss(int network, Batch batch, Objective objective, OptimisationSpec options)
     {
-        var kept = options.ConditionDropout > 0 ? Upload(batch.Kept, batch.Size) : null;
-        var output = Evaluate(network, batch.Input, batch.Noise, batch.Condition, options.Dropout, kept);
-        return objective.Loss(output, Upload(batch.Target, batch.Size), () => Upload(batch.OutputScale, batch.Size), options.PresentWeight, _spec.RowSize);
+        Tensor? kept = options.ConditionDropout > 0 ? Upload(batch.Kept, batch.Size) : null;
+        var output = _networks[network].Forward(Upload(batch.Input, batch.Size), Upload(batch.Noise, batch.Size), Upload(batch.Encoded(_spec), batch.Size), options.Dropout, kept);
+        Tensor? outputScale = options.PresentWeight > 0 ? Upload(batch.OutputScale, batch.Size) : null;
+        return objective.Loss(output, Upload(batch.Target, batch.Size), outputScale, options.PresentWeight, _spec.RowSize);
     }
 
     /// <summary>F for a batch, without gradients: for comparison with the managed execution.</summary>
@@ -90,23 +108,27 @@ internal sealed class NetworkSet : IDisposable
     /// <inheritdoc/>
     public void Dispose() => Parameters.Dispose();
 
-    private Tensor Evaluate(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition, double dropout = 0, Tensor? kept = null)
-        => _networks[network].Forward(Upload(x, noise.Length), Upload(noise, noise.Length), Encode(condition, noise.Length), dropout, kept);
+    private Tensor Evaluate(int network, ReadOnlySpan<float> x, ReadOnlySpan<float> noise, ReadOnlySpan<float> condition)
+    {
+        var encoded = new float[noise.Length * _spec.Network.EncodedSize(_spec.ConditionSize)];
+        Batch.Encode(_spec, condition, noise.Length, encoded);
+        return _networks[network].Forward(Upload(x, noise.Length), Upload(noise, noise.Length), Upload(encoded, noise.Length), dropout: 0);
+    }
+
+    /// <summary>One agent's part of a step. The agents' losses share no weights unless the model does, so the gradient of the sum is gathered agent by agent, each with a graph of its own.</summary>
+    private void AddGradient(int agent)
+    {
+        // Seeding dropout by step and agent makes its masks a function of these, so a resumed run draws the same ones, and so does any thread.
+        TorchRuntime.SeedDropout(new CounterRandom(_step.Seed, RandomPurpose.TrainingDropout, _step.Index, agent).NextUInt64(), _device);
+        using var scope = new TensorScope();
+        var loss = Loss(_spec.SharedWeights ? 0 : agent, _step.Batches[agent], _step.Objective, _step.Options);
+        loss.Backward();
+        _losses[agent] = loss.Item();
+    }
 
     /// <summary>Rows [B, ...] as a tensor.</summary>
     private Tensor Upload(ReadOnlySpan<float> rows, int batch) => Tensor.From(rows, _device, batch, rows.Length / batch);
 
-    /// <summary>Encodes conditions [B, A] as the network takes them.</summary>
-    private Tensor Encode(ReadOnlySpan<float> condition, int batch)
-    {
-        var size = condition.Length / batch;
-        var width = _spec.Network.EncodedSize(size);
-        var encoded = new float[batch * width];
-        for (var b = 0; b < batch; b++)
-        {
-            _spec.Network.Encode(condition.Slice(b * size, size), _spec.Slots, encoded.AsSpan(b * width, width));
-        }
-
-        return Upload(encoded, batch);
-    }
+    /// <summary>What a step is made of.</summary>
+    private readonly record struct Step(Batch[] Batches, Objective Objective, OptimisationSpec Options, ulong Seed, int Index);
 }

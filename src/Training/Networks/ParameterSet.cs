@@ -24,13 +24,27 @@ internal sealed class ParameterSet : IDisposable
 {
     private const float SmallDeviation = 0.02f;
 
+    // Elements that a thread takes on at a time: a few hundred microseconds' worth. Sums are by blocks, so that they do not depend on who adds them up.
+    private const int Block = 1 << 16;
+
     private readonly List<(string Name, int[] Shape, long Offset, Initial Initial)> _entries = [];
-    private readonly Dictionary<string, Tensor> _leaves = new(StringComparer.Ordinal);
-    private Tensor? _weights;
-    private Tensor? _gradients;
-    private Tensor? _first;
-    private Tensor? _second;
-    private Tensor? _average;
+    private readonly List<Tensor> _leaves = [];
+    private readonly Action<int> _sumBlock;
+    private readonly Action<int> _updateBlock;
+    private double[] _squares = [];
+    private Update _update;
+    private Tensor _weights;
+    private Tensor _gradients;
+    private Tensor _first;
+    private Tensor _second;
+    private Tensor _average;
+
+    /// <summary>An empty set.</summary>
+    public ParameterSet()
+    {
+        _sumBlock = block => _squares[block] = _gradients.SumOfSquares((long)block * Block, Length(block));
+        _updateBlock = block => Tensor.AdamW(_weights, _gradients, _first, _second, _average, (long)block * Block, Length(block), _update.Scale, _update.Rate, _update.Constants, _update.Step, _update.AverageDecay);
+    }
 
     /// <summary>Numbers in all weights.</summary>
     public long Count { get; private set; }
@@ -38,11 +52,12 @@ internal sealed class ParameterSet : IDisposable
     /// <summary>Where the tensors are; set by <see cref="Allocate"/>.</summary>
     public string Device { get; private set; } = "cpu";
 
-    /// <summary>Declares a weight, in an order that is part of the checkpoint's meaning.</summary>
-    public void Declare(string name, Initial initial, params int[] shape)
+    /// <summary>Declares a weight, in an order that is part of the checkpoint's meaning, and returns its index.</summary>
+    public int Declare(string name, Initial initial, params int[] shape)
     {
         _entries.Add((name, shape, Count, initial));
         Count += shape.Aggregate(1L, (a, b) => a * b);
+        return _entries.Count - 1;
     }
 
     /// <summary>Makes the tensors and draws the initial weights from (seed, weight's index), the same on every device.</summary>
@@ -83,31 +98,40 @@ internal sealed class ParameterSet : IDisposable
         _first = Tensor.Zeros(device, Count);
         _second = Tensor.Zeros(device, Count);
         _average = Tensor.From(values, device, Count);
-        foreach (var (name, shape, offset, _) in _entries)
+        _squares = new double[(Count + Block - 1) / Block];
+        foreach (var (_, shape, offset, _) in _entries)
         {
-            _leaves.Add(name, Tensor.Leaf(_weights, _gradients, offset, Array.ConvertAll(shape, n => (long)n)));
+            _leaves.Add(Tensor.Leaf(_weights, _gradients, offset, Array.ConvertAll(shape, n => (long)n)));
         }
     }
 
-    /// <summary>The leaf of that name.</summary>
-    public Tensor this[string name] => _leaves[name];
+    /// <summary>The leaf of that index.</summary>
+    public Tensor this[int index] => _leaves[index];
 
     /// <summary>Sets all gradients to zero.</summary>
-    public void ClearGradients() => _gradients!.Clear();
+    public void ClearGradients() => _gradients.Clear();
 
-    /// <summary>Clips the gradient norm over all weights together and makes one AdamW and moving-average step.</summary>
+    /// <summary>Clips the gradient norm over all weights together and makes one AdamW and moving-average step; the gradients are 0 afterwards.</summary>
     /// <returns>The norm before clipping.</returns>
-    public double Step(double rate, double clip, AdamWConstants constants, long step, double averageDecay)
+    public double Step(double rate, double clip, AdamWConstants constants, long step, double averageDecay, Workers? workers = null)
     {
-        var norm = _gradients!.Norm();
-        Tensor.AdamW(_weights!, _gradients, _first!, _second!, _average!, norm > clip ? clip / norm : 1.0, rate, constants, step, averageDecay);
+        Each(_sumBlock, workers);
+        double squares = 0;
+        foreach (var sum in _squares)
+        {
+            squares += sum;
+        }
+
+        var norm = Math.Sqrt(squares);
+        _update = new Update(norm > clip ? clip / norm : 1.0, rate, constants, step, averageDecay);
+        Each(_updateBlock, workers);
         return norm;
     }
 
     /// <summary>Copies the moving-average weights into a model file.</summary>
     public void ExportAverage(SafeTensors file)
     {
-        var values = _average!.ToArray();
+        var values = _average.ToArray();
         foreach (var (name, shape, offset, _) in _entries)
         {
             file.Add(name, values.AsSpan((int)offset, shape.Aggregate(1, (a, b) => a * b)).ToArray(), shape);
@@ -123,22 +147,22 @@ internal sealed class ParameterSet : IDisposable
             file.Get(name, where, shape).CopyTo(values, offset);
         }
 
-        _weights!.Assign(values);
-        _average!.Assign(values);
+        _weights.Assign(values);
+        _average.Assign(values);
     }
 
     /// <summary>Starts over from the moving average: the weights become it, and the optimizer forgets.</summary>
     public void RestartFromAverage()
     {
-        _weights!.Assign(_average!.ToArray());
-        _first!.Clear();
-        _second!.Clear();
+        _weights.Assign(_average.ToArray());
+        _first.Clear();
+        _second.Clear();
     }
 
     /// <summary>The gradients by weight.</summary>
     public IReadOnlyDictionary<string, float[]> Gradients()
     {
-        var values = _gradients!.ToArray();
+        var values = _gradients.ToArray();
         return _entries.ToDictionary(e => e.Name, e => values.AsSpan((int)e.Offset, e.Shape.Aggregate(1, (a, b) => a * b)).ToArray(), StringComparer.Ordinal);
     }
 
@@ -163,18 +187,39 @@ internal sealed class ParameterSet : IDisposable
     /// <inheritdoc/>
     public void Dispose()
     {
-        foreach (var leaf in _leaves.Values)
+        foreach (var leaf in _leaves)
         {
             leaf.Dispose();
         }
 
-        _weights?.Dispose();
-        _gradients?.Dispose();
-        _first?.Dispose();
-        _second?.Dispose();
-        _average?.Dispose();
+        _leaves.Clear();
+        _weights.Dispose();
+        _gradients.Dispose();
+        _first.Dispose();
+        _second.Dispose();
+        _average.Dispose();
+        (_weights, _gradients, _first, _second, _average) = (default, default, default, default, default);
     }
 
+    private void Each(Action<int> block, Workers? workers)
+    {
+        if (workers is not null)
+        {
+            workers.Run(_squares.Length, block);
+            return;
+        }
+
+        for (var i = 0; i < _squares.Length; i++)
+        {
+            block(i);
+        }
+    }
+
+    private long Length(int block) => Math.Min(Block, Count - (long)block * Block);
+
     private (string Name, Tensor Tensor)[] State()
-        => [("weights", _weights!), ("first_moment", _first!), ("second_moment", _second!), ("average", _average!)];
+        => [("weights", _weights), ("first_moment", _first), ("second_moment", _second), ("average", _average)];
+
+    /// <summary>What an update of the weights is made with.</summary>
+    private readonly record struct Update(double Scale, double Rate, AdamWConstants Constants, long Step, double AverageDecay);
 }

@@ -9,22 +9,24 @@ internal sealed class Perceptron
     private const int Rows = 4096;
 
     private readonly ParameterSet _parameters;
-    private readonly string _prefix;
+    private readonly Layer _first;
+    private readonly Layer _second;
+    private readonly Layer _last;
 
     /// <summary>Declares the weights; they exist after <see cref="ParameterSet.Allocate"/>.</summary>
     public Perceptron(ParameterSet parameters, string prefix, int inputs, int width, int outputs)
     {
-        (_parameters, _prefix, Inputs) = (parameters, prefix, inputs);
-        Declare("0", width, inputs, Initial.XavierUniform);
-        Declare("2", width, width, Initial.XavierUniform);
-        Declare("4", outputs, width, Initial.Zero);
+        (_parameters, Inputs) = (parameters, inputs);
+        _first = new Layer(parameters, $"{prefix}0", width, inputs);
+        _second = new Layer(parameters, $"{prefix}2", width, width);
+        _last = new Layer(parameters, $"{prefix}4", outputs, width, Initial.Zero);
     }
 
     /// <summary>Numbers in a row of the input.</summary>
     public int Inputs { get; }
 
     /// <summary>The answers to rows [B, inputs], with gradients: [B, outputs].</summary>
-    public Tensor Forward(Tensor x) => Linear("4", Linear("2", Linear("0", x).Mish()).Mish());
+    public Tensor Forward(Tensor x) => _last.Of(_second.Of(_first.Of(x).Mish()).Mish());
 
     /// <summary>The answers to rows [B, inputs], without gradients, row by row.</summary>
     public float[] Evaluate(ReadOnlySpan<float> rows)
@@ -43,12 +45,4 @@ internal sealed class Perceptron
 
     /// <summary>Rows [B, inputs] as a tensor.</summary>
     public Tensor Upload(ReadOnlySpan<float> rows) => Tensor.From(rows, _parameters.Device, rows.Length / Inputs, Inputs);
-
-    private Tensor Linear(string name, Tensor x) => x.Linear(_parameters[$"{_prefix}{name}.weight"], _parameters[$"{_prefix}{name}.bias"]);
-
-    private void Declare(string name, int outputs, int inputs, Initial initial)
-    {
-        _parameters.Declare($"{_prefix}{name}.weight", initial, outputs, inputs);
-        _parameters.Declare($"{_prefix}{name}.bias", Initial.Zero, outputs);
-    }
 }

@@ -6,13 +6,19 @@ namespace MimicD.Training.Networks;
 /// <summary>One agent's denoiser with gradients. The arithmetic of both kinds is written out in <c>docs/networks.md</c>; the tensors are named as there.</summary>
 internal abstract class TorchDenoiser
 {
+    private protected const double LayerNormEpsilon = 1e-6;
+
     private readonly ParameterSet _parameters;
     private readonly string _prefix;
+    private readonly Layer _noise0;
+    private readonly Layer _noise2;
 
-    private protected TorchDenoiser(ParameterSet parameters, string prefix)
+    private protected TorchDenoiser(ParameterSet parameters, string prefix, int width, Initial noise)
     {
         _parameters = parameters;
         _prefix = prefix;
+        _noise0 = Declare("noise.0", width, 1, noise);
+        _noise2 = Declare("noise.2", width, width, noise);
     }
 
     /// <summary>Declares the weights of one network and returns it; the weights exist after <see cref="ParameterSet.Allocate"/>.</summary>
@@ -31,154 +37,144 @@ internal abstract class TorchDenoiser
     /// <summary>Where the weights are.</summary>
     private protected string Device => _parameters.Device;
 
-    private protected void Declare(string name, int outputs, int inputs, Initial initial = Initial.XavierUniform, bool bias = true)
-    {
-        _parameters.Declare($"{_prefix}{name}.weight", initial, outputs, inputs);
-        if (bias)
-        {
-            _parameters.Declare($"{_prefix}{name}.bias", Initial.Zero, outputs);
-        }
-    }
+    private protected Layer Declare(string name, int outputs, int inputs, Initial initial = Initial.XavierUniform, bool bias = true)
+        => new(_parameters, _prefix + name, outputs, inputs, initial, bias);
 
-    private protected Tensor Linear(string name, Tensor x) => x.Linear(_parameters[$"{_prefix}{name}.weight"], _parameters[$"{_prefix}{name}.bias"]);
-
-    private protected Tensor LinearWithoutBias(string name, Tensor x) => x.Linear(_parameters[$"{_prefix}{name}.weight"], null);
-
-    private protected void DeclareNoiseEmbedding(int width, Initial initial)
-    {
-        Declare("noise.0", width, 1, initial);
-        Declare("noise.2", width, width, initial);
-    }
-
-    private protected Tensor EmbedNoise(Tensor noise) => Linear("noise.2", Linear("noise.0", noise).Mish());
+    private protected Tensor EmbedNoise(Tensor noise) => _noise2.Of(_noise0.Of(noise).Mish());
 }
 
 /// <summary>The diffusion transformer.</summary>
 internal sealed class TorchDit : TorchDenoiser
 {
-    private const double LayerNormEpsilon = 1e-6;
+    // The parts of a block's modulation.
+    private const int Shift1 = 0, Scale1 = 1, Gate1 = 2, Shift2 = 3, Scale2 = 4, Gate2 = 5;
+
     private readonly ModelSpec _spec;
+    private readonly Layer _conditionIn;
+    private readonly Layer _conditionQkv;
+    private readonly Layer _conditionOut;
+    private readonly Layer _conditionProject;
+    private readonly Layer _tokens;
+    private readonly Block[] _blocks;
+    private readonly Layer _headModulation;
+    private readonly Layer _headOut;
+    private float[] _positions = [];
 
     public TorchDit(ModelSpec spec, string prefix, ParameterSet parameters)
-        : base(parameters, prefix)
+        : base(parameters, prefix, spec.Network.Width, Initial.SmallNormal)
     {
         _spec = spec;
         var (w, c, a, d) = (spec.Network.Width, spec.Network.ConditionWidth, spec.ConditionSize, spec.RowSize);
-        DeclareNoiseEmbedding(w, Initial.SmallNormal);
-        Declare("condition.in", a * c, a);
-        Declare("condition.qkv", 3 * c, c);
-        Declare("condition.out", c, c);
-        Declare("condition.project", w, a * c);
-        Declare("tokens", w, d);
-        for (var i = 0; i < spec.Network.Depth; i++)
-        {
-            // adaLN-Zero: with the modulation at zero every block starts as the identity.
-            Declare($"blocks.{i}.modulation", 6 * w, w, Initial.Zero);
-            Declare($"blocks.{i}.qkv", 3 * w, w);
-            Declare($"blocks.{i}.out", w, w);
-            Declare($"blocks.{i}.up", spec.Network.Expansion * w, w);
-            Declare($"blocks.{i}.down", w, spec.Network.Expansion * w);
-        }
+        _conditionIn = Declare("condition.in", a * c, a);
+        _conditionQkv = Declare("condition.qkv", 3 * c, c);
+        _conditionOut = Declare("condition.out", c, c);
+        _conditionProject = Declare("condition.project", w, a * c);
+        _tokens = Declare("tokens", w, d);
 
-        Declare("head.modulation", 2 * w, w, Initial.Zero);
-        Declare("head.out", d, w, Initial.Zero);
+        // adaLN-Zero: with the modulation at zero every block starts as the identity.
+        _blocks = [.. Enumerable.Range(0, spec.Network.Depth).Select(i => new Block(
+            Declare($"blocks.{i}.modulation", 6 * w, w, Initial.Zero),
+            Declare($"blocks.{i}.qkv", 3 * w, w),
+            Declare($"blocks.{i}.out", w, w),
+            Declare($"blocks.{i}.up", spec.Network.Expansion * w, w),
+            Declare($"blocks.{i}.down", w, spec.Network.Expansion * w)))];
+        _headModulation = Declare("head.modulation", 2 * w, w, Initial.Zero);
+        _headOut = Declare("head.out", d, w, Initial.Zero);
     }
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
     {
         var (w, c, a, d) = (_spec.Network.Width, _spec.Network.ConditionWidth, _spec.ConditionSize, _spec.RowSize);
-        var batch = x.Shape[0];
-        var length = x.Shape[1] / d;
-        var k = Linear("condition.in", condition).Reshape(batch, a, c);
-        if (kept is not null)
+        var batch = x.Size(0);
+        var length = x.Size(1) / d;
+        var k = _conditionIn.Of(condition).Reshape(batch, a, c);
+        if (kept is { } mask)
         {
             // The attribute's embedding goes, not its value: a value of 0 is the mean, a place like any other, and a network that had been shown it for
             // "not known" would doubt where it is whenever it is there.
-            k *= kept.Reshape(batch, a, 1);
+            k *= mask.Reshape(batch, a, 1);
         }
 
-        k = Attention("condition", k, batch, a, c, _spec.Network.ConditionHeads, dropout: 0);
-        var e = EmbedNoise(noise) + Linear("condition.project", k.Reshape(batch, a * c));
+        k = _conditionOut.Of(_conditionQkv.Of(k).Attention(_spec.Network.ConditionHeads, dropout: 0));
+        var e = EmbedNoise(noise) + _conditionProject.Of(k.Reshape(batch, a * c));
         var s = e.Silu();
-        var h = Linear("tokens", x.Reshape(batch, length, d)) + Positions(length, w);
-        for (var i = 0; i < _spec.Network.Depth; i++)
+        var h = _tokens.Of(x.Reshape(batch, length, d)) + Positions(length, w);
+        foreach (var block in _blocks)
         {
-            var m = Linear($"blocks.{i}.modulation", s).Reshape(batch, 1, 6 * w);
-            Tensor Part(int index) => m.Narrow(2, index * w, w);
+            var m = block.Modulation.Of(s);
+
             // The stream itself is normalised and modulated here, as the paper's code has it, not a copy that feeds the attention alone.
-            h = Modulate(h, Part(0), Part(1));
-            h += Part(2) * Attention($"blocks.{i}", h, batch, length, w, _spec.Network.Heads, dropout);
-            var hidden = Linear($"blocks.{i}.up", Modulate(h, Part(3), Part(4))).Gelu().Dropout(dropout);
-            h += Part(5) * Linear($"blocks.{i}.down", hidden);
+            h = h.Modulate(m, Shift1, Scale1, LayerNormEpsilon);
+            h = h.Gate(m, Gate1, block.Out.Of(block.Qkv.Of(h).Attention(_spec.Network.Heads, dropout)));
+            h = h.Gate(m, Gate2, block.Down.Of(block.Up.Of(h.Modulate(m, Shift2, Scale2, LayerNormEpsilon)).Gelu(dropout)));
         }
 
-        var last = Linear("head.modulation", s).Reshape(batch, 1, 2 * w);
-        return Linear("head.out", Modulate(h, last.Narrow(2, 0, w), last.Narrow(2, w, w))).Reshape(batch, length * d);
-    }
-
-    private static Tensor Modulate(Tensor h, Tensor shift, Tensor scale) => h.LayerNorm(LayerNormEpsilon) * (scale + 1.0) + shift;
-
-    private Tensor Attention(string name, Tensor h, long batch, long length, int width, int heads, double dropout)
-    {
-        var qkv = Linear($"{name}.qkv", h).Reshape(batch, length, 3 * heads, width / heads).Transpose(1, 2);
-        var scores = qkv.Narrow(1, 0, heads).MatMul(qkv.Narrow(1, heads, heads).Transpose(2, 3)) * (1.0 / Math.Sqrt(width / (double)heads));
-        var mixed = scores.Softmax(-1).Dropout(dropout).MatMul(qkv.Narrow(1, 2 * heads, heads));
-        return Linear($"{name}.out", mixed.Transpose(1, 2).Reshape(batch, length, width));
+        return _headOut.Of(h.Modulate(_headModulation.Of(s), Shift1, Scale1, LayerNormEpsilon)).Reshape(batch, length * d);
     }
 
     private Tensor Positions(long length, int width)
     {
-        var table = new float[length * width];
-        for (var t = 0; t < length; t++)
+        if (_positions.Length != length * width)
         {
-            for (var j = 0; j < width / 2; j++)
+            var table = new float[length * width];
+            for (var t = 0; t < length; t++)
             {
-                var angle = t * Math.Pow(10000, -j / (width / 2 - 1.0));
-                table[t * width + j] = (float)Math.Sin(angle);
-                table[t * width + width / 2 + j] = (float)Math.Cos(angle);
+                for (var j = 0; j < width / 2; j++)
+                {
+                    var angle = t * Math.Pow(10000, -j / (width / 2 - 1.0));
+                    table[t * width + j] = (float)Math.Sin(angle);
+                    table[t * width + width / 2 + j] = (float)Math.Cos(angle);
+                }
             }
+
+            _positions = table;
         }
 
-        return Tensor.From(table, Device, length, width);
+        return Tensor.From(_positions, Device, length, width);
     }
+
+    private readonly record struct Block(Layer Modulation, Layer Qkv, Layer Out, Layer Up, Layer Down);
 }
 
 /// <summary>The residual multilayer perceptron.</summary>
 internal sealed class TorchMlp : TorchDenoiser
 {
-    private const double LayerNormEpsilon = 1e-6;
     private readonly ModelSpec _spec;
     private readonly int _own;
+    private readonly Others? _others;
+    private readonly Layer _condition0;
+    private readonly Layer _condition2;
+    private readonly Layer _input;
+    private readonly Block[] _blocks;
+    private readonly Layer _head;
 
     public TorchMlp(ModelSpec spec, string prefix, ParameterSet parameters)
-        : base(parameters, prefix)
+        : base(parameters, prefix, spec.Network.Width, Initial.XavierUniform)
     {
         _spec = spec;
         var (w, r) = (spec.Network.Width, spec.Network.Width * spec.Network.Expansion);
-        DeclareNoiseEmbedding(w, Initial.XavierUniform);
         _own = spec.Network.EncodedSize(spec.ConditionSize - (spec.Slots?.Length ?? 0));
         if (spec.Slots is { } set)
         {
             var half = spec.Network.SetWidth;
-            Declare("others.0", half, spec.Network.EncodedSize(set.Size));
-            Declare("others.own", half, _own, bias: false);
-            Declare("others.2", half, half);
-            Declare("condition.others", w, half, bias: false);
+            _others = new Others(
+                Declare("others.0", half, spec.Network.EncodedSize(set.Size)),
+                Declare("others.own", half, _own, bias: false),
+                Declare("others.2", half, half),
+                Declare("condition.others", w, half, bias: false));
         }
 
-        Declare("condition.0", w, _own);
-        Declare("condition.2", w, w);
-        Declare("input", w, spec.PlanSize);
-        for (var i = 0; i < spec.Network.Depth; i++)
-        {
-            Declare($"blocks.{i}.up", r, w);
-            Declare($"blocks.{i}.noise", r, w, bias: false);
-            Declare($"blocks.{i}.condition", r, w, bias: false);
-            Declare($"blocks.{i}.down", w, r);
-        }
+        _condition0 = Declare("condition.0", w, _own);
+        _condition2 = Declare("condition.2", w, w);
+        _input = Declare("input", w, spec.PlanSize);
+        _blocks = [.. Enumerable.Range(0, spec.Network.Depth).Select(i => new Block(
+            Declare($"blocks.{i}.up", r, w),
+            Declare($"blocks.{i}.noise", r, w, bias: false),
+            Declare($"blocks.{i}.condition", r, w, bias: false),
+            Declare($"blocks.{i}.down", w, r)))];
 
         // Components that start alike would stay alike, since they get the same gradients.
-        Declare("head", spec.Network.HeadSize(spec.PlanSize), w, spec.Network.Mixture is null ? Initial.Zero : Initial.XavierUniform);
+        _head = Declare("head", spec.Network.HeadSize(spec.PlanSize), w, spec.Network.Mixture is null ? Initial.Zero : Initial.XavierUniform);
     }
 
     public override Tensor Forward(Tensor x, Tensor noise, Tensor condition, double dropout, Tensor? kept = null)
@@ -189,31 +185,34 @@ internal sealed class TorchMlp : TorchDenoiser
         }
 
         var n = EmbedNoise(noise);
-        var f = Linear("condition.2", Embed(condition).Mish()).Mish();
-        var h = Linear("input", x) + f;
-        for (var i = 0; i < _spec.Network.Depth; i++)
+        var f = _condition2.Of(Embed(condition).Mish()).Mish();
+        var h = _input.Of(x) + f;
+        foreach (var block in _blocks)
         {
-            var u = Linear($"blocks.{i}.up", h.LayerNorm(LayerNormEpsilon)) + LinearWithoutBias($"blocks.{i}.noise", n) + LinearWithoutBias($"blocks.{i}.condition", f);
-            h += Linear($"blocks.{i}.down", u.Mish().Dropout(dropout));
+            h = h.ResidualBlock(n, f, (block.Up.Weight, block.Up.Bias), block.Noise.Weight, block.Condition.Weight, (block.Down.Weight, block.Down.Bias), dropout, LayerNormEpsilon);
         }
 
-        return Linear("head", h.LayerNorm(LayerNormEpsilon));
+        return _head.Of(h.LayerNorm(LayerNormEpsilon));
     }
 
     /// <summary>The first map of the condition, [B, W], with what the set adds to it.</summary>
     private Tensor Embed(Tensor condition)
     {
-        if (_spec.Slots is not { } set)
+        if (_spec.Slots is not { } set || _others is not { } others)
         {
-            return Linear("condition.0", condition);
+            return _condition0.Of(condition);
         }
 
-        var (batch, w, room) = (condition.Shape[0], _spec.Network.SetWidth, _spec.Network.EncodedSize(set.Size));
+        var (batch, w, room) = (condition.Size(0), _spec.Network.SetWidth, _spec.Network.EncodedSize(set.Size));
         var own = condition.Narrow(1, 0, _own);
         var slots = condition.Narrow(1, _own, set.Count * room).Reshape(batch, set.Count, room);
-        var u = (Linear("others.0", slots) + LinearWithoutBias("others.own", own).Reshape(batch, 1, w)).Mish();
+        var u = (others.Slot.Of(slots) + others.Own.Of(own).Reshape(batch, 1, w)).Mish();
         // An encoded slot begins with the slot itself, whose last number is the presence.
-        var sum = (Linear("others.2", u).Mish() * slots.Narrow(2, set.Size - 1, 1)).Sum(1);
-        return Linear("condition.0", own) + LinearWithoutBias("condition.others", sum);
+        var sum = (others.Second.Of(u).Mish() * slots.Narrow(2, set.Size - 1, 1)).Sum(1);
+        return others.Sum.Onto(_condition0.Of(own), sum);
     }
+
+    private readonly record struct Block(Layer Up, Layer Noise, Layer Condition, Layer Down);
+
+    private sealed record Others(Layer Slot, Layer Own, Layer Second, Layer Sum);
 }

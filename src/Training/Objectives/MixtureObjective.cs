@@ -16,9 +16,9 @@ internal sealed class MixtureObjective(MixtureSpec mixture) : Objective
         return (0, 1);
     }
 
-    public override Tensor Loss(Tensor output, Tensor target, Func<Tensor> outputScale, double presentWeight, int row)
+    public override Tensor Loss(Tensor output, Tensor target, Tensor? outputScale, double presentWeight, int row)
     {
-        var (batch, size, k) = (target.Shape[0], target.Shape[1], (long)mixture.Components);
+        var (batch, size, k) = (target.Size(0), target.Size(1), (long)mixture.Components);
         var logits = output.Narrow(1, 0, k);
         var means = output.Narrow(1, k, k * size).Reshape(batch, k, size);
         var logDeviations = (output.Narrow(1, k + k * size, k * size).Reshape(batch, k, size).Exp() + mixture.DeviationFloor).Log();

@@ -35,16 +35,16 @@ internal abstract class Objective
     /// <summary>The loss of a batch, a scalar: the mean squared error of the answers.</summary>
     /// <param name="output">The network's answers, [B, its outputs].</param>
     /// <param name="target">[B, L*D].</param>
-    /// <param name="outputScale">[B, 1]; asked for only where it is needed.</param>
+    /// <param name="outputScale">[B, 1], or null where <paramref name="presentWeight"/> is 0.</param>
     /// <param name="presentWeight">Weight of the squared error of the plan's position 0, added to the loss.</param>
     /// <param name="row">Numbers in position 0, a row of the plan.</param>
-    public virtual Tensor Loss(Tensor output, Tensor target, Func<Tensor> outputScale, double presentWeight, int row)
+    public virtual Tensor Loss(Tensor output, Tensor target, Tensor? outputScale, double presentWeight, int row)
     {
         var squares = (output - target).Square();
         var loss = squares.Mean();
-        if (presentWeight > 0)
+        if (presentWeight > 0 && outputScale is { } scale)
         {
-            loss += (squares.Narrow(1, 0, row) * outputScale()).Mean() * presentWeight;
+            loss += (squares.Narrow(1, 0, row) * scale).Mean() * presentWeight;
         }
 
         return loss;

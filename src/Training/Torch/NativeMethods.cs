@@ -27,7 +27,13 @@ internal static partial class NativeMethods
     internal static partial int mt_set_threads(int elementwise, int products);
 
     [LibraryImport(Library)]
-    internal static partial int mt_manual_seed(ulong seed);
+    internal static partial nint mt_products();
+
+    [LibraryImport(Library)]
+    internal static partial nint mt_kernels();
+
+    [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
+    internal static partial int mt_seed_dropout(ulong seed, string device);
 
     [LibraryImport(Library)]
     internal static partial int mt_grad_mode(int enabled);
@@ -36,124 +42,136 @@ internal static partial class NativeMethods
     internal static partial void mt_free(nint tensor);
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial TensorHandle mt_from_floats(ReadOnlySpan<float> data, ReadOnlySpan<long> shape, int rank, string device);
+    internal static partial nint mt_from_floats(ReadOnlySpan<float> data, ReadOnlySpan<long> shape, int rank, string device);
 
     [LibraryImport(Library, StringMarshalling = StringMarshalling.Utf8)]
-    internal static partial TensorHandle mt_zeros(ReadOnlySpan<long> shape, int rank, string device);
+    internal static partial nint mt_zeros(ReadOnlySpan<long> shape, int rank, string device);
 
     [LibraryImport(Library)]
-    internal static partial int mt_to_floats(TensorHandle tensor, Span<float> data, long count);
+    internal static partial int mt_to_floats(nint tensor, Span<float> data, long count);
 
     [LibraryImport(Library)]
-    internal static partial int mt_assign(TensorHandle target, ReadOnlySpan<float> data, long count);
+    internal static partial int mt_assign(nint target, ReadOnlySpan<float> data, long count);
 
     [LibraryImport(Library)]
-    internal static partial int mt_rank(TensorHandle tensor);
+    internal static partial int mt_rank(nint tensor);
 
     [LibraryImport(Library)]
-    internal static partial void mt_shape(TensorHandle tensor, Span<long> shape);
+    internal static partial int mt_size(nint tensor, int axis, out long size);
 
     [LibraryImport(Library)]
-    internal static partial int mt_item(TensorHandle tensor, out double value);
+    internal static partial void mt_shape(nint tensor, Span<long> shape);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_leaf(TensorHandle values, TensorHandle gradients, long offset, ReadOnlySpan<long> shape, int rank);
+    internal static partial int mt_item(nint tensor, out double value);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_add(TensorHandle a, TensorHandle b);
+    internal static partial nint mt_leaf(nint values, nint gradients, long offset, ReadOnlySpan<long> shape, int rank);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_sub(TensorHandle a, TensorHandle b);
+    internal static partial nint mt_add(nint a, nint b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_mul(TensorHandle a, TensorHandle b);
+    internal static partial nint mt_sub(nint a, nint b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_add_scalar(TensorHandle a, double b);
+    internal static partial nint mt_mul(nint a, nint b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_mul_scalar(TensorHandle a, double b);
+    internal static partial nint mt_add_scalar(nint a, double b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_matmul(TensorHandle a, TensorHandle b);
+    internal static partial nint mt_mul_scalar(nint a, double b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_square(TensorHandle a);
+    internal static partial nint mt_matmul(nint a, nint b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_mean(TensorHandle a);
+    internal static partial nint mt_square(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_sum(TensorHandle a);
+    internal static partial nint mt_mean(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_exp(TensorHandle a);
+    internal static partial nint mt_sum(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_log(TensorHandle a);
+    internal static partial nint mt_exp(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_sum_along(TensorHandle a, long dim);
+    internal static partial nint mt_log(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_log_sum_exp(TensorHandle a, long dim);
+    internal static partial nint mt_sum_along(nint a, long dim);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_silu(TensorHandle a);
+    internal static partial nint mt_log_sum_exp(nint a, long dim);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_mish(TensorHandle a);
+    internal static partial nint mt_silu(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_gelu_tanh(TensorHandle a);
+    internal static partial nint mt_mish(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_softplus(TensorHandle a);
+    internal static partial nint mt_gelu(nint a, double dropout);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_clamp(TensorHandle a, double low, double high);
+    internal static partial nint mt_softplus(nint a);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_minimum(TensorHandle a, TensorHandle b);
+    internal static partial nint mt_clamp(nint a, double low, double high);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_softmax(TensorHandle a, long dim);
+    internal static partial nint mt_minimum(nint a, nint b);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_transpose(TensorHandle a, long d0, long d1);
+    internal static partial nint mt_softmax(nint a, long dim);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_narrow(TensorHandle a, long dim, long start, long length);
+    internal static partial nint mt_transpose(nint a, long d0, long d1);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_reshape(TensorHandle a, ReadOnlySpan<long> shape, int rank);
+    internal static partial nint mt_narrow(nint a, long dim, long start, long length);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_dropout(TensorHandle a, double p);
+    internal static partial nint mt_reshape(nint a, ReadOnlySpan<long> shape, int rank);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_linear(TensorHandle x, TensorHandle weight, TensorHandle bias);
-
-    [LibraryImport(Library, EntryPoint = "mt_linear")]
-    internal static partial TensorHandle mt_linear_no_bias(TensorHandle x, TensorHandle weight, nint noBias);
+    internal static partial nint mt_dropout(nint a, double p);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_layer_norm(TensorHandle x, double eps);
+    internal static partial nint mt_linear(nint x, nint weight, nint added);
 
     [LibraryImport(Library)]
-    internal static partial int mt_backward(TensorHandle loss);
+    internal static partial nint mt_layer_norm(nint x, double eps);
 
     [LibraryImport(Library)]
-    internal static partial TensorHandle mt_gradient(TensorHandle leaf);
+    internal static partial nint mt_modulate(nint h, nint parts, long shift, long scale, double eps);
 
     [LibraryImport(Library)]
-    internal static partial int mt_zero(TensorHandle tensor);
+    internal static partial nint mt_gate(nint h, nint parts, long gate, nint x);
 
     [LibraryImport(Library)]
-    internal static partial int mt_norm(TensorHandle tensor, out double value);
+    internal static partial nint mt_attention(nint qkv, long heads, double dropout);
 
     [LibraryImport(Library)]
-    internal static partial int mt_adamw(TensorHandle weights, TensorHandle gradients, TensorHandle first, TensorHandle second, TensorHandle average, double scale, double rate, double beta1, double beta2, double eps, double decay, long step, double averageDecay);
+    internal static partial nint mt_residual_block(nint h, nint n, nint f, nint up, nint upBias, nint noise, nint condition, nint down, nint downBias, double dropout, double eps);
+
+    [LibraryImport(Library)]
+    internal static partial int mt_backward(nint loss);
+
+    [LibraryImport(Library)]
+    internal static partial nint mt_gradient(nint leaf);
+
+    [LibraryImport(Library)]
+    internal static partial int mt_zero(nint tensor);
+
+    [LibraryImport(Library)]
+    internal static partial int mt_sum_squares(nint tensor, long start, long count, out double value);
+
+    [LibraryImport(Library)]
+    internal static partial int mt_adamw(nint weights, nint gradients, nint first, nint second, nint average, long start, long count, double scale, double rate, double beta1, double beta2, double eps, double decay, long step, double averageDecay);
 
     /// <summary>The text of this thread's last error.</summary>
     internal static string LastError() => Marshal.PtrToStringUTF8(mt_last_error()) ?? "";

@@ -1,5 +1,3 @@
-using System.Runtime.InteropServices;
-
 namespace MimicD.Training.Torch;
 
 /// <summary>An error from libtorch, with libtorch's own text.</summary>
@@ -18,81 +16,116 @@ public sealed class TorchException : Exception
     }
 }
 
-/// <summary>Owns one libtorch tensor.</summary>
-public sealed class TensorHandle : SafeHandle
-{
-    /// <summary>An empty handle, filled by the marshaller.</summary>
-    public TensorHandle()
-        : base(0, ownsHandle: true)
-    {
-    }
-
-    /// <inheritdoc/>
-    public override bool IsInvalid => handle == 0;
-
-    /// <inheritdoc/>
-    protected override bool ReleaseHandle()
-    {
-        NativeMethods.mt_free(handle);
-        return true;
-    }
-}
-
 /// <summary>
 /// Frees the tensors that were made on this thread while it was open, but for those handed to <see cref="Keep"/>. Scopes nest.
-/// Without an open scope a tensor lives until it is disposed or collected.
+/// Without an open scope a tensor lives until it is disposed. A scope is no object: a training step opens one and allocates nothing.
 /// </summary>
-public sealed class TensorScope : IDisposable
+public readonly struct TensorScope : IDisposable
 {
-    [ThreadStatic]
-    private static TensorScope? _current;
-
-    private readonly TensorScope? _outer;
-    private readonly List<Tensor> _tensors = [];
+    private readonly Opened _opened;
+    private readonly int _depth;
 
     /// <summary>Opens a scope on this thread.</summary>
     public TensorScope()
     {
-        _outer = _current;
-        _current = this;
+        _opened = Opened.Here;
+        _depth = _opened.Open();
     }
 
-    /// <summary>Lets a tensor outlive this scope; the scope around it, if any, takes it over.</summary>
+    /// <summary>Lets a tensor of this scope, the innermost, outlive it; the scope around it, if any, takes it over.</summary>
     public Tensor Keep(Tensor tensor)
     {
-        _tensors.Remove(tensor);
-        _outer?._tensors.Add(tensor);
+        Require();
+        _opened.Keep(tensor);
         return tensor;
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        if (_current != this)
+        Require();
+        _opened.Close();
+    }
+
+    internal static void Register(Tensor tensor) => Opened.Here.Register(tensor);
+
+    private void Require()
+    {
+        if (_opened != Opened.Here || _opened.Depth != _depth)
         {
             throw new InvalidOperationException("tensor scopes must be closed on the thread that opened them, innermost first");
         }
-
-        _current = _outer;
-        foreach (var tensor in _tensors)
-        {
-            tensor.Dispose();
-        }
     }
 
-    internal static void Register(Tensor tensor) => _current?._tensors.Add(tensor);
+    /// <summary>The open scopes of a thread: tensors in the order in which they were made, and where in it each scope begins.</summary>
+    private sealed class Opened
+    {
+        [ThreadStatic]
+        private static Opened? _here;
+
+        private readonly List<Tensor> _tensors = [];
+        private readonly List<int> _starts = [];
+
+        public static Opened Here => _here ??= new Opened();
+
+        public int Depth => _starts.Count;
+
+        public int Open()
+        {
+            _starts.Add(_tensors.Count);
+            return Depth;
+        }
+
+        public void Register(Tensor tensor)
+        {
+            if (Depth > 0)
+            {
+                _tensors.Add(tensor);
+            }
+        }
+
+        public void Keep(Tensor tensor)
+        {
+            var (start, at) = (_starts[^1], _tensors.LastIndexOf(tensor));
+            if (at < start)
+            {
+                return;
+            }
+
+            _tensors.RemoveAt(at);
+            if (Depth > 1)
+            {
+                _tensors.Insert(start, tensor);
+                _starts[^1]++;
+            }
+        }
+
+        public void Close()
+        {
+            var start = _starts[^1];
+            _starts.RemoveAt(Depth - 1);
+            for (var i = start; i < _tensors.Count; i++)
+            {
+                _tensors[i].Dispose();
+            }
+
+            _tensors.RemoveRange(start, _tensors.Count - start);
+        }
+    }
 }
 
-/// <summary>A float32 tensor of libtorch. Operations make new tensors and, where gradients are on, their part of the graph.</summary>
-public sealed class Tensor : IDisposable
+/// <summary>
+/// A float32 tensor of libtorch. Operations make new tensors and, where gradients are on, their part of the graph. A value, not an object: a copy is the same tensor, which
+/// the <see cref="TensorScope"/> that it was made in frees, or, without one, whoever made it.
+/// </summary>
+public readonly record struct Tensor : IDisposable
 {
-    private readonly TensorHandle _handle;
+    private readonly nint _handle;
 
-    private Tensor(TensorHandle handle)
+    private Tensor(nint handle)
     {
-        if (handle.IsInvalid)
+        if (handle == 0)
         {
-            handle.Dispose();
             throw new TorchException(NativeMethods.LastError());
         }
 
@@ -100,15 +133,19 @@ public sealed class Tensor : IDisposable
         TensorScope.Register(this);
     }
 
-    /// <summary>Lengths of the axes.</summary>
-    public long[] Shape
+    /// <summary>Length of an axis.</summary>
+    public long Size(int axis)
     {
-        get
-        {
-            var shape = new long[NativeMethods.mt_rank(_handle)];
-            NativeMethods.mt_shape(_handle, shape);
-            return shape;
-        }
+        NativeMethods.Check(NativeMethods.mt_size(_handle, axis, out var size));
+        return size;
+    }
+
+    /// <summary>Lengths of the axes.</summary>
+    public long[] Shape()
+    {
+        var shape = new long[NativeMethods.mt_rank(_handle)];
+        NativeMethods.mt_shape(_handle, shape);
+        return shape;
     }
 
     /// <summary>Copies numbers into a new tensor.</summary>
@@ -153,13 +190,30 @@ public sealed class Tensor : IDisposable
     /// <summary>Matrix product over the last two axes, batched over the others.</summary>
     public Tensor MatMul(Tensor b) => new(NativeMethods.mt_matmul(_handle, b._handle));
 
-    /// <summary>x W^T + b.</summary>
-    public Tensor Linear(Tensor weight, Tensor? bias) => new(bias is null
-        ? NativeMethods.mt_linear_no_bias(_handle, weight._handle, 0)
-        : NativeMethods.mt_linear(_handle, weight._handle, bias._handle));
+    /// <summary>x W^T, plus a bias [O] or rows like the result's where there are any. Gradients of leaves are added to their flat tensor at once.</summary>
+    public Tensor Linear(Tensor weight, Tensor? added) => new(NativeMethods.mt_linear(_handle, weight._handle, added?._handle ?? 0));
 
     /// <summary>Normalises the last axis to mean 0 and (biased) variance 1, without affine part.</summary>
     public Tensor LayerNorm(double eps) => new(NativeMethods.mt_layer_norm(_handle, eps));
+
+    /// <summary>LayerNorm(h) (1 + scale) + shift for h [B, L, W], by parts of [B, P W] that all rows of a sample share.</summary>
+    /// <param name="parts">[B, P W].</param>
+    /// <param name="shift">Which part is the shift.</param>
+    /// <param name="scale">Which is the scale.</param>
+    /// <param name="eps">Added to the variance.</param>
+    public Tensor Modulate(Tensor parts, int shift, int scale, double eps) => new(NativeMethods.mt_modulate(_handle, parts._handle, shift, scale, eps));
+
+    /// <summary>h + gate * x for h and x [B, L, W], by a part of [B, P W].</summary>
+    public Tensor Gate(Tensor parts, int gate, Tensor x) => new(NativeMethods.mt_gate(_handle, parts._handle, gate, x._handle));
+
+    /// <summary>Bidirectional scaled dot-product attention of [B, L, 3 W] (queries, then keys, then values, each head by head): [B, L, W].</summary>
+    /// <param name="heads">Heads.</param>
+    /// <param name="dropout">Probability that an attention weight is dropped.</param>
+    public Tensor Attention(int heads, double dropout) => new(NativeMethods.mt_attention(_handle, heads, dropout));
+
+    /// <summary>A block of the perceptron: h + down(dropout(Mish(up(LayerNorm(h)) + noise(n) + condition(f)))), where the latter two have no bias.</summary>
+    public Tensor ResidualBlock(Tensor n, Tensor f, (Tensor Weight, Tensor Bias) up, Tensor noise, Tensor condition, (Tensor Weight, Tensor Bias) down, double dropout, double eps)
+        => new(NativeMethods.mt_residual_block(_handle, n._handle, f._handle, up.Weight._handle, up.Bias._handle, noise._handle, condition._handle, down.Weight._handle, down.Bias._handle, dropout, eps));
 
     /// <summary>Element-wise square.</summary>
     public Tensor Square() => new(NativeMethods.mt_square(_handle));
@@ -188,8 +242,8 @@ public sealed class Tensor : IDisposable
     /// <summary>x tanh(ln(1 + e^x)).</summary>
     public Tensor Mish() => new(NativeMethods.mt_mish(_handle));
 
-    /// <summary>GELU in its tanh form.</summary>
-    public Tensor Gelu() => new(NativeMethods.mt_gelu_tanh(_handle));
+    /// <summary>GELU in its tanh form, and dropout of what it gives.</summary>
+    public Tensor Gelu(double dropout) => new(NativeMethods.mt_gelu(_handle, dropout));
 
     /// <summary>ln(1 + e^x), computed so that it does not overflow.</summary>
     public Tensor Softplus() => new(NativeMethods.mt_softplus(_handle));
@@ -224,10 +278,10 @@ public sealed class Tensor : IDisposable
     /// <summary>Sets every element to zero.</summary>
     public void Clear() => NativeMethods.Check(NativeMethods.mt_zero(_handle));
 
-    /// <summary>The Euclidean norm over all elements.</summary>
-    public double Norm()
+    /// <summary>The sum of the squares of some elements of a flat tensor.</summary>
+    public double SumOfSquares(long start, long count)
     {
-        NativeMethods.Check(NativeMethods.mt_norm(_handle, out var value));
+        NativeMethods.Check(NativeMethods.mt_sum_squares(_handle, start, count, out var value));
         return value;
     }
 
@@ -241,7 +295,7 @@ public sealed class Tensor : IDisposable
     /// <summary>Copies the elements out, last axis fastest.</summary>
     public float[] ToArray()
     {
-        var data = new float[Shape.Aggregate(1L, (a, b) => a * b)];
+        var data = new float[Shape().Aggregate(1L, (a, b) => a * b)];
         NativeMethods.Check(NativeMethods.mt_to_floats(_handle, data, data.Length));
         return data;
     }
@@ -250,11 +304,11 @@ public sealed class Tensor : IDisposable
     public void Assign(ReadOnlySpan<float> data) => NativeMethods.Check(NativeMethods.mt_assign(_handle, data, data.Length));
 
     /// <inheritdoc/>
-    public void Dispose() => _handle.Dispose();
+    public void Dispose() => NativeMethods.mt_free(_handle);
 
-    /// <summary>One AdamW step over flat tensors, and one of the weights' moving average; see the shim for the formula.</summary>
-    internal static void AdamW(Tensor weights, Tensor gradients, Tensor first, Tensor second, Tensor average, double scale, double rate, AdamWConstants constants, long step, double averageDecay)
-        => NativeMethods.Check(NativeMethods.mt_adamw(weights._handle, gradients._handle, first._handle, second._handle, average._handle, scale, rate, constants.Beta1, constants.Beta2, constants.Epsilon, constants.WeightDecay, step, averageDecay));
+    /// <summary>One AdamW step over some elements of flat tensors, and one of the weights' moving average; the gradient is left at 0. See the shim for the formula.</summary>
+    internal static void AdamW(Tensor weights, Tensor gradients, Tensor first, Tensor second, Tensor average, long start, long count, double scale, double rate, AdamWConstants constants, long step, double averageDecay)
+        => NativeMethods.Check(NativeMethods.mt_adamw(weights._handle, gradients._handle, first._handle, second._handle, average._handle, start, count, scale, rate, constants.Beta1, constants.Beta2, constants.Epsilon, constants.WeightDecay, step, averageDecay));
 }
 
 /// <summary>Constants of AdamW (Loshchilov and Hutter 2019); the defaults are PyTorch's but for the weight decay, which is the paper's.</summary>

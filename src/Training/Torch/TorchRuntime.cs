@@ -44,8 +44,16 @@ public static class TorchRuntime
     /// <param name="threads">Threads in all, at least 1.</param>
     public static void SetThreads(int threads) => NativeMethods.Check(NativeMethods.mt_set_threads(1, threads));
 
-    /// <summary>Restarts libtorch's own generator (used by dropout alone).</summary>
-    public static void ManualSeed(ulong seed) => NativeMethods.Check(NativeMethods.mt_manual_seed(seed));
+    /// <summary>Sets where dropout on this thread is drawn from, from here on.</summary>
+    /// <param name="seed">Says all of it.</param>
+    /// <param name="device">Where the networks are.</param>
+    public static void SeedDropout(ulong seed, string device) => NativeMethods.Check(NativeMethods.mt_seed_dropout(seed, device));
+
+    /// <summary>What matrix products are done by, as OpenBLAS calls it; empty where that is not what libtorch was built on. <c>OPENBLAS_CORETYPE</c> overrules its choice.</summary>
+    public static string Products => Marshal.PtrToStringUTF8(NativeMethods.mt_products()) ?? "";
+
+    /// <summary>The instruction set of the other kernels.</summary>
+    public static string Kernels => Marshal.PtrToStringUTF8(NativeMethods.mt_kernels()) ?? "";
 
     /// <summary>Checks that a device exists.</summary>
     /// <param name="device"><c>cpu</c>, <c>cuda</c> or <c>cuda:N</c>.</param>
