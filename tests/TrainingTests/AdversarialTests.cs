@@ -143,7 +143,7 @@ public sealed class AdversarialTests : IDisposable
         Assert.Equal(50, off.Count);
         Assert.Equal([0, 0], rounds.Figures[..2].ConvertAll(f => f.Passes));
         Assert.All(rounds.Figures[2..], f => Assert.InRange(f.Passes, 1, 4));
-        // Single rounds scatter, and how depends on the last bits of every kernel: the mean of ten ends at 0.48 to 0.62 of where it began, over kernels and seeds that were tried.
+        // Single rounds scatter, and how depends on the last bits of every kernel. Of training seeds 1 to 5 four end, by the mean of ten rounds, at 0.48 to 0.62 of where they began; seed 2 does not come nearer in 50 rounds.
         Assert.True(off[^10..].Average() < 0.7 * off[..3].Average(), string.Join(" ", off.Select(x => $"{x:f2}")));
 
         var model = Model.Load(Path.Combine(_folder, "nearer.safetensors"));
