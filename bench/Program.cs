@@ -48,7 +48,10 @@ var noises = new Option<int>("--noises") { Description = "Noises that each is as
 var law = new Command("law", "Whether two trained agents that share their noise agree on sides as often as the angle between them says.") { models, noises, seed, json };
 law.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => LawBench.RunAsync(root, parsed.GetValue(models)!, parsed.GetValue(noises), parsed.GetValue(seed), cancellation)));
 
-ISpeedBench[] parts = [];
+ISpeedBench[] parts =
+[
+    new WorldBench(),
+];
 var only = new Option<string[]>("--only") { Description = $"Parts of the table: {string.Join(", ", parts.Select(p => p.Name))}.", HelpName = "PART", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 only.AcceptOnlyFromAmong([.. parts.Select(p => p.Name)]);
 var turns = new Option<int>("--rounds") { Description = "Times that what is compared takes turns.", HelpName = "N", DefaultValueFactory = _ => 15 };

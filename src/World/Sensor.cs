@@ -29,6 +29,15 @@ public readonly ref struct WorldView
     /// <summary>Whether each other is sensed at all [N]; empty: all are.</summary>
     public ReadOnlySpan<bool> Visible { get; init; }
 
+    /// <summary>Who may be sensed, in any order, where others are told apart by distance; empty: all who are <see cref="Visible"/>.</summary>
+    public ReadOnlySpan<int> Candidates { get; init; }
+
+    /// <summary>
+    /// Distance [m] beyond which others are not sensed, from the observer's own row to theirs in <see cref="Sensed"/>; who was farther by the rows of <see cref="SensedPrevious"/> has no velocity yet. Null: sight has no end, or
+    /// <see cref="Visible"/> says where it does.
+    /// </summary>
+    public double? Range { get; init; }
+
     /// <summary>A grid built over the others as sensed, or null: all are looked at. Must be null where not all are <see cref="Visible"/>.</summary>
     public NeighbourGrid? Near { get; init; }
 }
@@ -39,6 +48,9 @@ public readonly ref struct WorldView
 /// </summary>
 public sealed class Sensor
 {
+    [ThreadStatic]
+    private static int[]? _candidates;
+
     private readonly int _dimensions;
     private readonly double _timeStep;
     private readonly int _obstacles;
@@ -146,9 +158,14 @@ public sealed class Sensor
         var sensed = view.Sensed.IsEmpty ? view.Positions : view.Sensed;
         var before = view.Sensed.IsEmpty ? view.Previous : view.SensedPrevious;
         var size = Spec.OtherSize;
-        slots.Clear();
+
+        // The own place when others were as they are sensed: sight ends at a distance from there.
+        var then = sensed.Slice(agent * d, d);
+        var beforeThen = before.Slice(agent * d, d);
+        var reach = view.Range * view.Range ?? double.PositiveInfinity;
         if (others.Order == OtherOrder.Identity)
         {
+            slots.Clear();
             for (int j = 0, slot = 0; j < agents && slot < others.Count; j++)
             {
                 if (j == agent)
@@ -156,9 +173,10 @@ public sealed class Sensor
                     continue;
                 }
 
-                if (view.Visible.IsEmpty || view.Visible[j])
+                if ((view.Visible.IsEmpty || view.Visible[j]) && !(Vectors.SquaredDistance(then, sensed.Slice(j * d, d)) > reach))
                 {
-                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
+                    var was = Vectors.SquaredDistance(beforeThen, before.Slice(j * d, d)) > reach ? sensed : before;
+                    WriteOther(others, own, sensed.Slice(j * d, d), was.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
                 }
 
                 slot++;
@@ -169,10 +187,31 @@ public sealed class Sensor
 
         var room = Math.Min(others.Count, agents - 1);
         Span<int> chosen = stackalloc int[room];
-        var nearest = new NearestFew(stackalloc double[room], chosen);
-        if (view.Near is { } near)
+        var late = view.Range is not null && !then.SequenceEqual(own);
+        var nearest = new NearestFew(stackalloc double[room], chosen, late ? double.PositiveInfinity : reach);
+        if (view.Near is { } near && !late)
         {
             near.Find(own, agent, ref nearest);
+        }
+        else if (view.Near is { } seen)
+        {
+            var everybody = Candidates(agents);
+            var within = new Within(view.Range!.Value, everybody);
+            seen.Find(then, agent, ref within);
+            foreach (var j in everybody[..within.Count])
+            {
+                Consider(j, sensed, own, ref nearest);
+            }
+        }
+        else if (!view.Candidates.IsEmpty)
+        {
+            foreach (var j in view.Candidates)
+            {
+                if (view.Visible[j])
+                {
+                    Consider(j, sensed, own, ref nearest);
+                }
+            }
         }
         else
         {
@@ -180,25 +219,46 @@ public sealed class Sensor
             for (var step = 1; step < agents; step++)
             {
                 var j = agent + step < agents ? agent + step : agent + step - agents;
-                double distance = 0;
-                for (int i = 0, at = j * d; i < own.Length; i++, at++)
+                if ((view.Visible.IsEmpty || view.Visible[j]) && !(late && Vectors.SquaredDistance(then, sensed.Slice(j * d, d)) > reach))
                 {
-                    var difference = sensed[at] - own[i];
-                    distance += difference * difference;
-                }
-
-                if (distance <= nearest.Farthest && (view.Visible.IsEmpty || view.Visible[j]))
-                {
-                    nearest.Add(distance, j);
+                    Consider(j, sensed, own, ref nearest);
                 }
             }
         }
 
+        slots[(nearest.Count * size)..].Clear();
         for (var slot = 0; slot < nearest.Count; slot++)
         {
             var j = chosen[slot];
-            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
+            var was = Vectors.SquaredDistance(beforeThen, before.Slice(j * d, d)) > reach ? sensed : before;
+            WriteOther(others, own, sensed.Slice(j * d, d), was.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
         }
+    }
+
+    private static void Consider(int other, ReadOnlySpan<double> sensed, ReadOnlySpan<double> own, ref NearestFew nearest)
+    {
+        double distance = 0;
+        for (int i = 0, at = other * own.Length; i < own.Length; i++, at++)
+        {
+            var difference = sensed[at] - own[i];
+            distance += difference * difference;
+        }
+
+        if (distance <= nearest.Farthest)
+        {
+            nearest.Add(distance, other);
+        }
+    }
+
+    /// <summary>Room for everybody, kept from call to call by each thread that observes.</summary>
+    internal static Span<int> Candidates(int agents)
+    {
+        if (_candidates is null || _candidates.Length < agents)
+        {
+            _candidates = new int[agents];
+        }
+
+        return _candidates.AsSpan(0, agents);
     }
 
     /// <summary>Another's goal where slots have one.</summary>

@@ -113,7 +113,7 @@ public sealed class SimulatedWorld
         }
 
         _delay = scenario.Sensing.Delay;
-        if (scenario.Sensing.MayMiss || scenario.Sensing.Noise > 0)
+        if (scenario.Sensing.Noise > 0 || scenario.Sensing.Dropout > 0)
         {
             _perception = new Perception(scenario.Sensing, d, seed);
         }
@@ -125,7 +125,8 @@ public sealed class SimulatedWorld
             _past[i] = new double[episodes * n * d];
         }
 
-        var crowded = n >= Crowd && d >= 2 && _perception is null && _sensors.Any(s => s.Spec.Others?.Order == OtherOrder.Nearest);
+        // Whoever may be sensed anywhere, but not as it is, has to be looked at.
+        var crowded = n >= Crowd && (_perception is null || scenario.Sensing.Range is not null) && _sensors.Any(s => s.Spec.Others?.Order == OtherOrder.Nearest);
         _near = [.. Enumerable.Range(0, crowded ? episodes : 0).Select(_ => new NeighbourGrid(n, d))];
         _positions = new float[episodes * n * steps * d];
         _actions = new float[episodes * n * (steps - 1) * ActionSize];
@@ -195,34 +196,63 @@ public sealed class SimulatedWorld
         var at = episode * size;
         ReadOnlySpan<double> sensed = Past(Tick - _delay).AsSpan(at, size);
         ReadOnlySpan<double> sensedPrevious = Past(Tick - 1 - _delay).AsSpan(at, size);
-        ReadOnlySpan<bool> visible = [];
-        if (_perception is not null)
+        var near = _near.Length > 0 ? _near[episode] : null;
+        if (_perception is null)
         {
-            if (_scratch is null || _scratch.Visible.Length != n || _scratch.Sensed.Length != size)
-            {
-                _scratch = new PerceptionScratch(n, Scenario.Dimensions);
-            }
-
-            _perception.Perceive(Tick, episode, agent, sensed, sensedPrevious, _scratch);
-            sensed = _scratch.Sensed;
-            sensedPrevious = _scratch.Previous;
-            visible = _scratch.Visible;
+            _sensors[agent].Frame(View(episode, sensed, sensedPrevious, [], [], near), agent, frame);
+            return;
         }
 
-        _sensors[agent].Frame(
-            new WorldView
-            {
-                Positions = Past(Tick).AsSpan(at, size),
-                Previous = Past(Tick - 1).AsSpan(at, size),
-                Goals = Goals.AsSpan(at, size),
-                Headings = _state.Headings.AsSpan(episode * n, n),
-                Sensed = sensed,
-                SensedPrevious = sensedPrevious,
-                Visible = visible,
-                Near = _near.Length > 0 ? _near[episode] : null,
-            },
-            agent,
-            frame);
+        if (_scratch is null || _scratch.Visible.Length != n || _scratch.Sensed.Length != size)
+        {
+            _scratch = new PerceptionScratch(n, Scenario.Dimensions);
+        }
+
+        var candidates = Candidates(agent, sensed, near);
+        _perception.Perceive(Tick, episode, agent, sensed, sensedPrevious, candidates, _scratch);
+        _sensors[agent].Frame(View(episode, _scratch.Sensed, _scratch.Previous, _scratch.Visible, candidates, null), agent, frame);
+    }
+
+    private WorldView View(int episode, ReadOnlySpan<double> sensed, ReadOnlySpan<double> sensedPrevious, ReadOnlySpan<bool> visible, ReadOnlySpan<int> candidates, NeighbourGrid? near)
+    {
+        var n = Scenario.Agents;
+        var size = n * Scenario.Dimensions;
+        var at = episode * size;
+        return new WorldView
+        {
+            Positions = Past(Tick).AsSpan(at, size),
+            Previous = Past(Tick - 1).AsSpan(at, size),
+            Goals = Goals.AsSpan(at, size),
+            Headings = _state.Headings.AsSpan(episode * n, n),
+            Sensed = sensed,
+            SensedPrevious = sensedPrevious,
+            Visible = visible,
+            Candidates = candidates,
+            Range = visible.IsEmpty ? Scenario.Sensing.Range : null,
+            Near = near,
+        };
+    }
+
+    /// <summary>Who may be in an agent's sight, the agent among them, and nobody else where that can be told without a look at everybody.</summary>
+    private ReadOnlySpan<int> Candidates(int agent, ReadOnlySpan<double> sensed, NeighbourGrid? near)
+    {
+        var (n, d) = (Scenario.Agents, Scenario.Dimensions);
+        var all = Sensor.Candidates(n);
+        if (near is not null && _sensors[agent].Spec.Others?.Order == OtherOrder.Nearest)
+        {
+            var within = new Within(Scenario.Sensing.Range!.Value, all);
+            near.Find(sensed.Slice(agent * d, d), -1, ref within);
+            return all[..within.Count];
+        }
+
+        // By their index no more are asked for than there are slots, and the observer may be among the first.
+        all = _sensors[agent].Spec.Others is not { } others ? all[..1] : others.Order == OtherOrder.Identity ? all[..Math.Min(others.Count + 1, n)] : all;
+        for (var other = 0; other < all.Length; other++)
+        {
+            all[other] = other;
+        }
+
+        return all;
     }
 
     /// <summary>Applies one action an agent, in the order of episodes and agents, and moves on to the next tick.</summary>
@@ -390,7 +420,7 @@ public sealed class SimulatedWorld
         var sensed = Past(Tick - _delay);
         for (var episode = 0; episode < _near.Length; episode++)
         {
-            _near[episode].Build(sensed.AsSpan(episode * size, size));
+            _near[episode].Build(sensed.AsSpan(episode * size, size), Scenario.Sensing.Range ?? double.PositiveInfinity);
         }
     }
 

@@ -1,0 +1,72 @@
+using MimicD.Agents;
+using MimicD.Contracts;
+using MimicD.World;
+
+namespace MimicD.Bench.Speed;
+
+/// <summary>The core of a simulation without mailboxes: what every agent senses, what it decides, how bodies move and what is recorded, on one core.</summary>
+internal sealed class WorldBench : ISpeedBench
+{
+    private const int Agents = 10_000;
+    private const double Range = 5;
+    private const int Ticks = 100;
+
+    public string Name => "world";
+
+    public IEnumerable<SpeedRow> Run(string root, int rounds, CancellationToken cancellation)
+    {
+        var core = new Core(Crowd.Ring(root, Agents, Range));
+        var seconds = Turns.Measure(rounds, cancellation, core.Tick);
+        yield return new SpeedRow(
+            $"scripted agents with neighbour sensing (ring, {Agents:#,0} agents, others within {Range} m), agent-steps/s on one core", Agents / seconds[0].Median, "1/s", 2_000_000, AtMost: false,
+            new Dictionary<string, Spread>(StringComparer.Ordinal) { ["a tick: all sense, decide and move, and it is recorded"] = seconds[0] });
+    }
+
+    /// <summary>A world and its agents, called one after the other.</summary>
+    private sealed class Core
+    {
+        private readonly Func<SimulatedWorld> _make;
+        private readonly Agent[] _agents;
+        private readonly float[] _frame;
+        private readonly float[] _actions;
+        private readonly Outcome[] _outcomes;
+        private readonly Func<AgentId, Agent> _agent;
+        private SimulatedWorld _world;
+
+        public Core(Crowd crowd)
+        {
+            var scenario = crowd.Scenario.WithSteps(Ticks + 1);
+            var policy = crowd.Policy;
+            _make = () => new SimulatedWorld(scenario, crowd.Sensor, 1, 1);
+            _agent = id => new Agent(new AgentSpec(1, new EpisodeId(0), id, new SamplingSpec()), policy);
+            _world = _make();
+            _agents = [.. Enumerable.Range(0, scenario.Agents).Select(i => _agent(new AgentId(i)))];
+            _frame = new float[_world.FrameSize];
+            _actions = new float[scenario.Agents * _world.ActionSize];
+            _outcomes = new Outcome[scenario.Agents];
+        }
+
+        public void Tick()
+        {
+            if (_world.IsDone)
+            {
+                _world = _make();
+                for (var i = 0; i < _agents.Length; i++)
+                {
+                    _agents[i] = _agent(new AgentId(i));
+                }
+            }
+
+            var tick = new Tick(_world.Tick);
+            var size = _world.ActionSize;
+            for (var i = 0; i < _agents.Length; i++)
+            {
+                _world.Observe(0, i, _frame);
+                _agents[i].Decide(tick, _frame, _actions.AsSpan(i * size, size));
+            }
+
+            Array.Fill(_outcomes, Outcome.Applied);
+            _world.Apply(_actions, _outcomes);
+        }
+    }
+}
