@@ -9,7 +9,7 @@ internal sealed class WorldBench : ISpeedBench
 {
     private const int Agents = 10_000;
     private const double Range = 5;
-    private const int Ticks = 100;
+    private const int Ticks = 1000;
 
     public string Name => "world";
 

@@ -1,7 +1,7 @@
 using System.Numerics;
-using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace MimicD.World;
 
@@ -39,6 +39,7 @@ public sealed class NeighbourGrid
     private (int X, int Y) _cells;
     private (double X, double Y) _origin;
     private double _cell;
+    private double _inverse;
     private double _slack;
 
     /// <summary>Makes a grid that nobody is in yet.</summary>
@@ -49,7 +50,7 @@ public sealed class NeighbourGrid
         ArgumentOutOfRangeException.ThrowIfLessThan(bodies, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(dimensions, 2);
         (_dimensions, _bodies, _stride) = (dimensions, bodies, bodies + Padding);
-        (_cellOf, _members, _places) = (new int[bodies], new int[bodies], new double[_stride * dimensions]);
+        (_cellOf, _members, _places) = (new int[bodies], new int[_stride], new double[_stride * dimensions]);
 
         // A power of two, so that a turn is a mask; no fewer than four cells, so that three side by side are three.
         _side = Math.Max(4, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Ceiling(Math.Sqrt(bodies))));
@@ -113,6 +114,7 @@ public sealed class NeighbourGrid
 
         for (var ring = 2; ring <= rings; ring++)
         {
+            nearest.Settle();
             if (Beyond(own, column, row, ring) is > 0 and var distance && distance * distance > nearest.Farthest)
             {
                 return;
@@ -144,7 +146,8 @@ public sealed class NeighbourGrid
     /// <returns>Cells that are not empty.</returns>
     private int Count(ReadOnlySpan<double> positions, (double X, double Y) high)
     {
-        _cells = (1 + (int)((high.X - _origin.X) / _cell), 1 + (int)((high.Y - _origin.Y) / _cell));
+        _inverse = 1 / _cell;
+        _cells = (1 + (int)((high.X - _origin.X) * _inverse), 1 + (int)((high.Y - _origin.Y) * _inverse));
         Array.Clear(_first);
         var occupied = 0;
         for (var body = 0; body < _bodies; body++)
@@ -208,51 +211,24 @@ public sealed class NeighbourGrid
         where T : struct, INearby, allows ref struct
     {
         ref var places = ref MemoryMarshal.GetArrayDataReference(_places);
-        Span<double> squares = stackalloc double[Padding];
+        ref var members = ref MemoryMarshal.GetArrayDataReference(_members);
+        var (x, y) = (Vector512.Create(own[0]), Vector512.Create(own[1]));
+        var observer = Vector256.Create(except);
         for (; from < to; from += Padding)
         {
-            var near = Squares(ref Unsafe.Add(ref places, from), own, squares, nearest.Farthest) & ((1u << Math.Min(to - from, Padding)) - 1);
-            for (; near != 0; near &= near - 1)
+            var (alongX, alongY) = (Vector512.LoadUnsafe(ref places, (nuint)from) - x, Vector512.LoadUnsafe(ref places, (nuint)(_stride + from)) - y);
+            var squares = alongX * alongX + alongY * alongY;
+            for (var i = 2; i < own.Length; i++)
             {
-                var i = BitOperations.TrailingZeroCount(near);
-                if (_members[from + i] != except)
-                {
-                    nearest.Add(squares[i], _members[from + i]);
-                }
-            }
-        }
-    }
-
-    /// <summary>Squared distances of eight bodies.</summary>
-    /// <returns>A bit for each that is not farther than the farthest.</returns>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private uint Squares(ref double places, ReadOnlySpan<double> own, Span<double> squares, double farthest)
-    {
-        if (Vector512.IsHardwareAccelerated)
-        {
-            var sum = Vector512<double>.Zero;
-            for (var i = 0; i < own.Length; i++)
-            {
-                var difference = Vector512.LoadUnsafe(ref places, (nuint)(i * _stride)) - Vector512.Create(own[i]);
-                sum += difference * difference;
+                var along = Vector512.LoadUnsafe(ref places, (nuint)(i * _stride + from)) - Vector512.Create(own[i]);
+                squares += along * along;
             }
 
-            sum.CopyTo(squares);
-            return (uint)Vector512.LessThanOrEqual(sum, Vector512.Create(farthest)).ExtractMostSignificantBits();
+            var who = Vector256.LoadUnsafe(ref members, (nuint)from);
+            var (low, high) = Vector256.Widen(Vector256.Equals(who, observer));
+            var counts = Vector512.LessThanOrEqual(squares, Vector512.Create(nearest.Farthest)).AsInt64() & Vector512.GreaterThan(Vector512.Create((long)(to - from)), Vector512<long>.Indices);
+            nearest.Add(squares, who, Vector512.AndNot(counts, Vector512.Create(low, high)));
         }
-
-        var (low, high) = (Vector256<double>.Zero, Vector256<double>.Zero);
-        for (var i = 0; i < own.Length; i++)
-        {
-            var at = Vector256.Create(own[i]);
-            var (one, other) = (Vector256.LoadUnsafe(ref places, (nuint)(i * _stride)) - at, Vector256.LoadUnsafe(ref places, (nuint)(i * _stride + 4)) - at);
-            (low, high) = (low + one * one, high + other * other);
-        }
-
-        low.CopyTo(squares);
-        high.CopyTo(squares[4..]);
-        var limit = Vector256.Create(farthest);
-        return Vector256.LessThanOrEqual(low, limit).ExtractMostSignificantBits() | (Vector256.LessThanOrEqual(high, limit).ExtractMostSignificantBits() << 4);
     }
 
     /// <summary>A distance [m] below which nobody is who is not in the rings before one; 0 or less where that says nothing.</summary>
@@ -282,9 +258,9 @@ public sealed class NeighbourGrid
         return beyond - _slack;
     }
 
-    private int Column(double x) => Clamp((x - _origin.X) / _cell, _cells.X);
+    private int Column(double x) => Clamp((x - _origin.X) * _inverse, _cells.X);
 
-    private int Row(double y) => Clamp((y - _origin.Y) / _cell, _cells.Y);
+    private int Row(double y) => Clamp((y - _origin.Y) * _inverse, _cells.Y);
 
     private static int Clamp(double cell, int cells) => cell > 0 ? (int)Math.Min(cell, cells - 1) : 0;
 }
@@ -295,8 +271,14 @@ internal interface INearby
     /// <summary>Nobody whose squared distance [m^2] is above this counts.</summary>
     double Farthest { get; }
 
-    /// <summary>Takes in somebody whose squared distance is not above it.</summary>
-    void Add(double squared, int index);
+    /// <summary>Takes in some of eight bodies.</summary>
+    /// <param name="squares">Their squared distances [m^2].</param>
+    /// <param name="who">Who they are.</param>
+    /// <param name="counts">All bits where one counts, none where not.</param>
+    void Add(Vector512<double> squares, Vector256<int> who, Vector512<long> counts);
+
+    /// <summary>Makes <see cref="Farthest"/> as small as it may be by now.</summary>
+    void Settle();
 
     /// <summary>Forgets everybody: all are shown again.</summary>
     void Restart();
@@ -316,7 +298,18 @@ internal ref struct Within(double reach, Span<int> indices) : INearby
     public readonly double Farthest { get; } = reach * reach;
 
     /// <inheritdoc/>
-    public void Add(double squared, int index) => _indices[Count++] = index;
+    public void Add(Vector512<double> squares, Vector256<int> who, Vector512<long> counts)
+    {
+        for (var which = counts.ExtractMostSignificantBits(); which != 0; which &= which - 1)
+        {
+            _indices[Count++] = who[BitOperations.TrailingZeroCount(which)];
+        }
+    }
+
+    /// <inheritdoc/>
+    public readonly void Settle()
+    {
+    }
 
     /// <inheritdoc/>
     public void Restart() => Count = 0;
@@ -368,7 +361,129 @@ internal ref struct NearestFew(Span<double> squared, Span<int> indices, double f
     }
 
     /// <inheritdoc/>
+    public void Add(Vector512<double> squares, Vector256<int> who, Vector512<long> counts)
+    {
+        for (var which = counts.ExtractMostSignificantBits(); which != 0; which &= which - 1)
+        {
+            var i = BitOperations.TrailingZeroCount(which);
+            Add(squares[i], who[i]);
+        }
+    }
+
+    /// <inheritdoc/>
+    public readonly void Settle()
+    {
+    }
+
+    /// <inheritdoc/>
     public void Restart() => (Count, Farthest) = (0, _limit);
 
     private readonly bool Before(int at, double distance, int index) => distance < _squared[at] || (distance == _squared[at] && index < _indices[at]);
+}
+
+/// <summary>
+/// The same as <see cref="NearestFew"/> where they are very few: whoever counts is put down, and now and then all are put in their places at once, by how many are nearer than each. No step of that depends on who they are, which is what
+/// makes it quicker than keeping them in order.
+/// </summary>
+/// <param name="squared">[<see cref="Room"/>]</param>
+/// <param name="indices">[<see cref="Room"/>]; the nearest are at its beginning once <see cref="Settle"/> was called.</param>
+/// <param name="most">How many are wanted, 1 to <see cref="Most"/>.</param>
+/// <param name="farthest">A squared distance above which nobody counts.</param>
+internal ref struct NearestRanked(Span<double> squared, Span<int> indices, int most, double farthest) : INearby
+{
+    /// <summary>The most that may be wanted.</summary>
+    public const int Most = 16;
+
+    /// <summary>How many are put down before they are put in their places.</summary>
+    private const int Full = 32;
+
+    /// <summary>Room that is needed: eight are put down at a time.</summary>
+    public const int Room = Full + 8;
+
+    private readonly Span<double> _squared = squared[..Room];
+    private readonly Span<int> _indices = indices[..Room];
+    private readonly double _limit = farthest;
+    private int _settled;
+
+    /// <summary>How many there are.</summary>
+    public int Count { get; private set; }
+
+    /// <inheritdoc/>
+    public double Farthest { get; private set; } = farthest;
+
+    /// <inheritdoc/>
+    public void Add(Vector512<double> squares, Vector256<int> who, Vector512<long> counts)
+    {
+        if (Count > Full - 8)
+        {
+            Settle();
+        }
+
+        if (Avx512F.VL.IsSupported)
+        {
+            Avx512F.Compress(squares, counts.AsDouble(), squares).CopyTo(_squared[Count..]);
+            Avx512F.VL.Compress(who, Vector512.Narrow(counts, counts).GetLower(), who).CopyTo(_indices[Count..]);
+            Count += BitOperations.PopCount(counts.ExtractMostSignificantBits());
+            return;
+        }
+
+        for (var which = counts.ExtractMostSignificantBits(); which != 0; which &= which - 1)
+        {
+            var i = BitOperations.TrailingZeroCount(which);
+            (_squared[Count], _indices[Count]) = (squares[i], who[i]);
+            Count++;
+        }
+    }
+
+    /// <summary>Puts all in their places and keeps the nearest.</summary>
+    public void Settle()
+    {
+        if (Count == _settled)
+        {
+            return;
+        }
+
+        // Behind the last nobody is nearer than anybody.
+        Vector512.Create(double.PositiveInfinity).CopyTo(_squared[Count..]);
+        Vector512.Create(double.PositiveInfinity).CopyTo(_squared[Math.Min(Count + 8, Full)..]);
+        Span<double> squares = stackalloc double[Full];
+        Span<int> who = stackalloc int[Full];
+        var taken = 0u;
+        var (one, two) = (Vector512.Create<double>(_squared), Vector512.Create<double>(_squared[8..]));
+        var (three, four) = (Vector512.Create<double>(_squared[16..]), Vector512.Create<double>(_squared[24..]));
+        for (var i = 0; i < Count; i++)
+        {
+            var own = Vector512.Create(_squared[i]);
+            var nearer = Nearer(one, own) | (Nearer(two, own) << 8);
+            if (Count > 16)
+            {
+                nearer |= (Nearer(three, own) << 16) | (Nearer(four, own) << 24);
+            }
+
+            var place = BitOperations.PopCount(nearer);
+            squares[place] = _squared[i];
+            who[place] = _indices[i];
+            taken |= 1u << place;
+        }
+
+        if (BitOperations.PopCount(taken) < Count)
+        {
+            // Some are equally near.
+            var few = new NearestFew(squares, who);
+            for (var i = 0; i < Count; i++)
+            {
+                few.Add(_squared[i], _indices[i]);
+            }
+        }
+
+        Count = _settled = Math.Min(Count, most);
+        squares[..Most].CopyTo(_squared);
+        who[..Most].CopyTo(_indices);
+        Farthest = Count == most ? _squared[Count - 1] : Farthest;
+
+        static uint Nearer(Vector512<double> others, Vector512<double> own) => (uint)Vector512.LessThan(others, own).ExtractMostSignificantBits();
+    }
+
+    /// <inheritdoc/>
+    public void Restart() => (Count, _settled, Farthest) = (0, 0, _limit);
 }

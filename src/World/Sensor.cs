@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using MimicD.Contracts;
 
 namespace MimicD.World;
@@ -185,10 +186,30 @@ public sealed class Sensor
             return;
         }
 
-        var room = Math.Min(others.Count, agents - 1);
-        Span<int> chosen = stackalloc int[room];
         var late = view.Range is not null && !then.SequenceEqual(own);
-        var nearest = new NearestFew(stackalloc double[room], chosen, late ? double.PositiveInfinity : reach);
+        var room = Math.Min(others.Count, agents - 1);
+        if (view.Near is { } near && !late && room is > 0 and <= NearestRanked.Most)
+        {
+            Span<int> chosen = stackalloc int[NearestRanked.Room];
+            var nearest = new NearestRanked(stackalloc double[NearestRanked.Room], chosen, room, reach);
+            near.Find(own, agent, ref nearest);
+            nearest.Settle();
+            WriteNearest(view, others, own, chosen[..nearest.Count], sensed, before, beforeThen, reach, slots);
+        }
+        else
+        {
+            Span<int> chosen = stackalloc int[room];
+            var nearest = new NearestFew(stackalloc double[room], chosen, late ? double.PositiveInfinity : reach);
+            Look(view, agent, own, sensed, then, late, reach, ref nearest);
+            WriteNearest(view, others, own, chosen[..nearest.Count], sensed, before, beforeThen, reach, slots);
+        }
+    }
+
+    /// <summary>Looks at whoever may be sensed.</summary>
+    private static void Look(in WorldView view, int agent, ReadOnlySpan<double> own, ReadOnlySpan<double> sensed, ReadOnlySpan<double> then, bool late, double reach, ref NearestFew nearest)
+    {
+        var d = own.Length;
+        var agents = view.Positions.Length / d;
         if (view.Near is { } near && !late)
         {
             near.Find(own, agent, ref nearest);
@@ -225,14 +246,6 @@ public sealed class Sensor
                 }
             }
         }
-
-        slots[(nearest.Count * size)..].Clear();
-        for (var slot = 0; slot < nearest.Count; slot++)
-        {
-            var j = chosen[slot];
-            var was = Vectors.SquaredDistance(beforeThen, before.Slice(j * d, d)) > reach ? sensed : before;
-            WriteOther(others, own, sensed.Slice(j * d, d), was.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
-        }
     }
 
     private static void Consider(int other, ReadOnlySpan<double> sensed, ReadOnlySpan<double> own, ref NearestFew nearest)
@@ -263,6 +276,49 @@ public sealed class Sensor
 
     /// <summary>Another's goal where slots have one.</summary>
     private ReadOnlySpan<double> Goal(in WorldView view, int agent) => Spec is { Others.Full: true, Goal: not null } ? view.Goals.Slice(agent * _dimensions, _dimensions) : [];
+
+    private void WriteNearest(
+        in WorldView view, OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<int> chosen, ReadOnlySpan<double> sensed, ReadOnlySpan<double> before, ReadOnlySpan<double> beforeThen, double reach, Span<float> slots)
+    {
+        var (d, size) = (own.Length, Spec.OtherSize);
+        slots[(chosen.Length * size)..].Clear();
+        if (d == 2 && others is { Velocity: true, Full: false })
+        {
+            WriteInPlane(others, own, chosen, sensed, before, beforeThen, reach, slots);
+            return;
+        }
+
+        for (var slot = 0; slot < chosen.Length; slot++)
+        {
+            var j = chosen[slot];
+            var was = Vectors.SquaredDistance(beforeThen, before.Slice(j * d, d)) > reach ? sensed : before;
+            WriteOther(others, own, sensed.Slice(j * d, d), was.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
+        }
+    }
+
+    /// <summary>Writes positions and velocities in the plane, two coordinates at a time.</summary>
+    private void WriteInPlane(
+        OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<int> chosen, ReadOnlySpan<double> sensed, ReadOnlySpan<double> before, ReadOnlySpan<double> beforeThen, double reach, Span<float> slots)
+    {
+        var origin = others.Frame == Contracts.Frame.Relative ? Vector128.Create(own) : Vector128<double>.Zero;
+        var then = Vector128.Create(beforeThen);
+        var timeStep = Vector128.Create(_timeStep);
+        var size = Spec.OtherSize;
+        for (var slot = 0; slot < chosen.Length; slot++)
+        {
+            var position = Vector128.Create(sensed.Slice(2 * chosen[slot], 2));
+            var was = Vector128.Create(before.Slice(2 * chosen[slot], 2));
+            var way = then - was;
+            way *= way;
+            was = way[0] + way[1] > reach ? position : was;
+            var numbers = slots.Slice(slot * size, size);
+            Vector128.Narrow(position - origin, (position - was) / timeStep).CopyTo(numbers);
+            if (others.Presence)
+            {
+                numbers[4] = 1;
+            }
+        }
+    }
 
     private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, ReadOnlySpan<double> goal, Span<float> slot)
     {
