@@ -53,6 +53,9 @@ public sealed class SupervisedAgent
     /// <summary>Observations that its policy looks at (m).</summary>
     public int History { get; }
 
+    /// <summary>Where the next observation is best written before it is decided on; not while it decides.</summary>
+    internal Span<float> NextFrame => _agent.Window.Next;
+
     /// <summary>The action decided last, [action size]; overwritten by the next.</summary>
     public ReadOnlyMemory<float> Action => _action;
 

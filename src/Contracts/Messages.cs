@@ -56,11 +56,19 @@ public interface IAgentHost : IAsyncDisposable
     /// <exception cref="NotSupportedException">This host cannot go on with a run.</exception>
     void Recall(in Observation observation) => throw new NotSupportedException($"{GetType().Name} cannot go on with a run that was interrupted");
 
+    /// <summary>Says that observations of a tick will be delivered, and then <see cref="EndTick(Tick)"/>: until then a host may let them come together. Who delivers now and then says nothing.</summary>
+    void OpenTick(Tick tick)
+    {
+    }
+
     /// <summary>Posts an observation to the mailbox of the agent that it names. Never blocks.</summary>
     void Deliver(in Observation observation);
 
     /// <summary>Says that all observations of a tick have been delivered; a batching host sends here what it has gathered.</summary>
     void EndTick(Tick tick);
+
+    /// <summary>The same, from a thread that has nothing else to do until all have acted: a host in this process may use it for agents, and comes back when none waits for a thread any more.</summary>
+    void EndTickAndWork(Tick tick) => EndTick(tick);
 
     /// <summary>What happened so far; complete when the run's last tick has closed.</summary>
     AgentHostReport Report { get; }

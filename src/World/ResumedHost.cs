@@ -52,7 +52,11 @@ internal sealed class ResumedHost(IAgentHost host, AgentHostReport before) : IAg
         _world!.Act(new AgentAction(observation.Episode, observation.Agent, observation.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback));
     }
 
+    public void OpenTick(Tick tick) => host.OpenTick(tick);
+
     public void EndTick(Tick tick) => host.EndTick(tick);
+
+    public void EndTickAndWork(Tick tick) => host.EndTickAndWork(tick);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -58,13 +58,15 @@ public sealed class WorldActor : IActionSink
     private const long Filled = 2;
     private const long Closed = 3;
 
-    // Below this many numbers an observation pass is quicker on one thread.
+    // With as few threads as this all are busy with agents while observations are made one after the other; and below this many numbers that is quicker anyway.
+    private const int FewThreads = 2;
     private const long ParallelWork = 1 << 16;
 
     private readonly SimulatedWorld _world;
     private readonly IAgentHost _host;
     private readonly TimeProvider _time;
     private readonly ParallelOptions _parallel;
+    private readonly Action<int> _observe;
     private readonly bool[] _acts;
     private readonly int _actors;
     private readonly float[] _features;
@@ -75,7 +77,7 @@ public sealed class WorldActor : IActionSink
     private readonly ObservationWindows? _windows;
     private readonly EventLog? _log;
     private readonly long[] _outcomeCounts = new long[Enum.GetValues<Outcome>().Length];
-    private Barrier _barrier = new(0);
+    private readonly TickBarrier _barrier;
     private long _late;
     private long _duplicate;
     private long _unknown;
@@ -98,6 +100,7 @@ public sealed class WorldActor : IActionSink
         _host = host;
         _time = time;
         _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        _observe = Observe;
         _acts = [.. Enumerable.Range(0, world.Scenario.Agents).Select(agent => !world.IsReplayed(agent))];
         _actors = world.Episodes * _acts.Count(a => a);
         _features = new float[world.Bodies * world.FrameSize];
@@ -106,6 +109,7 @@ public sealed class WorldActor : IActionSink
         _slots = new long[world.Bodies];
         // Before the first tick opens, an action for it is one for a tick yet to come.
         Array.Fill(_slots, -1);
+        _barrier = new TickBarrier(world.Bodies, body => _acts[body % _acts.Length]);
     }
 
     /// <summary>The counts so far.</summary>
@@ -139,16 +143,15 @@ public sealed class WorldActor : IActionSink
             return;
         }
 
-        // While this slot is being written the world cannot leave the tick, so this is the tick's barrier.
-        var barrier = Volatile.Read(ref _barrier);
         try
         {
             _outcomes[body] = Take(action, body);
         }
         finally
         {
+            // In this order: while the slot is being written the world cannot leave the tick, so this is the tick's barrier and not the next one's.
+            _barrier.Release(body);
             Volatile.Write(ref _slots[body], open + Filled);
-            barrier.Release();
         }
     }
 
@@ -170,6 +173,9 @@ public sealed class WorldActor : IActionSink
         var period = TimeSpan.FromSeconds(pacing.Period(_world.Scenario.TimeStep));
         var deadline = pacing.Deadline is { } seconds ? TimeSpan.FromSeconds(seconds) : period;
         var started = _time.GetTimestamp();
+
+        // In lockstep nothing but this ends a wait for an agent that does not act.
+        await using var registration = cancellationToken.UnsafeRegister(static barrier => ((TickBarrier)barrier!).Open(), _barrier).ConfigureAwait(false);
         for (var due = TimeSpan.Zero; !_world.IsDone && _world.Tick != until; due += period)
         {
             if (cancellationToken.IsCancellationRequested)
@@ -193,14 +199,31 @@ public sealed class WorldActor : IActionSink
                 }
             }
 
-            OpenTick();
-            var barrier = _barrier;
-            if (!barrier.Release())
+            OpenTick(realTime);
+            if (!_barrier.Release())
             {
-                var patience = realTime ? due + deadline - _time.GetElapsedTime(started) : Timeout.InfiniteTimeSpan;
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    // It may have been said before there was a tick to end.
+                    _barrier.Open();
+                }
+
                 try
                 {
-                    await barrier.Closed.WaitAsync(realTime && patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
+                    if (realTime)
+                    {
+                        var patience = due + deadline - _time.GetElapsedTime(started);
+                        await _barrier.Closed().AsTask().WaitAsync(patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
+                    }
+                    else
+                    {
+                        await _barrier.Closed().ConfigureAwait(false);
+                    }
+
+                    if (!_barrier.IsComplete)
+                    {
+                        cancellationToken.ThrowIfCancellationRequested();
+                    }
                 }
                 catch (TimeoutException)
                 {
@@ -257,36 +280,20 @@ public sealed class WorldActor : IActionSink
         }
     }
 
-    private void OpenTick()
+    private void OpenTick(bool realTime)
     {
         var (agents, size) = (_world.Scenario.Agents, _world.FrameSize);
         var tick = new Tick(_world.Tick);
-        void Observe(int body)
-        {
-            if (_acts[body % agents])
-            {
-                _world.Observe(body / agents, body % agents, _features.AsSpan(body * size, _world.FrameSizeOf(body % agents)));
-            }
-        }
 
-        // Each observation reads the whole episode.
-        if (_parallel.MaxDegreeOfParallelism > 1 && (long)_world.Bodies * (agents + size) >= ParallelWork)
+        // Each is delivered as soon as it is made, so that the first agents decide while the last are still being shown what they see; many threads make them all first.
+        var first = _parallel.MaxDegreeOfParallelism > FewThreads && _world.Bodies * (long)size >= ParallelWork;
+        if (first)
         {
-            Parallel.For(0, _world.Bodies, _parallel, Observe);
+            Parallel.For(0, _world.Bodies, _parallel, _observe);
         }
-        else
-        {
-            for (var body = 0; body < _world.Bodies; body++)
-            {
-                Observe(body);
-            }
-        }
-
-        _windows?.Record(tick, _features);
-        _log?.Opened(_features);
 
         // One more than there are agents: the barrier cannot close before everything is delivered.
-        Volatile.Write(ref _barrier, new Barrier(_actors + 1));
+        _barrier.Reset();
         Array.Fill(_outcomes, Outcome.Refused);
         for (var body = 0; body < _slots.Length; body++)
         {
@@ -294,16 +301,42 @@ public sealed class WorldActor : IActionSink
             Volatile.Write(ref _slots[body], tick.Value * 4L + (_acts[body % agents] ? Open : Closed));
         }
 
-        for (var body = 0; body < _world.Bodies; body++)
+        _host.OpenTick(tick);
+        for (int body = 0, episode = 0, agent = 0; body < _world.Bodies; body++)
         {
-            if (_acts[body % agents])
+            if (_acts[agent])
             {
-                _host.Deliver(new Observation(new EpisodeId(body / agents), new AgentId(body % agents), tick, _features.AsMemory(body * size, _world.FrameSizeOf(body % agents))));
+                if (!first)
+                {
+                    _observe(body);
+                }
+
+                _host.Deliver(new Observation(new EpisodeId(episode), new AgentId(agent), tick, _features.AsMemory(body * size, _world.FrameSizeOf(agent))));
             }
+
+            (episode, agent) = agent + 1 < agents ? (episode, agent + 1) : (episode + 1, 0);
         }
 
+        _windows?.Record(tick, _features);
+        _log?.Opened(_features);
         _observations += _actors;
-        _host.EndTick(tick);
+        if (realTime)
+        {
+            _host.EndTick(tick);
+        }
+        else
+        {
+            _host.EndTickAndWork(tick);
+        }
+    }
+
+    private void Observe(int body)
+    {
+        var (episode, agent) = Math.DivRem(body, _world.Scenario.Agents);
+        if (_acts[agent])
+        {
+            _world.Observe(episode, agent, _features.AsSpan(body * _world.FrameSize, _world.FrameSizeOf(agent)));
+        }
     }
 
     private void CloseSlots()
@@ -323,26 +356,6 @@ public sealed class WorldActor : IActionSink
             {
                 wait.SpinOnce();
             }
-        }
-    }
-
-    /// <summary>Counts down the agents of one tick. Each tick has its own, so that a late hand on an old one cannot close the next.</summary>
-    private sealed class Barrier(int pending)
-    {
-        private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private int _pending = pending;
-
-        public Task Closed => _closed.Task;
-
-        public bool Release()
-        {
-            if (Interlocked.Decrement(ref _pending) != 0)
-            {
-                return false;
-            }
-
-            _closed.TrySetResult();
-            return true;
         }
     }
 }
