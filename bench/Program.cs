@@ -51,6 +51,7 @@ law.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => LawBench.RunA
 ISpeedBench[] parts =
 [
     new WorldBench(),
+    new TicksBench(),
 ];
 var only = new Option<string[]>("--only") { Description = $"Parts of the table: {string.Join(", ", parts.Select(p => p.Name))}.", HelpName = "PART", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 only.AcceptOnlyFromAmong([.. parts.Select(p => p.Name)]);

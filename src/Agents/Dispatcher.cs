@@ -3,23 +3,18 @@ using System.Runtime.InteropServices;
 namespace MimicD.Agents;
 
 /// <summary>
-/// The threads of many mailboxes. Mailboxes with something in them stand in a ring; a worker claims a few that stand together, takes them one by one, and from those of another worker when there are no more: so no mailbox waits
-/// behind a slow one while a worker is free. Nothing is allocated per message.
+/// The threads of many mailboxes. Each mailbox belongs to a worker, in whose ring it stands while something is in it: so its agent's memory stays with one processor as far as may be. A worker takes them one by one, and from
+/// the others' rings when its own is empty: so no mailbox waits behind a slow one while a worker is free. Nothing is allocated per message.
 /// </summary>
 /// <remarks>Who adds and who goes to sleep each write first and then look at what the other wrote, with a full fence between: so a mailbox is not left alone with its worker asleep.</remarks>
 internal sealed class Dispatcher
 {
-    // Claimed together: one touch of what all workers share for so many.
-    private const int Claim = 16;
+    // The worker to whom this thread added last: that is the one it had better be, when it lends itself.
+    [ThreadStatic]
+    private static int _latest;
 
-    // While a tick's observations are gathered, one more worker for so many.
-    private const int Heap = 32;
-
-    private readonly Mailbox?[] _ring;
     private readonly Worker[] _workers;
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private Position _added;
-    private Position _claimed;
     private Exception? _error;
     private volatile bool _gathering;
     private int _finishing;
@@ -29,29 +24,40 @@ internal sealed class Dispatcher
     /// <param name="threads">Workers, at least 1.</param>
     public Dispatcher(int mailboxes, int threads)
     {
-        // A mailbox stands in it once at most; room for twice as many, so that nobody comes round to a place that is just being read.
-        _ring = new Mailbox?[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(2 * mailboxes, 2 * Claim))];
-        _workers = [.. Enumerable.Range(0, threads).Select(_ => new Worker(this))];
+        Mailboxes = mailboxes;
+        _workers = [.. Enumerable.Range(0, threads).Select(_ => new Worker(this, (mailboxes + threads - 1) / threads))];
     }
 
-    private uint Backlog => Volatile.Read(ref _added.Value) - Volatile.Read(ref _claimed.Value);
+    /// <summary>Mailboxes at most.</summary>
+    public int Mailboxes { get; }
 
-    /// <summary>Says that many mailboxes will be added and then <see cref="Release"/> called: workers may wait for them to come together.</summary>
+    private int Backlog
+    {
+        get
+        {
+            var backlog = 0u;
+            foreach (var worker in _workers)
+            {
+                backlog += worker.Waiting;
+            }
+
+            return (int)backlog;
+        }
+    }
+
+    /// <summary>The worker of a mailbox.</summary>
+    /// <param name="index">Which of the mailboxes.</param>
+    public int Home(int index) => (int)((long)index * _workers.Length / Mailboxes);
+
+    /// <summary>Says that many mailboxes will be added and then <see cref="Release"/> called: until then nobody is woken.</summary>
     public void Gather() => _gathering = true;
 
     /// <summary>Puts a mailbox to those that wait for a worker.</summary>
-    public void Add(Mailbox mailbox)
+    public void Add(Mailbox mailbox, int home)
     {
-        ref var place = ref _ring[(Interlocked.Increment(ref _added.Value) - 1) & (uint)(_ring.Length - 1)];
-        var wait = new SpinWait();
-        while (Volatile.Read(ref place) is not null)
-        {
-            wait.SpinOnce();
-        }
-
-        // A full fence: workers are looked at after this.
-        Interlocked.Exchange(ref place, mailbox);
-        if (!_gathering || Backlog % Heap == 0)
+        _latest = home;
+        _workers[home].Add(mailbox);
+        if (!_gathering)
         {
             Wake(1);
         }
@@ -62,10 +68,13 @@ internal sealed class Dispatcher
     public void Release(bool lend)
     {
         _gathering = false;
-        var helper = lend ? Array.Find(_workers, w => w.TryRise()) : null;
-        Wake((int)Math.Min(_workers.Length, Backlog) - (helper is null ? 0 : 1));
+        var helper = lend ? Raise() : null;
+        Wake(Math.Min(_workers.Length, Backlog) - (helper is null ? 0 : 1));
         helper?.Run();
     }
+
+    /// <summary>Lends the calling thread as a worker, where one sleeps, until nobody waits for one any more.</summary>
+    public void Lend() => Raise()?.Run();
 
     /// <summary>Remembers that a mailbox's owner failed.</summary>
     public void Fail(Exception error) => Interlocked.CompareExchange(ref _error, error, null);
@@ -92,19 +101,29 @@ internal sealed class Dispatcher
         }
     }
 
+    private Worker? Raise()
+    {
+        for (var i = 0; i < _workers.Length; i++)
+        {
+            var worker = _workers[(_latest + i) % _workers.Length];
+            if (worker.TryRise())
+            {
+                return worker;
+            }
+        }
+
+        return null;
+    }
+
     private void Wake(int workers)
     {
-        for (var i = 0; i < _workers.Length && workers > 0; i++)
+        for (; workers > 0 && Raise() is { } worker; workers--)
         {
-            if (_workers[i].TryRise())
-            {
-                ThreadPool.UnsafeQueueUserWorkItem(_workers[i], preferLocal: false);
-                workers--;
-            }
+            ThreadPool.UnsafeQueueUserWorkItem(worker, preferLocal: false);
         }
     }
 
-    /// <summary>A number that many threads write, in a cache line of its own.</summary>
+    /// <summary>A number that several threads write, in cache lines of its own.</summary>
     [StructLayout(LayoutKind.Explicit, Size = 192)]
     private struct Position
     {
@@ -112,15 +131,43 @@ internal sealed class Dispatcher
         public uint Value;
     }
 
-    /// <summary>One thread's part.</summary>
-    private sealed class Worker(Dispatcher dispatcher) : IThreadPoolWorkItem
+    /// <summary>One thread's part, and the ring of its mailboxes.</summary>
+    private sealed class Worker : IThreadPoolWorkItem
     {
-        private Range _mine;
+        private readonly Dispatcher _dispatcher;
+        private readonly Mailbox?[] _ring;
+        private readonly uint _mask;
+        private Position _added;
+        private Position _taken;
         private int _awake;
+
+        public Worker(Dispatcher dispatcher, int mailboxes)
+        {
+            // A mailbox stands in it once at most, so there is always room.
+            _dispatcher = dispatcher;
+            _ring = new Mailbox?[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(mailboxes, 32))];
+            _mask = (uint)(_ring.Length - 1);
+        }
 
         public bool Sleeps => Volatile.Read(ref _awake) == 0;
 
-        public bool TryRise() => Volatile.Read(ref _awake) == 0 && Interlocked.CompareExchange(ref _awake, 1, 0) == 0;
+        /// <summary>Mailboxes in the ring.</summary>
+        public uint Waiting => Volatile.Read(ref _added.Value) - Volatile.Read(ref _taken.Value);
+
+        public bool TryRise() => Sleeps && Interlocked.CompareExchange(ref _awake, 1, 0) == 0;
+
+        public void Add(Mailbox mailbox)
+        {
+            // Who has taken a place empties it a moment later.
+            ref var place = ref _ring[(Interlocked.Increment(ref _added.Value) - 1) & _mask];
+            var wait = new SpinWait();
+            while (Volatile.Read(ref place) is not null)
+            {
+                wait.SpinOnce();
+            }
+
+            Volatile.Write(ref place, mailbox);
+        }
 
         public void Execute() => Run();
 
@@ -128,118 +175,59 @@ internal sealed class Dispatcher
         {
             do
             {
-                while (Take() is { } mailbox)
+                while (Next() is { } mailbox)
                 {
                     mailbox.Work();
                 }
 
                 Interlocked.Exchange(ref _awake, 0);
-                dispatcher.Finish();
+                _dispatcher.Finish();
             }
-            while (dispatcher.Backlog > 0 && TryRise());
+            while (_dispatcher.Backlog > 0 && TryRise());
         }
 
-        private Mailbox? Take()
+        private Mailbox? Next()
         {
-            if (TryTakeFirst(out var place) || TryClaim(out place))
+            if (Take() is { } own)
             {
-                return dispatcher.At(place);
+                return own;
             }
 
-            foreach (var other in dispatcher._workers)
+            foreach (var other in _dispatcher._workers)
             {
-                if (other != this && other.TryTakeLast(out place))
+                if (other != this && other.Take() is { } theirs)
                 {
-                    return dispatcher.At(place);
+                    return theirs;
                 }
             }
 
             return null;
         }
 
-        private bool TryClaim(out uint place)
+        private Mailbox? Take()
         {
-            while (true)
+            uint at;
+            do
             {
-                place = Volatile.Read(ref dispatcher._claimed.Value);
-                var waiting = Volatile.Read(ref dispatcher._added.Value) - place;
-                if (waiting == 0)
+                at = Volatile.Read(ref _taken.Value);
+                if (at == Volatile.Read(ref _added.Value))
                 {
-                    return false;
-                }
-
-                // A part of what is there: others have a share in the last ones too.
-                var claim = (uint)Math.Clamp(waiting / (2 * (uint)dispatcher._workers.Length), 1, Claim);
-                if (Interlocked.CompareExchange(ref dispatcher._claimed.Value, place + claim, place) == place)
-                {
-                    Volatile.Write(ref _mine.Value, Pack(place + 1, place + claim));
-                    return true;
+                    return null;
                 }
             }
-        }
+            while (Interlocked.CompareExchange(ref _taken.Value, at + 1, at) != at);
 
-        private bool TryTakeFirst(out uint place)
-        {
-            while (true)
+            // It was counted a moment before it was put there.
+            ref var place = ref _ring[at & _mask];
+            var wait = new SpinWait();
+            Mailbox? mailbox;
+            while ((mailbox = Volatile.Read(ref place)) is null)
             {
-                var mine = Volatile.Read(ref _mine.Value);
-                (place, var end) = ((uint)mine, (uint)(mine >> 32));
-                if (place == end)
-                {
-                    return false;
-                }
-
-                if (Interlocked.CompareExchange(ref _mine.Value, Pack(place + 1, end), mine) == mine)
-                {
-                    return true;
-                }
+                wait.SpinOnce();
             }
+
+            Volatile.Write(ref place, null);
+            return mailbox;
         }
-
-        private bool TryTakeLast(out uint place)
-        {
-            while (true)
-            {
-                var theirs = Volatile.Read(ref _mine.Value);
-                var (start, end) = ((uint)theirs, (uint)(theirs >> 32));
-                place = end - 1;
-                if (start == end)
-                {
-                    return false;
-                }
-
-                if (Interlocked.CompareExchange(ref _mine.Value, Pack(start, end - 1), theirs) == theirs)
-                {
-                    return true;
-                }
-            }
-        }
-
-        private static ulong Pack(uint start, uint end) => start | ((ulong)end << 32);
-
-        /// <summary>Places in the ring that this worker has claimed and not taken yet: from the lower half up to the upper.</summary>
-        [StructLayout(LayoutKind.Explicit, Size = 192)]
-        private struct Range
-        {
-            [FieldOffset(64)]
-            public ulong Value;
-        }
-    }
-
-    /// <summary>Takes a mailbox out of the place that a worker has taken.</summary>
-    private Mailbox At(uint position)
-    {
-        ref var place = ref _ring[position & (uint)(_ring.Length - 1)];
-        var wait = new SpinWait();
-        Mailbox? mailbox;
-
-        // It was counted a moment before it was put there.
-        while ((mailbox = Volatile.Read(ref place)) is null)
-        {
-            wait.SpinOnce();
-        }
-
-        Volatile.Write(ref place, null);
-        return mailbox;
     }
 }

@@ -88,7 +88,7 @@ public sealed class LocalHost : IAgentHost
             if (run.Slot(id) is { } slot)
             {
                 var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), id, slot.Sampling);
-                actors[i] = new Actor(spec, new SupervisedAgent(spec, slot.FrameSize, run.ActionSize, _policies), world, dispatcher, _mailbox);
+                actors[i] = new Actor(spec, new SupervisedAgent(spec, slot.FrameSize, run.ActionSize, _policies), world, dispatcher, dispatcher.Home(i), _mailbox);
             }
         }
 
@@ -127,6 +127,12 @@ public sealed class LocalHost : IAgentHost
     }
 
     /// <inheritdoc/>
+    public bool IsConcurrent => true;
+
+    /// <inheritdoc/>
+    public void Work() => _dispatcher!.Lend();
+
+    /// <inheritdoc/>
     public void OpenTick(Tick tick) => _dispatcher!.Gather();
 
     /// <inheritdoc/>
@@ -147,7 +153,7 @@ public sealed class LocalHost : IAgentHost
     }
 
     /// <summary>One agent and its mailbox.</summary>
-    private sealed class Actor(AgentSpec spec, SupervisedAgent agent, IActionSink world, Dispatcher dispatcher, int capacity) : Mailbox(dispatcher, capacity)
+    private sealed class Actor(AgentSpec spec, SupervisedAgent agent, IActionSink world, Dispatcher dispatcher, int home, int capacity) : Mailbox(dispatcher, home, capacity)
     {
         public long Messages;
 

@@ -7,8 +7,9 @@ namespace MimicD.Agents;
 /// has to wait behind another is put aside.
 /// </summary>
 /// <param name="dispatcher">Whose threads handle what is there.</param>
+/// <param name="home">Which of its workers, as long as that one has time.</param>
 /// <param name="capacity">Observations that may be there, the one being handled included; at least 1.</param>
-internal abstract class Mailbox(Dispatcher dispatcher, int capacity)
+internal abstract class Mailbox(Dispatcher dispatcher, int home, int capacity)
 {
     // Not a capacity: a mailbox whose owner failed takes nothing more.
     private const int Broken = int.MinValue;
@@ -44,7 +45,7 @@ internal abstract class Mailbox(Dispatcher dispatcher, int capacity)
             frame.CopyTo(Next);
             (_first, _isFirst) = (tick, true);
             Volatile.Write(ref _waiting, 1);
-            dispatcher.Add(this);
+            dispatcher.Add(this, home);
             return true;
         }
 
@@ -56,7 +57,7 @@ internal abstract class Mailbox(Dispatcher dispatcher, int capacity)
         _ticks[place] = tick;
         if (Interlocked.Increment(ref _waiting) == 1)
         {
-            dispatcher.Add(this);
+            dispatcher.Add(this, home);
         }
 
         return true;

@@ -70,6 +70,14 @@ public interface IAgentHost : IAsyncDisposable
     /// <summary>The same, from a thread that has nothing else to do until all have acted: a host in this process may use it for agents, and comes back when none waits for a thread any more.</summary>
     void EndTickAndWork(Tick tick) => EndTick(tick);
 
+    /// <summary>Whether several threads may deliver at a time, each to other agents.</summary>
+    bool IsConcurrent => false;
+
+    /// <summary>Lends the calling thread to agents of this process, if they have use for it; it comes back when none waits for a thread any more.</summary>
+    void Work()
+    {
+    }
+
     /// <summary>What happened so far; complete when the run's last tick has closed.</summary>
     AgentHostReport Report { get; }
 }

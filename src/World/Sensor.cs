@@ -53,6 +53,7 @@ public sealed class Sensor
     private static int[]? _candidates;
 
     private readonly int _dimensions;
+    private readonly int _otherSize;
     private readonly double _timeStep;
     private readonly int _obstacles;
     private readonly double[] _centres;
@@ -67,7 +68,7 @@ public sealed class Sensor
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(obstacles);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(timeStep);
-        Spec = spec;
+        (Spec, FrameSize, _otherSize) = (spec, spec.FrameSize, spec.OtherSize);
         _dimensions = spec.Dimensions;
         _timeStep = timeStep;
         _obstacles = obstacles.Count;
@@ -92,7 +93,7 @@ public sealed class Sensor
     public SensorSpec Spec { get; }
 
     /// <summary>Numbers in one frame.</summary>
-    public int FrameSize => Spec.FrameSize;
+    public int FrameSize { get; }
 
     /// <summary>Writes one agent's observation. Pure; allocates nothing.</summary>
     /// <param name="view">What there is to sense.</param>
@@ -135,7 +136,7 @@ public sealed class Sensor
 
         if (Spec.Others is { } others)
         {
-            var room = others.Count * Spec.OtherSize;
+            var room = others.Count * _otherSize;
             WriteOthers(view, agent, others, own, frame.Slice(at, room));
             at += room;
         }
@@ -158,7 +159,7 @@ public sealed class Sensor
         var agents = view.Positions.Length / d;
         var sensed = view.Sensed.IsEmpty ? view.Positions : view.Sensed;
         var before = view.Sensed.IsEmpty ? view.Previous : view.SensedPrevious;
-        var size = Spec.OtherSize;
+        var size = _otherSize;
 
         // The own place when others were as they are sensed: sight ends at a distance from there.
         var then = sensed.Slice(agent * d, d);
@@ -280,7 +281,7 @@ public sealed class Sensor
     private void WriteNearest(
         in WorldView view, OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<int> chosen, ReadOnlySpan<double> sensed, ReadOnlySpan<double> before, ReadOnlySpan<double> beforeThen, double reach, Span<float> slots)
     {
-        var (d, size) = (own.Length, Spec.OtherSize);
+        var (d, size) = (own.Length, _otherSize);
         slots[(chosen.Length * size)..].Clear();
         if (d == 2 && others is { Velocity: true, Full: false })
         {
@@ -303,7 +304,7 @@ public sealed class Sensor
         var origin = others.Frame == Contracts.Frame.Relative ? Vector128.Create(own) : Vector128<double>.Zero;
         var then = Vector128.Create(beforeThen);
         var timeStep = Vector128.Create(_timeStep);
-        var size = Spec.OtherSize;
+        var size = _otherSize;
         for (var slot = 0; slot < chosen.Length; slot++)
         {
             var position = Vector128.Create(sensed.Slice(2 * chosen[slot], 2));

@@ -58,15 +58,16 @@ public sealed class WorldActor : IActionSink
     private const long Filled = 2;
     private const long Closed = 3;
 
-    // With as few threads as this all are busy with agents while observations are made one after the other; and below this many numbers that is quicker anyway.
-    private const int FewThreads = 2;
-    private const long ParallelWork = 1 << 16;
+    // Below this many numbers observations are made sooner than another thread has come to help.
+    private const long ParallelWork = 1 << 13;
+    private const int AllParts = -1;
 
     private readonly SimulatedWorld _world;
     private readonly IAgentHost _host;
     private readonly TimeProvider _time;
-    private readonly ParallelOptions _parallel;
+    private readonly Crew _crew;
     private readonly Action<int> _observe;
+    private readonly Action<int> _observeAndDeliver;
     private readonly bool[] _acts;
     private readonly int _actors;
     private readonly float[] _features;
@@ -99,8 +100,9 @@ public sealed class WorldActor : IActionSink
         _world = world;
         _host = host;
         _time = time;
-        _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
         _observe = Observe;
+        _observeAndDeliver = ObserveAndDeliver;
+        _crew = new Crew(threads, host.Work);
         _acts = [.. Enumerable.Range(0, world.Scenario.Agents).Select(agent => !world.IsReplayed(agent))];
         _actors = world.Episodes * _acts.Count(a => a);
         _features = new float[world.Bodies * world.FrameSize];
@@ -285,36 +287,30 @@ public sealed class WorldActor : IActionSink
         var (agents, size) = (_world.Scenario.Agents, _world.FrameSize);
         var tick = new Tick(_world.Tick);
 
-        // Each is delivered as soon as it is made, so that the first agents decide while the last are still being shown what they see; many threads make them all first.
-        var first = _parallel.MaxDegreeOfParallelism > FewThreads && _world.Bodies * (long)size >= ParallelWork;
-        if (first)
-        {
-            Parallel.For(0, _world.Bodies, _parallel, _observe);
-        }
-
         // One more than there are agents: the barrier cannot close before everything is delivered.
         _barrier.Reset();
         Array.Fill(_outcomes, Outcome.Refused);
-        for (var body = 0; body < _slots.Length; body++)
+        for (int body = 0, agent = 0; body < _slots.Length; body++)
         {
             // Nobody acts for a body that is replayed: whoever tried would come late.
-            Volatile.Write(ref _slots[body], tick.Value * 4L + (_acts[body % agents] ? Open : Closed));
+            Volatile.Write(ref _slots[body], tick.Value * 4L + (_acts[agent] ? Open : Closed));
+            agent = agent + 1 < agents ? agent + 1 : 0;
         }
 
         _host.OpenTick(tick);
-        for (int body = 0, episode = 0, agent = 0; body < _world.Bodies; body++)
+        if ((long)_world.Bodies * size < ParallelWork)
         {
-            if (_acts[agent])
-            {
-                if (!first)
-                {
-                    _observe(body);
-                }
-
-                _host.Deliver(new Observation(new EpisodeId(episode), new AgentId(agent), tick, _features.AsMemory(body * size, _world.FrameSizeOf(agent))));
-            }
-
-            (episode, agent) = agent + 1 < agents ? (episode, agent + 1) : (episode + 1, 0);
+            _observeAndDeliver(AllParts);
+        }
+        else if (_host.IsConcurrent)
+        {
+            // Who made an observation hands it over, and then helps its agent: all of that is in its processor's memory.
+            _crew.Run(_observeAndDeliver);
+        }
+        else
+        {
+            _crew.Run(_observe);
+            Deliver(0, _world.Bodies, observe: false);
         }
 
         _windows?.Record(tick, _features);
@@ -330,12 +326,46 @@ public sealed class WorldActor : IActionSink
         }
     }
 
-    private void Observe(int body)
+    /// <summary>The bodies of one part of the crew's work.</summary>
+    private (int From, int To) Part(int part) => part == AllParts ? (0, _world.Bodies) : ((int)((long)_world.Bodies * part / _crew.Parts), (int)((long)_world.Bodies * (part + 1) / _crew.Parts));
+
+    private void Observe(int part)
     {
-        var (episode, agent) = Math.DivRem(body, _world.Scenario.Agents);
-        if (_acts[agent])
+        var (from, to) = Part(part);
+        for (var body = from; body < to; body++)
         {
-            _world.Observe(episode, agent, _features.AsSpan(body * _world.FrameSize, _world.FrameSizeOf(agent)));
+            var (episode, agent) = Math.DivRem(body, _world.Scenario.Agents);
+            if (_acts[agent])
+            {
+                _world.Observe(episode, agent, _features.AsSpan(body * _world.FrameSize, _world.FrameSizeOf(agent)));
+            }
+        }
+    }
+
+    private void ObserveAndDeliver(int part)
+    {
+        var (from, to) = Part(part);
+        Deliver(from, to, observe: true);
+    }
+
+    private void Deliver(int from, int to, bool observe)
+    {
+        var (agents, size, tick) = (_world.Scenario.Agents, _world.FrameSize, new Tick(_world.Tick));
+        var (episode, agent) = Math.DivRem(from, agents);
+        for (var body = from; body < to; body++)
+        {
+            if (_acts[agent])
+            {
+                var features = _features.AsMemory(body * size, _world.FrameSizeOf(agent));
+                if (observe)
+                {
+                    _world.Observe(episode, agent, features.Span);
+                }
+
+                _host.Deliver(new Observation(new EpisodeId(episode), new AgentId(agent), tick, features));
+            }
+
+            (episode, agent) = agent + 1 < agents ? (episode, agent + 1) : (episode + 1, 0);
         }
     }
 
