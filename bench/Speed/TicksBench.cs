@@ -2,7 +2,6 @@ using System.Diagnostics;
 using System.Globalization;
 using System.Threading.Tasks.Dataflow;
 using MimicD.Agents;
-using MimicD.Contracts;
 using MimicD.World;
 
 namespace MimicD.Bench.Speed;
@@ -23,7 +22,7 @@ internal sealed class TicksBench : ISpeedBench
     {
         var crowd = Crowd.Ring(root, Agents, Range);
         var (ticks, bare) = (new List<double>(), new List<double>());
-        var blocks = new Blocks(Agents);
+        using var blocks = new Blocks(Agents);
         for (var round = 0; round < rounds; round++)
         {
             ticks.AddRange(Measure(crowd, WarmUp, Ticks, cancellation));
@@ -42,7 +41,7 @@ internal sealed class TicksBench : ISpeedBench
         foreach (var size in Sizes)
         {
             var some = Crowd.Ring(root, size, Range);
-            var count = Math.Clamp(300_000 / size, 30, 3000);
+            var count = Math.Clamp(1_000_000 / size, 200, 5000);
             var seconds = Spread.Of(Enumerable.Range(0, Math.Max(1, rounds / 3)).SelectMany(_ => Measure(some, count, count, cancellation)));
             yield return new SpeedRow(
                 string.Create(CultureInfo.InvariantCulture, $"the same with {size:#,0} agents, an agent-step"), seconds.Median / size * 1e9, "ns", null, AtMost: true,
@@ -77,7 +76,7 @@ internal sealed class TicksBench : ISpeedBench
     }
 
     /// <summary>What each agent had for a mailbox before: it counts what comes and does nothing else.</summary>
-    private sealed class Blocks
+    private sealed class Blocks : IDisposable
     {
         private readonly ActionBlock<int>[] _blocks;
         private readonly ManualResetEventSlim _done = new();
@@ -108,6 +107,8 @@ internal sealed class TicksBench : ISpeedBench
 
             return seconds.Skip(warmUp);
         }
+
+        public void Dispose() => _done.Dispose();
 
         private void Count()
         {

@@ -22,7 +22,7 @@ public sealed class Agent
 {
     private readonly AgentSpec _spec;
     private readonly IPolicy _policy;
-    private readonly PlanNoise _noise;
+    private readonly PlanNoise? _noise;
     private readonly float[] _plan;
     private readonly float[] _rest;
     private readonly float[] _modeLogits;
@@ -41,11 +41,11 @@ public sealed class Agent
         ArgumentNullException.ThrowIfNull(policy);
         spec.Sampling.Validate("sampling", policy.PlanActions);
         (_spec, _policy, _warmPeriod) = (spec, policy, spec.Sampling.WarmPeriod ?? 1);
-        _noise = new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize);
+        _noise = policy.NoiseSize > 0 ? new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize) : null;
         _mode = SharedMode.Draw(spec.Seed, spec.Episode, policy.ModeShares);
-        _modeLogits = new float[spec.Sampling.ModeFrom == ModeSource.Seen ? policy.ModeShares.Length : 0];
+        _modeLogits = spec.Sampling.ModeFrom == ModeSource.Seen ? new float[policy.ModeShares.Length] : [];
         _plan = new float[policy.PlanActions * policy.ActionSize];
-        _rest = new float[_warmPeriod > 1 ? _plan.Length : 0];
+        _rest = _warmPeriod > 1 ? new float[_plan.Length] : [];
         Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Block - 1);
     }
 
@@ -134,7 +134,7 @@ public sealed class Agent
                 _mode = SharedMode.Choose(_spec.Seed, _spec.Episode, _modeLogits, _policy.ModeShares, _spec.Sampling.ModeHold);
             }
 
-            NetworkCalls += _policy.Plan(Window.Newest, _noise.At(replan), _mode, previous, _plan);
+            NetworkCalls += _policy.Plan(Window.Newest, _noise is null ? [] : _noise.At(replan), _mode, previous, _plan);
             Plans++;
             foreach (var value in _plan)
             {

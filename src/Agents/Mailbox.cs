@@ -14,12 +14,9 @@ internal abstract class Mailbox(Dispatcher dispatcher, int home, int capacity)
     // Not a capacity: a mailbox whose owner failed takes nothing more.
     private const int Broken = int.MinValue;
 
-    private float[]? _frames;
-    private Tick[]? _ticks;
+    private Others? _others;
     private Tick _first;
     private bool _isFirst;
-    private int _written;
-    private int _read;
     private int _waiting;
 
     /// <summary>Whether nothing is there and nothing is being handled.</summary>
@@ -49,12 +46,7 @@ internal abstract class Mailbox(Dispatcher dispatcher, int home, int capacity)
             return true;
         }
 
-        _frames ??= new float[capacity * frame.Length];
-        _ticks ??= new Tick[capacity];
-        var place = _written;
-        _written = (place + 1) % capacity;
-        frame.CopyTo(_frames.AsSpan(place * frame.Length));
-        _ticks[place] = tick;
+        (_others ??= new Others(capacity, frame.Length)).Put(tick, frame);
         if (Interlocked.Increment(ref _waiting) == 1)
         {
             dispatcher.Add(this, home);
@@ -77,10 +69,7 @@ internal abstract class Mailbox(Dispatcher dispatcher, int home, int capacity)
                     continue;
                 }
 
-                var place = _read;
-                _read = (place + 1) % capacity;
-                var size = _frames!.Length / capacity;
-                Handle(_ticks![place], _frames.AsSpan(place * size, size));
+                Handle(_others!.Take(out var frame), frame);
             }
             while (Interlocked.Decrement(ref _waiting) > 0);
         }
@@ -93,4 +82,28 @@ internal abstract class Mailbox(Dispatcher dispatcher, int home, int capacity)
 
     /// <summary>Handles one observation.</summary>
     protected abstract void Handle(Tick tick, ReadOnlySpan<float> frame);
+
+    /// <summary>Those that wait behind another, in a ring with room for all that may; most mailboxes never have any.</summary>
+    private sealed class Others(int capacity, int size)
+    {
+        private readonly float[] _frames = new float[capacity * size];
+        private readonly Tick[] _ticks = new Tick[capacity];
+        private int _put;
+        private int _taken;
+
+        public void Put(Tick tick, ReadOnlySpan<float> frame)
+        {
+            _ticks[_put] = tick;
+            frame.CopyTo(_frames.AsSpan(_put * size, size));
+            _put = (_put + 1) % capacity;
+        }
+
+        public Tick Take(out ReadOnlySpan<float> frame)
+        {
+            var place = _taken;
+            _taken = (place + 1) % capacity;
+            frame = _frames.AsSpan(place * size, size);
+            return _ticks[place];
+        }
+    }
 }

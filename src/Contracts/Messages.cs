@@ -8,7 +8,7 @@ namespace MimicD.Contracts;
 /// <param name="Agent">The agent this is addressed to.</param>
 /// <param name="Tick">The tick that is open.</param>
 /// <param name="Features">One frame of the sensor, [<see cref="SensorSpec.FrameSize"/>], in the order that <see cref="SensorSpec"/> documents.
-/// The memory belongs to the sender and is valid until the tick closes: a receiver that keeps it copies it.</param>
+/// Valid during the call that hands it over: a receiver that keeps it copies it.</param>
 public readonly record struct Observation(EpisodeId Episode, AgentId Agent, Tick Tick, ReadOnlyMemory<float> Features);
 
 /// <summary>How an action came about.</summary>

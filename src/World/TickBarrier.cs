@@ -17,6 +17,7 @@ internal sealed class TickBarrier : IValueTaskSource
     private readonly int[] _pending;
     private readonly int _groups;
     private ManualResetValueTaskSourceCore<bool> _closed = new() { RunContinuationsAsynchronously = true };
+    private TaskCompletionSource? _task;
     private int _left;
     private int _isClosed = 1;
 
@@ -34,10 +35,12 @@ internal sealed class TickBarrier : IValueTaskSource
     public bool IsComplete => Volatile.Read(ref _left) == 0;
 
     /// <summary>Opens the next tick: nobody has acted.</summary>
-    public void Reset()
+    /// <param name="asTask">Whether <see cref="ClosedTask"/> will be waited for instead of <see cref="Closed"/>.</param>
+    public void Reset(bool asTask)
     {
         // Whoever waited for the last one is told first.
         Open();
+        _task = asTask ? new TaskCompletionSource(TaskCreationOptions.RunContinuationsAsynchronously) : null;
         for (var group = 0; group < _sizes.Length; group++)
         {
             _pending[group * Apart] = _sizes[group];
@@ -75,12 +78,22 @@ internal sealed class TickBarrier : IValueTaskSource
     {
         if (Interlocked.Exchange(ref _isClosed, 1) == 0)
         {
-            _closed.SetResult(true);
+            if (_task is null)
+            {
+                _closed.SetResult(true);
+            }
+            else
+            {
+                _task.SetResult();
+            }
         }
     }
 
-    /// <summary>Waits for the last one; at most once a tick.</summary>
+    /// <summary>Waits for the last one; at most once a tick, and to the end.</summary>
     public ValueTask Closed() => new(this, _closed.Version);
+
+    /// <summary>The same for who may lose patience: what it waits for then is this tick's alone, and costs an allocation.</summary>
+    public Task ClosedTask() => _task!.Task;
 
     void IValueTaskSource.GetResult(short token) => _closed.GetResult(token);
 

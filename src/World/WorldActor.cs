@@ -62,6 +62,9 @@ public sealed class WorldActor : IActionSink
     private const long ParallelWork = 1 << 13;
     private const int AllParts = -1;
 
+    // Numbers in one.
+    private const int CacheLine = 16;
+
     private readonly SimulatedWorld _world;
     private readonly IAgentHost _host;
     private readonly TimeProvider _time;
@@ -71,6 +74,8 @@ public sealed class WorldActor : IActionSink
     private readonly bool[] _acts;
     private readonly int _actors;
     private readonly float[] _features;
+    private readonly bool _keeps;
+    private readonly int _stride;
     private readonly float[] _actions;
     private readonly Outcome[] _outcomes;
     private readonly long[] _slots;
@@ -103,9 +108,11 @@ public sealed class WorldActor : IActionSink
         _observe = Observe;
         _observeAndDeliver = ObserveAndDeliver;
         _crew = new Crew(threads, host.Work);
+        _keeps = windows is not null || log is not null || !host.IsConcurrent;
+        _stride = _keeps ? world.FrameSize : (world.FrameSize / CacheLine + 2) * CacheLine;
+        _features = new float[(_keeps ? world.Bodies : _crew.Parts) * _stride];
         _acts = [.. Enumerable.Range(0, world.Scenario.Agents).Select(agent => !world.IsReplayed(agent))];
         _actors = world.Episodes * _acts.Count(a => a);
-        _features = new float[world.Bodies * world.FrameSize];
         _actions = new float[world.Bodies * world.ActionSize];
         _outcomes = new Outcome[world.Bodies];
         _slots = new long[world.Bodies];
@@ -215,7 +222,7 @@ public sealed class WorldActor : IActionSink
                     if (realTime)
                     {
                         var patience = due + deadline - _time.GetElapsedTime(started);
-                        await _barrier.Closed().AsTask().WaitAsync(patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
+                        await _barrier.ClosedTask().WaitAsync(patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
                     }
                     else
                     {
@@ -288,7 +295,7 @@ public sealed class WorldActor : IActionSink
         var tick = new Tick(_world.Tick);
 
         // One more than there are agents: the barrier cannot close before everything is delivered.
-        _barrier.Reset();
+        _barrier.Reset(asTask: realTime);
         Array.Fill(_outcomes, Outcome.Refused);
         for (int body = 0, agent = 0; body < _slots.Length; body++)
         {
@@ -310,7 +317,7 @@ public sealed class WorldActor : IActionSink
         else
         {
             _crew.Run(_observe);
-            Deliver(0, _world.Bodies, observe: false);
+            Deliver(AllParts, observe: false);
         }
 
         _windows?.Record(tick, _features);
@@ -342,21 +349,18 @@ public sealed class WorldActor : IActionSink
         }
     }
 
-    private void ObserveAndDeliver(int part)
-    {
-        var (from, to) = Part(part);
-        Deliver(from, to, observe: true);
-    }
+    private void ObserveAndDeliver(int part) => Deliver(part, observe: true);
 
-    private void Deliver(int from, int to, bool observe)
+    private void Deliver(int part, bool observe)
     {
-        var (agents, size, tick) = (_world.Scenario.Agents, _world.FrameSize, new Tick(_world.Tick));
+        var (agents, tick) = (_world.Scenario.Agents, new Tick(_world.Tick));
+        var (from, to) = Part(part);
         var (episode, agent) = Math.DivRem(from, agents);
         for (var body = from; body < to; body++)
         {
             if (_acts[agent])
             {
-                var features = _features.AsMemory(body * size, _world.FrameSizeOf(agent));
+                var features = _features.AsMemory((_keeps ? body : Math.Max(0, part)) * _stride, _world.FrameSizeOf(agent));
                 if (observe)
                 {
                     _world.Observe(episode, agent, features.Span);
