@@ -13,6 +13,7 @@ internal sealed class TicksBench : ISpeedBench
     private const double Range = 5;
     private const int WarmUp = 300;
     private const int Ticks = 300;
+    private const int Episodes = 1000;
 
     private static readonly int[] Sizes = [2, 10, 32, 100, 320, 1000, 3200, 10_000];
 
@@ -33,26 +34,40 @@ internal sealed class TicksBench : ISpeedBench
         yield return new SpeedRow(
             $"a tick of {Agents:#,0} scripted agents through actors and mailboxes (ring, others within {Range} m), whole machine", tick.Median * 1e6, "us", 128, AtMost: true,
             new Dictionary<string, Spread>(StringComparer.Ordinal) { ["a tick: all sense, decide and move, and it is recorded"] = tick, ["an ActionBlock an agent: a message each, and nothing done with it"] = block },
-            string.Create(CultureInfo.InvariantCulture, $"{block.Median / tick.Median:0.0} times as fast as bare ActionBlocks"));
+            string.Create(CultureInfo.InvariantCulture, $"bare ActionBlocks take {block.Median / tick.Median:0.00} of it"));
         yield return new SpeedRow(
             "memory of an agent beside its plan, its window and what is recorded of it", Memory.OfAgent(root, Range), "B", 512, AtMost: true, new Dictionary<string, Spread>(StringComparer.Ordinal),
             "agent, supervisor, mailbox and the world's arrays");
 
+        yield return Swap(root, cancellation);
         foreach (var size in Sizes)
         {
             var some = Crowd.Ring(root, size, Range);
             var count = Math.Clamp(1_000_000 / size, 200, 5000);
-            var seconds = Spread.Of(Enumerable.Range(0, Math.Max(1, rounds / 3)).SelectMany(_ => Measure(some, count, count, cancellation)));
+            var processor = TimeSpan.Zero;
+            var seconds = Measure(some, count, count, cancellation, used => processor = used);
             yield return new SpeedRow(
-                string.Create(CultureInfo.InvariantCulture, $"the same with {size:#,0} agents, an agent-step"), seconds.Median / size * 1e9, "ns", null, AtMost: true,
-                new Dictionary<string, Spread>(StringComparer.Ordinal) { ["a tick"] = seconds });
+                string.Create(CultureInfo.InvariantCulture, $"the same with {size:#,0} agents, an agent-step, processor time"), processor.TotalSeconds / seconds.Count / size * 1e9, "ns", null, AtMost: true,
+                new Dictionary<string, Spread>(StringComparer.Ordinal) { ["a tick"] = Spread.Of(seconds) });
         }
     }
 
-    /// <summary>Seconds of each tick of a run's beginning.</summary>
-    private static List<double> Measure(Crowd crowd, int warmUp, int ticks, CancellationToken cancellation)
+    /// <summary>What the seconds go to when agents do plan.</summary>
+    private static SpeedRow Swap(string root, CancellationToken cancellation)
     {
-        var clock = new Clock(warmUp + ticks);
+        var swap = Workload.Swap(root, Episodes);
+        var started = Stopwatch.GetTimestamp();
+        swap.LocallyAsync(Environment.ProcessorCount, cancellation).GetAwaiter().GetResult();
+        var seconds = Stopwatch.GetElapsedTime(started).TotalSeconds;
+        return new SpeedRow(
+            string.Create(CultureInfo.InvariantCulture, $"{Episodes:#,0} swap episodes with the shipped model, whole machine"), seconds, "s", 20, AtMost: true,
+            new Dictionary<string, Spread>(StringComparer.Ordinal) { ["the run"] = Spread.Of([seconds]) });
+    }
+
+    /// <summary>Seconds of each tick of a run's beginning.</summary>
+    private static List<double> Measure(Crowd crowd, int warmUp, int ticks, CancellationToken cancellation, Action<TimeSpan>? processor = null)
+    {
+        var clock = new Clock(warmUp, ticks);
         var scenario = crowd.Scenario.WithSteps(warmUp + ticks + 1);
         var host = new LocalHost(_ => crowd.Policy, Environment.ProcessorCount);
         try
@@ -65,14 +80,31 @@ internal sealed class TicksBench : ISpeedBench
         }
 
         cancellation.ThrowIfCancellationRequested();
+        processor?.Invoke(clock.Processor);
         return [.. clock.Closings.Skip(warmUp - 1).Zip(clock.Closings.Skip(warmUp), Timed.Seconds)];
     }
 
-    private sealed class Clock(int ticks) : IProgress<SimulationProgress>
+    private sealed class Clock(int warmUp, int ticks) : IProgress<SimulationProgress>
     {
-        public List<long> Closings { get; } = new(ticks);
+        private TimeSpan _before;
 
-        public void Report(SimulationProgress value) => Closings.Add(Stopwatch.GetTimestamp());
+        public List<long> Closings { get; } = new(warmUp + ticks);
+
+        /// <summary>Processor time of all threads, over the ticks after the first ones.</summary>
+        public TimeSpan Processor { get; private set; }
+
+        public void Report(SimulationProgress value)
+        {
+            Closings.Add(Stopwatch.GetTimestamp());
+            if (value.TicksDone == warmUp)
+            {
+                _before = Environment.CpuUsage.TotalTime;
+            }
+            else if (value.TicksDone == warmUp + ticks)
+            {
+                Processor = Environment.CpuUsage.TotalTime - _before;
+            }
+        }
     }
 
     /// <summary>What each agent had for a mailbox before: it counts what comes and does nothing else.</summary>

@@ -9,10 +9,11 @@ internal sealed class WorldBench : ISpeedBench
 {
     private const int Agents = 10_000;
     private const double Range = 5;
-    private const int Ticks = 1000;
+    private const int Ticks = 2000;
 
     // What is compiled anew after a while has been by then.
     private const int WarmUp = 500;
+    private const int Turn = 50;
 
     public string Name => "world";
 
@@ -24,10 +25,24 @@ internal sealed class WorldBench : ISpeedBench
             core.Tick();
         }
 
-        var seconds = Turns.Measure(rounds, cancellation, core.Tick);
+        // Processor time, not the clock's: what one core does, whoever else wants it meanwhile.
+        var processor = new double[rounds];
+        for (var round = 0; round < rounds; round++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            var before = Environment.CpuUsage.TotalTime;
+            for (var tick = 0; tick < Turn; tick++)
+            {
+                core.Tick();
+            }
+
+            processor[round] = (Environment.CpuUsage.TotalTime - before).TotalSeconds / Turn;
+        }
+
+        var seconds = Spread.Of(processor);
         yield return new SpeedRow(
-            $"scripted agents with neighbour sensing (ring, {Agents:#,0} agents, others within {Range} m), agent-steps/s on one core", Agents / seconds[0].Median, "1/s", 2_000_000, AtMost: false,
-            new Dictionary<string, Spread>(StringComparer.Ordinal) { ["a tick: all sense, decide and move, and it is recorded"] = seconds[0] });
+            $"scripted agents with neighbour sensing (ring, {Agents:#,0} agents, others within {Range} m), agent-steps/s on one core", Agents / seconds.Median, "1/s", 2_000_000, AtMost: false,
+            new Dictionary<string, Spread>(StringComparer.Ordinal) { ["a tick, processor time: all sense, decide and move, and it is recorded"] = seconds });
     }
 
     /// <summary>A world and its agents, called one after the other.</summary>
