@@ -53,6 +53,8 @@ ISpeedBench[] parts =
 [
     new KernelBench(),
     new PlanBench(),
+    new WorldBench(),
+    new TicksBench(),
     new TrainingBench(),
 ];
 var only = new Option<string[]>("--only") { Description = $"Parts of the table: {string.Join(", ", parts.Select(p => p.Name))}.", HelpName = "PART", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };

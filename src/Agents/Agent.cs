@@ -22,7 +22,7 @@ public sealed class Agent
 {
     private readonly AgentSpec _spec;
     private readonly IPolicy _policy;
-    private readonly PlanNoise _noise;
+    private readonly PlanNoise? _noise;
     private readonly float[] _plan;
     private readonly float[] _rest;
     private readonly float[] _modeLogits;
@@ -42,11 +42,11 @@ public sealed class Agent
         ArgumentNullException.ThrowIfNull(policy);
         spec.Sampling.Validate("sampling", policy.PlanActions);
         (_spec, _policy, _warmPeriod) = (spec, policy, spec.Sampling.WarmPeriod ?? 1);
-        _noise = new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize);
+        _noise = policy.NoiseSize > 0 ? new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize) : null;
         _mode = SharedMode.Draw(spec.Seed, spec.Episode, policy.ModeShares);
-        _modeLogits = new float[spec.Sampling.ModeFrom == ModeSource.Seen ? policy.ModeShares.Length : 0];
+        _modeLogits = spec.Sampling.ModeFrom == ModeSource.Seen ? new float[policy.ModeShares.Length] : [];
         _plan = new float[policy.PlanActions * policy.ActionSize];
-        _rest = new float[_warmPeriod > 1 ? _plan.Length : 0];
+        _rest = _warmPeriod > 1 ? new float[_plan.Length] : [];
         Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Block - 1);
     }
 
@@ -111,11 +111,11 @@ public sealed class Agent
     }
 
     /// <summary>What the agent asks of its policy while a plan is due. Its memory is the agent's own.</summary>
-    public PlanQuery Query => new(Window.NewestMemory, _noise.MemoryAt(Replan(Window.Tick(0))), _mode, _rest.AsMemory(0, _left), _plan);
+    public PlanQuery Query => new(Window.NewestMemory, _noise?.MemoryAt(Replan(Window.Tick(0))) ?? ReadOnlyMemory<float>.Empty, _mode, _rest.AsMemory(0, _left), _plan);
 
     /// <summary>Asks the policy for the plan that is due.</summary>
     /// <exception cref="InvalidOperationException">The policy's plan holds a number that is not finite.</exception>
-    public void PlanAlone() => Take(_policy.Plan(Window.Newest, _noise.At(Replan(Window.Tick(0))), _mode, _rest.AsSpan(0, _left), _plan));
+    public void PlanAlone() => Take(_policy.Plan(Window.Newest, _noise is null ? [] : _noise.At(Replan(Window.Tick(0))), _mode, _rest.AsSpan(0, _left), _plan));
 
     /// <summary>Takes the plan that the policy wrote for <see cref="Query"/>.</summary>
     /// <param name="calls">Evaluations of a network.</param>

@@ -1,4 +1,3 @@
-using System.Threading.Tasks.Dataflow;
 using MimicD.Contracts;
 
 namespace MimicD.Agents;
@@ -19,8 +18,10 @@ public sealed class LocalHost : IAgentHost
     private readonly Func<AgentId, IPolicy> _policies;
     private readonly int _mailbox;
     private readonly bool _direct;
-    private readonly TaskScheduler _scheduler;
+    private readonly int _threads;
+    private Dispatcher? _dispatcher;
     private Actor?[] _actors = [];
+    private bool _closed;
     private RunSpec? _run;
     private long _refused;
 
@@ -34,8 +35,7 @@ public sealed class LocalHost : IAgentHost
         ArgumentNullException.ThrowIfNull(policies);
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(mailbox, 1);
-        (_policies, _mailbox, _direct) = (policies, mailbox, direct);
-        _scheduler = new ConcurrentExclusiveSchedulerPair(TaskScheduler.Default, threads).ConcurrentScheduler;
+        (_policies, _threads, _mailbox, _direct) = (policies, threads, mailbox, direct);
     }
 
     /// <summary>Observations that found their mailbox full. Each was answered with <see cref="ActionStatus.Fallback"/> at once.</summary>
@@ -80,6 +80,7 @@ public sealed class LocalHost : IAgentHost
 
         _run = run;
         var actors = new Actor?[checked(run.Episodes * run.Agents)];
+        var dispatcher = new Dispatcher(actors.Length, _threads);
         for (var i = 0; i < actors.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -87,11 +88,11 @@ public sealed class LocalHost : IAgentHost
             if (run.Slot(id) is { } slot)
             {
                 var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), id, slot.Sampling);
-                actors[i] = new Actor(spec, slot.FrameSize, run.ActionSize, _policies, world, _scheduler, _mailbox, _direct);
+                actors[i] = new Actor(spec, new SupervisedAgent(spec, slot.FrameSize, run.ActionSize, _policies), world, dispatcher, dispatcher.Home(i), _mailbox);
             }
         }
 
-        _actors = actors;
+        (_actors, _dispatcher) = (actors, dispatcher);
         return ValueTask.CompletedTask;
     }
 
@@ -102,9 +103,16 @@ public sealed class LocalHost : IAgentHost
     /// <remarks>Copies the features before it returns. Observations of one agent must not be delivered by two threads at a time.</remarks>
     public void Deliver(in Observation observation)
     {
-        if (!Addressee(observation).TryPost(observation))
+        var actor = Addressee(observation);
+        Volatile.Write(ref actor.Messages, actor.Messages + 1);
+        if (_direct && actor.IsEmpty && actor.Agent is { Plans: > 0, NetworkCalls: 0 })
+        {
+            actor.Decide(observation.Tick, observation.Features.Span);
+        }
+        else if (_closed || !actor.TryPost(observation.Tick, observation.Features.Span))
         {
             Interlocked.Increment(ref _refused);
+            actor.Refuse(observation.Tick);
         }
     }
 
@@ -118,113 +126,87 @@ public sealed class LocalHost : IAgentHost
         return actor;
     }
 
-    /// <summary>Does nothing: a mailbox here takes each observation as it comes.</summary>
-    public void EndTick(Tick tick)
-    {
-    }
+    /// <inheritdoc/>
+    public bool IsConcurrent => true;
+
+    /// <inheritdoc/>
+    public void Work() => _dispatcher!.Lend();
+
+    /// <inheritdoc/>
+    public void OpenTick(Tick tick) => _dispatcher!.Gather();
+
+    /// <inheritdoc/>
+    /// <remarks>What is delivered outside of a tick that is open needs none of this: it is handled at once.</remarks>
+    public void EndTick(Tick tick) => _dispatcher!.Release(lend: false);
+
+    /// <inheritdoc/>
+    public void EndTickAndWork(Tick tick) => _dispatcher!.Release(lend: true);
 
     /// <summary>Closes the mailboxes and waits until what they hold is answered.</summary>
     public async ValueTask DisposeAsync()
     {
-        foreach (var actor in _actors)
+        Volatile.Write(ref _closed, true);
+        if (_dispatcher is not null)
         {
-            actor?.Close();
+            await _dispatcher.FinishAsync().ConfigureAwait(false);
         }
-
-        await Task.WhenAll(_actors.OfType<Actor>().Select(a => a.Completion)).ConfigureAwait(false);
     }
 
-    /// <summary>One agent's mailbox.</summary>
-    private sealed class Actor
+    /// <summary>One agent and its mailbox.</summary>
+    private sealed class Actor(AgentSpec spec, SupervisedAgent agent, IActionSink world, Dispatcher dispatcher, int home, int capacity) : Mailbox(dispatcher, home, capacity), IAwaitsPlan
     {
-        private readonly AgentSpec _spec;
-        private readonly IActionSink _world;
-        private readonly ActionBlock<Letter> _mailbox;
-        private readonly float[] _frames;
-        private readonly int _slots;
-        private readonly bool _direct;
-        private int _posted;
-        private int _waiting;
-
-        public readonly SupervisedAgent Agent;
         public long Messages;
 
-        public Actor(AgentSpec spec, int frameSize, int actionSize, Func<AgentId, IPolicy> policies, IActionSink world, TaskScheduler scheduler, int mailbox, bool direct)
+        public SupervisedAgent Agent => agent;
+
+        public PlanQuery Query => agent.Query;
+
+        protected override Span<float> Next => agent.NextFrame;
+
+        public void Decide(Tick tick, ReadOnlySpan<float> frame) => Answer(tick, agent.Decide(tick, frame));
+
+        public void Refuse(Tick tick) => Answer(tick, false);
+
+        public void Take(int calls)
         {
-            (_spec, _world, _direct) = (spec, world, direct);
-            Agent = new SupervisedAgent(spec, frameSize, actionSize, policies);
-
-            // One slot more than the mailbox holds: a slot is written before the post that may be refused.
-            _slots = mailbox + 1;
-            _frames = new float[_slots * frameSize];
-            _mailbox = new ActionBlock<Letter>(Handle, new ExecutionDataflowBlockOptions
-            {
-                BoundedCapacity = mailbox,
-                MaxDegreeOfParallelism = 1,
-                TaskScheduler = scheduler,
-            });
-        }
-
-        public Task Completion => _mailbox.Completion;
-
-        public void Close() => _mailbox.Complete();
-
-        public bool TryPost(in Observation observation)
-        {
-            Volatile.Write(ref Messages, Messages + 1);
-            var slot = _posted % _slots;
-            observation.Features.Span.CopyTo(Frame(slot));
-            if (_direct && Volatile.Read(ref _waiting) == 0 && Agent is { Plans: > 0, NetworkCalls: 0 })
-            {
-                Decide(new Letter(observation.Tick, slot));
-                return true;
-            }
-
-            Interlocked.Increment(ref _waiting);
-            if (_mailbox.Post(new Letter(observation.Tick, slot)))
-            {
-                _posted = slot + 1;
-                return true;
-            }
-
-            Interlocked.Decrement(ref _waiting);
-            Answer(observation.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback);
-            return false;
-        }
-
-        private void Handle(Letter letter)
-        {
-            // It waits no more when all of it is done, its answer included.
             try
             {
-                Decide(letter);
+                Answer(agent.Tick, agent.Take(calls));
+                Finish();
             }
-            finally
+            catch (Exception error) when (error is not OutOfMemoryException)
             {
-                Interlocked.Decrement(ref _waiting);
+                Break(error);
             }
         }
 
-        private void Decide(Letter letter)
+        public void PlanAlone()
         {
-            if (Agent.Decide(letter.Tick, Frame(letter.Slot)))
+            try
             {
-                Answer(letter.Tick, Agent.Action, ActionStatus.Decided);
+                Answer(agent.Tick, agent.PlanAlone());
+                Finish();
             }
-            else
+            catch (Exception error) when (error is not OutOfMemoryException)
             {
-                Answer(letter.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback);
+                Break(error);
             }
         }
 
-        private Span<float> Frame(int slot) => _frames.AsSpan(slot * Agent.FrameSize, Agent.FrameSize);
+        protected override bool Handle(Tick tick, ReadOnlySpan<float> frame, PlanTable plans)
+        {
+            var state = agent.Begin(tick, frame);
+            if (state == DecisionState.AwaitsPlan && agent.Policy.Together > 1)
+            {
+                plans.Add(agent.Policy, this);
+                return false;
+            }
 
-        private void Answer(Tick tick, ReadOnlyMemory<float> values, ActionStatus status)
-            => _world.Act(new AgentAction(_spec.Episode, _spec.Id, tick, values, status));
+            Answer(tick, state == DecisionState.AwaitsPlan ? agent.PlanAlone() : state == DecisionState.Made);
+            return true;
+        }
 
-        /// <summary>An observation in the mailbox.</summary>
-        /// <param name="Tick">Its tick.</param>
-        /// <param name="Slot">Where its frame lies.</param>
-        private readonly record struct Letter(Tick Tick, int Slot);
+        private void Answer(Tick tick, bool decided)
+            => world.Act(new AgentAction(spec.Episode, spec.Id, tick, decided ? agent.Action : ReadOnlyMemory<float>.Empty, decided ? ActionStatus.Decided : ActionStatus.Fallback));
     }
 }

@@ -27,8 +27,8 @@ public sealed class ObservationWindow
         ArgumentOutOfRangeException.ThrowIfLessThan(capacity, history);
         (_frameSize, _history, _capacity) = (frameSize, history, capacity);
 
-        // Frames are written downwards; twice the room makes the move back to the end rare.
-        _slots = _head = 2 * capacity;
+        // Frames are written downwards; twice the room, and one for the next, makes the move back to the end rare.
+        _slots = _head = 2 * capacity + 1;
         _frames = new float[_slots * frameSize];
         _ticks = new int[_slots];
     }
@@ -56,30 +56,32 @@ public sealed class ObservationWindow
     /// <summary>The same as memory, valid until the next frame is taken in.</summary>
     public ReadOnlyMemory<float> NewestMemory => Count == 0 ? ReadOnlyMemory<float>.Empty : _frames.AsMemory(_head * _frameSize, _history * _frameSize);
 
+    /// <summary>Where the next frame goes: written there, <see cref="Push"/> has nothing to copy. Valid until then.</summary>
+    internal Span<float> Next
+    {
+        get
+        {
+            if (_head == 0)
+            {
+                var to = _slots - _capacity;
+                _frames.AsSpan(0, _capacity * _frameSize).CopyTo(_frames.AsSpan(to * _frameSize));
+                _ticks.AsSpan(0, _capacity).CopyTo(_ticks.AsSpan(to));
+                _head = to;
+            }
+
+            return _frames.AsSpan((Count == 0 ? _slots - _history : _head - 1) * _frameSize, _frameSize);
+        }
+    }
+
     /// <summary>Takes in a frame; the oldest leaves when the window is full.</summary>
     public void Push(Tick tick, ReadOnlySpan<float> frame)
     {
         ArgumentOutOfRangeException.ThrowIfNotEqual(frame.Length, _frameSize, nameof(frame));
-        if (Count == 0)
+        frame.CopyTo(Next);
+        _head = Count == 0 ? _slots - _history : _head - 1;
+        for (var i = 1; Count == 0 && i < _history; i++)
         {
-            _head = _slots - _history;
-            for (var i = 0; i < _history; i++)
-            {
-                frame.CopyTo(_frames.AsSpan((_head + i) * _frameSize));
-            }
-        }
-        else
-        {
-            if (_head == 0)
-            {
-                var to = _slots - (_capacity - 1);
-                _frames.AsSpan(0, (_capacity - 1) * _frameSize).CopyTo(_frames.AsSpan(to * _frameSize));
-                _ticks.AsSpan(0, _capacity - 1).CopyTo(_ticks.AsSpan(to));
-                _head = to;
-            }
-
-            _head--;
-            frame.CopyTo(_frames.AsSpan(_head * _frameSize, _frameSize));
+            frame.CopyTo(_frames.AsSpan((_head + i) * _frameSize));
         }
 
         _ticks[_head] = tick.Value;

@@ -29,10 +29,7 @@ public sealed class SupervisedAgent
     private readonly Func<AgentId, IPolicy> _policies;
     private readonly float[] _action;
     private Agent _agent;
-    private long _plansBefore;
-    private long _callsBefore;
-    private long _projectionsBefore;
-    private double _projectedBefore;
+    private Before? _before;
     private long _plans;
     private long _networkCalls;
     private long _projections;
@@ -65,6 +62,9 @@ public sealed class SupervisedAgent
 
     /// <summary>Observations that its policy looks at (m).</summary>
     public int History { get; }
+
+    /// <summary>Where the next observation is best written before it is decided on; not while it decides.</summary>
+    internal Span<float> NextFrame => _agent.Window.Next;
 
     /// <summary>The action decided last, [action size]; overwritten by the next.</summary>
     public ReadOnlyMemory<float> Action => _action;
@@ -142,6 +142,9 @@ public sealed class SupervisedAgent
 
         static DecisionState State(bool made) => made ? DecisionState.Made : DecisionState.Refused;
     }
+
+    /// <summary>The tick of the newest observation.</summary>
+    public Tick Tick => _agent.Window.Tick(0);
 
     /// <summary>The policy that the plan is asked of.</summary>
     public IPolicy Policy => _agent.Policy;
@@ -240,11 +243,14 @@ public sealed class SupervisedAgent
 
     private void Count()
     {
-        Volatile.Write(ref _plans, _plansBefore + _agent.Plans);
-        Volatile.Write(ref _networkCalls, _callsBefore + _agent.NetworkCalls);
-        Volatile.Write(ref _projections, _projectionsBefore + _agent.Projections);
-        Volatile.Write(ref _projected, _projectedBefore + _agent.Projected);
+        Volatile.Write(ref _plans, _agent.Plans + (_before?.Plans ?? 0));
+        Volatile.Write(ref _networkCalls, _agent.NetworkCalls + (_before?.NetworkCalls ?? 0));
+        Volatile.Write(ref _projections, _agent.Projections + (_before?.Projections ?? 0));
+        Volatile.Write(ref _projected, (_before?.Projected ?? 0) + _agent.Projected);
     }
 
-    private void KeepCounts() => (_plansBefore, _callsBefore, _projectionsBefore, _projectedBefore) = (Plans, NetworkCalls, Projections, Projected);
+    private void KeepCounts() => _before = new Before(Plans, NetworkCalls, Projections, Projected);
+
+    /// <summary>What its former selves did; most agents have none.</summary>
+    private sealed record Before(long Plans, long NetworkCalls, long Projections, double Projected);
 }

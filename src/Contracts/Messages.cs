@@ -8,7 +8,7 @@ namespace MimicD.Contracts;
 /// <param name="Agent">The agent this is addressed to.</param>
 /// <param name="Tick">The tick that is open.</param>
 /// <param name="Features">One frame of the sensor, [<see cref="SensorSpec.FrameSize"/>], in the order that <see cref="SensorSpec"/> documents.
-/// The memory belongs to the sender and is valid until the tick closes: a receiver that keeps it copies it.</param>
+/// Valid during the call that hands it over: a receiver that keeps it copies it.</param>
 public readonly record struct Observation(EpisodeId Episode, AgentId Agent, Tick Tick, ReadOnlyMemory<float> Features);
 
 /// <summary>How an action came about.</summary>
@@ -56,11 +56,27 @@ public interface IAgentHost : IAsyncDisposable
     /// <exception cref="NotSupportedException">This host cannot go on with a run.</exception>
     void Recall(in Observation observation) => throw new NotSupportedException($"{GetType().Name} cannot go on with a run that was interrupted");
 
+    /// <summary>Says that observations of a tick will be delivered, and then <see cref="EndTick(Tick)"/>: until then a host may let them come together. Who delivers now and then says nothing.</summary>
+    void OpenTick(Tick tick)
+    {
+    }
+
     /// <summary>Posts an observation to the mailbox of the agent that it names. Never blocks.</summary>
     void Deliver(in Observation observation);
 
     /// <summary>Says that all observations of a tick have been delivered; a batching host sends here what it has gathered.</summary>
     void EndTick(Tick tick);
+
+    /// <summary>The same, from a thread that has nothing else to do until all have acted: a host in this process may use it for agents, and comes back when none waits for a thread any more.</summary>
+    void EndTickAndWork(Tick tick) => EndTick(tick);
+
+    /// <summary>Whether several threads may deliver at a time, each to other agents.</summary>
+    bool IsConcurrent => false;
+
+    /// <summary>Lends the calling thread to agents of this process, if they have use for it; it comes back when none waits for a thread any more.</summary>
+    void Work()
+    {
+    }
 
     /// <summary>What happened so far; complete when the run's last tick has closed.</summary>
     AgentHostReport Report { get; }

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace MimicD.World;
 
 /// <summary>State of many bodies, one array a quantity. Bodies are counted through all episodes: body = episode * N + agent.</summary>
@@ -47,6 +49,9 @@ public sealed class BodyState
 /// </remarks>
 public sealed class Dynamics
 {
+    /// <summary>Bodies that <see cref="TryMoveFew"/> moves at once.</summary>
+    internal const int Few = 4;
+
     /// <summary>Positions beyond this [m] are refused, so that everything derived from them stays finite in float32.</summary>
     public const double MaxCoordinate = 1e9;
 
@@ -110,6 +115,46 @@ public sealed class Dynamics
             DynamicsKind.Unicycle => StepUnicycle(state, body, position, wanted),
             _ => StepDoubleIntegrator(state, body, position, wanted),
         };
+    }
+
+    /// <summary>Whether bodies go where they are told in the plane, so that <see cref="TryMoveFew"/> can move them.</summary>
+    internal bool MovesFew => _spec is { Kind: DynamicsKind.Kinematic, Action: ActionKind.Position } && _dimensions == 2;
+
+    /// <summary>
+    /// Moves a few bodies by one tick as <see cref="TryStep"/> would one after the other, but for their headings, or leaves all untouched and says no where one of them would not move (<see cref="Headings.Still"/>) or cannot.
+    /// </summary>
+    /// <param name="state">The bodies.</param>
+    /// <param name="body">The first of <see cref="Few"/>.</param>
+    /// <param name="actions">Positions wanted [Few,2] [m].</param>
+    internal bool TryMoveFew(BodyState state, int body, ReadOnlySpan<float> actions)
+    {
+        var positions = state.Positions.AsSpan(body * 2, 2 * Few);
+        var position = Vector512.Create<double>(positions);
+        var (low, high) = Vector256.Widen(Vector256.Create(actions));
+        var wanted = Vector512.Create(low, high);
+        if (_spec.MaxSpeed * _timeStep is { } limit)
+        {
+            var step = wanted - position;
+            var norm = Vector512.Sqrt(Squares(step));
+            var shortened = position + step * (Vector512.Create(limit) / norm);
+            wanted = Vector512.ConditionalSelect(Vector512.GreaterThan(norm, Vector512.Create(limit)), shortened, wanted);
+        }
+
+        // Not a number is not within reach either.
+        if (!Vector512.LessThanOrEqualAll(Vector512.Abs(wanted), Vector512.Create(MaxCoordinate)) || !Vector512.GreaterThanAll(Squares(wanted - position), Vector512.Create(Headings.Still * Headings.Still)))
+        {
+            return false;
+        }
+
+        wanted.CopyTo(positions);
+        return true;
+
+        // In the place of both coordinates of each body.
+        static Vector512<double> Squares(Vector512<double> way)
+        {
+            var squares = way * way;
+            return squares + Vector512.Shuffle(squares, Vector512.Create(1L, 0, 3, 2, 5, 4, 7, 6));
+        }
     }
 
     /// <summary>Moves one body by one tick with the fallback.</summary>

@@ -27,18 +27,20 @@ public sealed class PerceptionScratch(int agents, int dimensions)
 /// <param name="seed">The run's seed.</param>
 public sealed class Perception(SensingSpec spec, int dimensions, ulong seed)
 {
+    private const int FirstAgents = 4096;
+
     /// <summary>Fills in what one agent senses.</summary>
     /// <param name="tick">The tick.</param>
     /// <param name="episode">The episode.</param>
     /// <param name="agent">The observer.</param>
     /// <param name="delayed">True positions <see cref="SensingSpec.Delay"/> ticks ago [N,D] [m], never before tick 0.</param>
     /// <param name="delayedPrevious">The same for the tick before; equal to <paramref name="delayed"/> at tick 0.</param>
+    /// <param name="others">Whom of the others to fill in; who is not among them is beyond range or is not asked for.</param>
     /// <param name="scratch">Receives it.</param>
-    public void Perceive(int tick, int episode, int agent, ReadOnlySpan<double> delayed, ReadOnlySpan<double> delayedPrevious, PerceptionScratch scratch)
+    public void Perceive(int tick, int episode, int agent, ReadOnlySpan<double> delayed, ReadOnlySpan<double> delayedPrevious, ReadOnlySpan<int> others, PerceptionScratch scratch)
     {
         ArgumentNullException.ThrowIfNull(scratch);
-        var agents = scratch.Visible.Length;
-        for (var other = 0; other < agents; other++)
+        foreach (var other in others)
         {
             if (other == agent)
             {
@@ -56,6 +58,9 @@ public sealed class Perception(SensingSpec spec, int dimensions, ulong seed)
         }
     }
 
+    /// <summary>One address word for a pair, whatever the number of agents: below 2^24 for agents of the first 4096, whose runs keep their numbers, and from 2^30 on for all others.</summary>
+    internal static int Pair(int agent, int other) => Math.Max(agent, other) < FirstAgents ? agent * FirstAgents + other : (1 << 30) + agent * Scenario.MaxAgents + other;
+
     private bool Sense(int tick, int episode, int agent, int other, ReadOnlySpan<double> positions, Span<double> sensed)
     {
         var position = positions.Slice(other * dimensions, dimensions);
@@ -64,8 +69,7 @@ public sealed class Perception(SensingSpec spec, int dimensions, ulong seed)
             return false;
         }
 
-        // One address word for the pair; both indices are below 4096.
-        var pair = agent * Scenario.MaxAgents + other;
+        var pair = Pair(agent, other);
         if (spec.Dropout > 0)
         {
             var random = new CounterRandom(seed, RandomPurpose.SensorDropout, tick, pair, episode);

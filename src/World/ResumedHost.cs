@@ -48,11 +48,19 @@ internal sealed class ResumedHost(IAgentHost host, AgentHostReport before) : IAg
             return;
         }
 
-        _answered++;
+        Interlocked.Increment(ref _answered);
         _world!.Act(new AgentAction(observation.Episode, observation.Agent, observation.Tick, ReadOnlyMemory<float>.Empty, ActionStatus.Fallback));
     }
 
+    public bool IsConcurrent => host.IsConcurrent;
+
+    public void Work() => host.Work();
+
+    public void OpenTick(Tick tick) => host.OpenTick(tick);
+
     public void EndTick(Tick tick) => host.EndTick(tick);
+
+    public void EndTickAndWork(Tick tick) => host.EndTickAndWork(tick);
 
     public ValueTask DisposeAsync() => ValueTask.CompletedTask;
 }

@@ -9,7 +9,7 @@ namespace MimicD.World;
 public sealed record Scenario
 {
     /// <summary>Largest number of agents an episode.</summary>
-    public const int MaxAgents = 4096;
+    public const int MaxAgents = 32768;
 
     private const int MaxRedraws = 1000;
     private const string AgentsKey = "agents";

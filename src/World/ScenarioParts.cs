@@ -18,7 +18,7 @@ public sealed record BodySpec(double[] Start, double[] Goal, double? Heading = n
 /// <summary>N bodies evenly on a circle, each with its goal at the antipode; two dimensions only.</summary>
 public sealed record CircleSpec
 {
-    /// <summary>Bodies (N), 2 to 4096. Body i starts at the angle 2 pi i / N.</summary>
+    /// <summary>Bodies (N), 2 to <see cref="Scenario.MaxAgents"/>. Body i starts at the angle 2 pi i / N.</summary>
     public required int Agents { get; init; }
 
     /// <summary>Smallest radius [m].</summary>

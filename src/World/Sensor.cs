@@ -1,3 +1,4 @@
+using System.Runtime.Intrinsics;
 using MimicD.Contracts;
 
 namespace MimicD.World;
@@ -29,6 +30,15 @@ public readonly ref struct WorldView
     /// <summary>Whether each other is sensed at all [N]; empty: all are.</summary>
     public ReadOnlySpan<bool> Visible { get; init; }
 
+    /// <summary>Who may be sensed, in any order, where others are told apart by distance; empty: all who are <see cref="Visible"/>.</summary>
+    public ReadOnlySpan<int> Candidates { get; init; }
+
+    /// <summary>
+    /// Distance [m] beyond which others are not sensed, from the observer's own row to theirs in <see cref="Sensed"/>; who was farther by the rows of <see cref="SensedPrevious"/> has no velocity yet. Null: sight has no end, or
+    /// <see cref="Visible"/> says where it does.
+    /// </summary>
+    public double? Range { get; init; }
+
     /// <summary>A grid built over the others as sensed, or null: all are looked at. Must be null where not all are <see cref="Visible"/>.</summary>
     public NeighbourGrid? Near { get; init; }
 }
@@ -39,7 +49,11 @@ public readonly ref struct WorldView
 /// </summary>
 public sealed class Sensor
 {
+    [ThreadStatic]
+    private static int[]? _candidates;
+
     private readonly int _dimensions;
+    private readonly int _otherSize;
     private readonly double _timeStep;
     private readonly int _obstacles;
     private readonly double[] _centres;
@@ -54,7 +68,7 @@ public sealed class Sensor
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(obstacles);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(timeStep);
-        Spec = spec;
+        (Spec, FrameSize, _otherSize) = (spec, spec.FrameSize, spec.OtherSize);
         _dimensions = spec.Dimensions;
         _timeStep = timeStep;
         _obstacles = obstacles.Count;
@@ -79,7 +93,7 @@ public sealed class Sensor
     public SensorSpec Spec { get; }
 
     /// <summary>Numbers in one frame.</summary>
-    public int FrameSize => Spec.FrameSize;
+    public int FrameSize { get; }
 
     /// <summary>Writes one agent's observation. Pure; allocates nothing.</summary>
     /// <param name="view">What there is to sense.</param>
@@ -122,7 +136,7 @@ public sealed class Sensor
 
         if (Spec.Others is { } others)
         {
-            var room = others.Count * Spec.OtherSize;
+            var room = others.Count * _otherSize;
             WriteOthers(view, agent, others, own, frame.Slice(at, room));
             at += room;
         }
@@ -145,10 +159,15 @@ public sealed class Sensor
         var agents = view.Positions.Length / d;
         var sensed = view.Sensed.IsEmpty ? view.Positions : view.Sensed;
         var before = view.Sensed.IsEmpty ? view.Previous : view.SensedPrevious;
-        var size = Spec.OtherSize;
-        slots.Clear();
+        var size = _otherSize;
+
+        // The own place when others were as they are sensed: sight ends at a distance from there.
+        var then = sensed.Slice(agent * d, d);
+        var beforeThen = before.Slice(agent * d, d);
+        var reach = view.Range * view.Range ?? double.PositiveInfinity;
         if (others.Order == OtherOrder.Identity)
         {
+            slots.Clear();
             for (int j = 0, slot = 0; j < agents && slot < others.Count; j++)
             {
                 if (j == agent)
@@ -156,9 +175,10 @@ public sealed class Sensor
                     continue;
                 }
 
-                if (view.Visible.IsEmpty || view.Visible[j])
+                if ((view.Visible.IsEmpty || view.Visible[j]) && !(Vectors.SquaredDistance(then, sensed.Slice(j * d, d)) > reach))
                 {
-                    WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
+                    var was = Vectors.SquaredDistance(beforeThen, before.Slice(j * d, d)) > reach ? sensed : before;
+                    WriteOther(others, own, sensed.Slice(j * d, d), was.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
                 }
 
                 slot++;
@@ -167,12 +187,53 @@ public sealed class Sensor
             return;
         }
 
+        var late = view.Range is not null && !then.SequenceEqual(own);
         var room = Math.Min(others.Count, agents - 1);
-        Span<int> chosen = stackalloc int[room];
-        var nearest = new NearestFew(stackalloc double[room], chosen);
-        if (view.Near is { } near)
+        if (view.Near is { } near && !late && room is > 0 and <= NearestRanked.Most)
+        {
+            Span<int> chosen = stackalloc int[NearestRanked.Room];
+            var nearest = new NearestRanked(stackalloc double[NearestRanked.Room], chosen, room, reach);
+            near.Find(own, agent, ref nearest);
+            nearest.Settle();
+            WriteNearest(view, others, own, chosen[..nearest.Count], sensed, before, beforeThen, reach, slots);
+        }
+        else
+        {
+            Span<int> chosen = stackalloc int[room];
+            var nearest = new NearestFew(stackalloc double[room], chosen, late ? double.PositiveInfinity : reach);
+            Look(view, agent, own, sensed, then, late, reach, ref nearest);
+            WriteNearest(view, others, own, chosen[..nearest.Count], sensed, before, beforeThen, reach, slots);
+        }
+    }
+
+    /// <summary>Looks at whoever may be sensed.</summary>
+    private static void Look(in WorldView view, int agent, ReadOnlySpan<double> own, ReadOnlySpan<double> sensed, ReadOnlySpan<double> then, bool late, double reach, ref NearestFew nearest)
+    {
+        var d = own.Length;
+        var agents = view.Positions.Length / d;
+        if (view.Near is { } near && !late)
         {
             near.Find(own, agent, ref nearest);
+        }
+        else if (view.Near is { } seen)
+        {
+            var everybody = Candidates(agents);
+            var within = new Within(view.Range!.Value, everybody);
+            seen.Find(then, agent, ref within);
+            foreach (var j in everybody[..within.Count])
+            {
+                Consider(j, sensed, own, ref nearest);
+            }
+        }
+        else if (!view.Candidates.IsEmpty)
+        {
+            foreach (var j in view.Candidates)
+            {
+                if (view.Visible[j])
+                {
+                    Consider(j, sensed, own, ref nearest);
+                }
+            }
         }
         else
         {
@@ -180,29 +241,85 @@ public sealed class Sensor
             for (var step = 1; step < agents; step++)
             {
                 var j = agent + step < agents ? agent + step : agent + step - agents;
-                double distance = 0;
-                for (int i = 0, at = j * d; i < own.Length; i++, at++)
+                if ((view.Visible.IsEmpty || view.Visible[j]) && !(late && Vectors.SquaredDistance(then, sensed.Slice(j * d, d)) > reach))
                 {
-                    var difference = sensed[at] - own[i];
-                    distance += difference * difference;
-                }
-
-                if (distance <= nearest.Farthest && (view.Visible.IsEmpty || view.Visible[j]))
-                {
-                    nearest.Add(distance, j);
+                    Consider(j, sensed, own, ref nearest);
                 }
             }
         }
+    }
 
-        for (var slot = 0; slot < nearest.Count; slot++)
+    private static void Consider(int other, ReadOnlySpan<double> sensed, ReadOnlySpan<double> own, ref NearestFew nearest)
+    {
+        double distance = 0;
+        for (int i = 0, at = other * own.Length; i < own.Length; i++, at++)
         {
-            var j = chosen[slot];
-            WriteOther(others, own, sensed.Slice(j * d, d), before.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
+            var difference = sensed[at] - own[i];
+            distance += difference * difference;
         }
+
+        if (distance <= nearest.Farthest)
+        {
+            nearest.Add(distance, other);
+        }
+    }
+
+    /// <summary>Room for everybody, kept from call to call by each thread that observes.</summary>
+    internal static Span<int> Candidates(int agents)
+    {
+        if (_candidates is null || _candidates.Length < agents)
+        {
+            _candidates = new int[agents];
+        }
+
+        return _candidates.AsSpan(0, agents);
     }
 
     /// <summary>Another's goal where slots have one.</summary>
     private ReadOnlySpan<double> Goal(in WorldView view, int agent) => Spec is { Others.Full: true, Goal: not null } ? view.Goals.Slice(agent * _dimensions, _dimensions) : [];
+
+    private void WriteNearest(
+        in WorldView view, OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<int> chosen, ReadOnlySpan<double> sensed, ReadOnlySpan<double> before, ReadOnlySpan<double> beforeThen, double reach, Span<float> slots)
+    {
+        var (d, size) = (own.Length, _otherSize);
+        slots[(chosen.Length * size)..].Clear();
+        if (d == 2 && others is { Velocity: true, Full: false })
+        {
+            WriteInPlane(others, own, chosen, sensed, before, beforeThen, reach, slots);
+            return;
+        }
+
+        for (var slot = 0; slot < chosen.Length; slot++)
+        {
+            var j = chosen[slot];
+            var was = Vectors.SquaredDistance(beforeThen, before.Slice(j * d, d)) > reach ? sensed : before;
+            WriteOther(others, own, sensed.Slice(j * d, d), was.Slice(j * d, d), Goal(view, j), slots.Slice(slot * size, size));
+        }
+    }
+
+    /// <summary>Writes positions and velocities in the plane, two coordinates at a time.</summary>
+    private void WriteInPlane(
+        OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<int> chosen, ReadOnlySpan<double> sensed, ReadOnlySpan<double> before, ReadOnlySpan<double> beforeThen, double reach, Span<float> slots)
+    {
+        var origin = others.Frame == Contracts.Frame.Relative ? Vector128.Create(own) : Vector128<double>.Zero;
+        var then = Vector128.Create(beforeThen);
+        var timeStep = Vector128.Create(_timeStep);
+        var size = _otherSize;
+        for (var slot = 0; slot < chosen.Length; slot++)
+        {
+            var position = Vector128.Create(sensed.Slice(2 * chosen[slot], 2));
+            var was = Vector128.Create(before.Slice(2 * chosen[slot], 2));
+            var way = then - was;
+            way *= way;
+            was = way[0] + way[1] > reach ? position : was;
+            var numbers = slots.Slice(slot * size, size);
+            Vector128.Narrow(position - origin, (position - was) / timeStep).CopyTo(numbers);
+            if (others.Presence)
+            {
+                numbers[4] = 1;
+            }
+        }
+    }
 
     private void WriteOther(OthersSpec others, ReadOnlySpan<double> own, ReadOnlySpan<double> position, ReadOnlySpan<double> before, ReadOnlySpan<double> goal, Span<float> slot)
     {

@@ -45,9 +45,16 @@ public sealed class SimulatedWorld
     private readonly Perception? _perception;
     private readonly int _delay;
     private readonly double[][] _past;
+    private double[] _previous = [];
+    private double[] _sensed = [];
+    private double[] _sensedPrevious = [];
     private readonly NeighbourGrid[] _near;
-    private readonly float[] _positions;
-    private readonly float[] _actions;
+    private readonly StepRecord _positions;
+    private readonly StepRecord _actions;
+
+    // Whether headings are worked out when they are asked for: each follows from the last two positions, or from the heading before where those are the same.
+    private readonly bool _headingsWait;
+    private bool _headingsBehind;
 
     /// <summary>Makes a world at tick 0.</summary>
     /// <param name="scenario">What is simulated; validated.</param>
@@ -113,7 +120,7 @@ public sealed class SimulatedWorld
         }
 
         _delay = scenario.Sensing.Delay;
-        if (scenario.Sensing.MayMiss || scenario.Sensing.Noise > 0)
+        if (scenario.Sensing.Noise > 0 || scenario.Sensing.Dropout > 0)
         {
             _perception = new Perception(scenario.Sensing, d, seed);
         }
@@ -125,10 +132,12 @@ public sealed class SimulatedWorld
             _past[i] = new double[episodes * n * d];
         }
 
-        var crowded = n >= Crowd && d >= 2 && _perception is null && _sensors.Any(s => s.Spec.Others?.Order == OtherOrder.Nearest);
+        // Whoever may be sensed anywhere, but not as it is, has to be looked at.
+        var crowded = n >= Crowd && (_perception is null || scenario.Sensing.Range is not null) && _sensors.Any(s => s.Spec.Others?.Order == OtherOrder.Nearest);
         _near = [.. Enumerable.Range(0, crowded ? episodes : 0).Select(_ => new NeighbourGrid(n, d))];
-        _positions = new float[episodes * n * steps * d];
-        _actions = new float[episodes * n * (steps - 1) * ActionSize];
+        _positions = new StepRecord(episodes * n, steps, d);
+        _actions = new StepRecord(episodes * n, steps - 1, ActionSize);
+        _headingsWait = _dynamics.MovesFew && replays.Count == 0 && !_sensors.Any(s => s.Spec.Heading);
         _state = new BodyState(episodes * n, d);
         var bodies = scenario.NominalBodies();
         for (var body = 0; body < episodes * n; body++)
@@ -136,7 +145,7 @@ public sealed class SimulatedWorld
             _dynamics.Reset(_state, body, Starts.AsSpan(body * d, d), Goals.AsSpan(body * d, d), bodies[body % n].Heading);
         }
 
-        Record();
+        Note();
     }
 
     /// <summary>What is simulated.</summary>
@@ -182,7 +191,14 @@ public sealed class SimulatedWorld
     public double[] Goals { get; }
 
     /// <summary>The present state of all bodies.</summary>
-    public BodyState State => _state;
+    public BodyState State
+    {
+        get
+        {
+            CatchUp();
+            return _state;
+        }
+    }
 
     /// <summary>Writes one agent's observation of the open tick. Thread-safe between two calls of <see cref="Apply"/>.</summary>
     /// <param name="episode">0 to E-1.</param>
@@ -193,36 +209,64 @@ public sealed class SimulatedWorld
         var n = Scenario.Agents;
         var size = n * Scenario.Dimensions;
         var at = episode * size;
-        ReadOnlySpan<double> sensed = Past(Tick - _delay).AsSpan(at, size);
-        ReadOnlySpan<double> sensedPrevious = Past(Tick - 1 - _delay).AsSpan(at, size);
-        ReadOnlySpan<bool> visible = [];
-        if (_perception is not null)
+        ReadOnlySpan<double> sensed = _sensed.AsSpan(at, size);
+        ReadOnlySpan<double> sensedPrevious = _sensedPrevious.AsSpan(at, size);
+        var near = _near.Length > 0 ? _near[episode] : null;
+        if (_perception is null)
         {
-            if (_scratch is null || _scratch.Visible.Length != n || _scratch.Sensed.Length != size)
-            {
-                _scratch = new PerceptionScratch(n, Scenario.Dimensions);
-            }
-
-            _perception.Perceive(Tick, episode, agent, sensed, sensedPrevious, _scratch);
-            sensed = _scratch.Sensed;
-            sensedPrevious = _scratch.Previous;
-            visible = _scratch.Visible;
+            _sensors[agent].Frame(View(episode, sensed, sensedPrevious, [], [], near), agent, frame);
+            return;
         }
 
-        _sensors[agent].Frame(
-            new WorldView
-            {
-                Positions = Past(Tick).AsSpan(at, size),
-                Previous = Past(Tick - 1).AsSpan(at, size),
-                Goals = Goals.AsSpan(at, size),
-                Headings = _state.Headings.AsSpan(episode * n, n),
-                Sensed = sensed,
-                SensedPrevious = sensedPrevious,
-                Visible = visible,
-                Near = _near.Length > 0 ? _near[episode] : null,
-            },
-            agent,
-            frame);
+        if (_scratch is null || _scratch.Visible.Length != n || _scratch.Sensed.Length != size)
+        {
+            _scratch = new PerceptionScratch(n, Scenario.Dimensions);
+        }
+
+        var candidates = Candidates(agent, sensed, near);
+        _perception.Perceive(Tick, episode, agent, sensed, sensedPrevious, candidates, _scratch);
+        _sensors[agent].Frame(View(episode, _scratch.Sensed, _scratch.Previous, _scratch.Visible, candidates, null), agent, frame);
+    }
+
+    private WorldView View(int episode, ReadOnlySpan<double> sensed, ReadOnlySpan<double> sensedPrevious, ReadOnlySpan<bool> visible, ReadOnlySpan<int> candidates, NeighbourGrid? near)
+    {
+        var n = Scenario.Agents;
+        var size = n * Scenario.Dimensions;
+        var at = episode * size;
+        return new WorldView
+        {
+            Positions = _state.Positions.AsSpan(at, size),
+            Previous = _previous.AsSpan(at, size),
+            Goals = Goals.AsSpan(at, size),
+            Headings = _state.Headings.AsSpan(episode * n, n),
+            Sensed = sensed,
+            SensedPrevious = sensedPrevious,
+            Visible = visible,
+            Candidates = candidates,
+            Range = visible.IsEmpty ? Scenario.Sensing.Range : null,
+            Near = near,
+        };
+    }
+
+    /// <summary>Who may be in an agent's sight, with the agent; nobody else where that can be told without a look at everybody.</summary>
+    private ReadOnlySpan<int> Candidates(int agent, ReadOnlySpan<double> sensed, NeighbourGrid? near)
+    {
+        var (n, d) = (Scenario.Agents, Scenario.Dimensions);
+        var all = Sensor.Candidates(n);
+        if (near is not null && _sensors[agent].Spec.Others?.Order == OtherOrder.Nearest)
+        {
+            var within = new Within(Scenario.Sensing.Range!.Value, all);
+            near.Find(sensed.Slice(agent * d, d), -1, ref within);
+            return all[..within.Count];
+        }
+
+        all = _sensors[agent].Spec.Others is null ? [] : all;
+        for (var other = 0; other < all.Length; other++)
+        {
+            all[other] = other;
+        }
+
+        return all;
     }
 
     /// <summary>Applies one action an agent, in the order of episodes and agents, and moves on to the next tick.</summary>
@@ -235,42 +279,86 @@ public sealed class SimulatedWorld
             throw new InvalidOperationException("the last tick has been applied");
         }
 
-        var size = ActionSize;
-        var ticks = Scenario.Steps - 1;
-        for (var body = 0; body < Bodies; body++)
+        if (_headingsWait)
         {
-            var action = actions.Slice(body * size, size);
-            var record = _actions.AsSpan((body * ticks + Tick) * size, size);
-            if (_replays[body % Scenario.Agents] is { } replay)
+            Move(actions, outcomes);
+        }
+        else
+        {
+            for (var body = 0; body < Bodies; body++)
             {
-                Follow(replay, body, record);
-                outcomes[body] = Outcome.Replayed;
+                Step(body, actions, outcomes);
+            }
+        }
+
+        _actions.Add();
+        Tick++;
+        Note();
+    }
+
+    private void Step(int body, ReadOnlySpan<float> actions, Span<Outcome> outcomes)
+    {
+        var size = ActionSize;
+        var action = actions.Slice(body * size, size);
+        var record = _actions.Next.Slice(body * size, size);
+        if (_replays[body % Scenario.Agents] is { } replay)
+        {
+            Follow(replay, body, record);
+            outcomes[body] = Outcome.Replayed;
+            return;
+        }
+
+        if (outcomes[body] == Outcome.Applied)
+        {
+            if (_dynamics.TryStep(_state, body, action))
+            {
+                action.CopyTo(record);
+                return;
+            }
+
+            outcomes[body] = Outcome.Refused;
+        }
+
+        _dynamics.StepFallback(_state, body, record);
+    }
+
+    /// <summary>Moves bodies a few at a time where all of them go somewhere, and otherwise one by one.</summary>
+    private void Move(ReadOnlySpan<float> actions, Span<Outcome> outcomes)
+    {
+        const int Few = Dynamics.Few;
+        actions[..(Bodies * ActionSize)].CopyTo(_actions.Next);
+        for (var body = 0; body < Bodies; body += Few)
+        {
+            var few = Math.Min(Few, Bodies - body);
+            if (few == Few && !outcomes.Slice(body, Few).ContainsAnyExcept(Outcome.Applied) && _dynamics.TryMoveFew(_state, body, actions.Slice(body * ActionSize, Few * ActionSize)))
+            {
                 continue;
             }
 
-            if (outcomes[body] == Outcome.Applied)
+            for (var one = body; one < body + few; one++)
             {
-                if (_dynamics.TryStep(_state, body, action))
-                {
-                    action.CopyTo(record);
-                    continue;
-                }
-
-                outcomes[body] = Outcome.Refused;
+                CatchUp(one);
+                Step(one, actions, outcomes);
             }
-
-            _dynamics.StepFallback(_state, body, record);
         }
 
-        Tick++;
-        Record();
+        _headingsBehind = true;
+    }
+
+    /// <summary>Works out a heading from the last two positions; does nothing where that has been done.</summary>
+    private void CatchUp(int body)
+    {
+        if (_headingsBehind)
+        {
+            _state.Headings[body] = Headings.Next(_state.Headings[body], Past(Tick - 1).AsSpan(body * 2, 2), Past(Tick).AsSpan(body * 2, 2));
+        }
     }
 
     /// <summary>Positions so far, [E,N,Tick+1,D] [m].</summary>
-    public NdArray<float> Positions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps, Scenario.Dimensions], _positions), Tick + 1);
+    public NdArray<float> Positions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps, Scenario.Dimensions], _positions.Data()), Tick + 1);
 
     /// <summary>Actions so far, [E,N,Tick,A]; where the fallback stood in, what it amounted to.</summary>
-    public NdArray<float> Actions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps - 1, ActionSize], _actions), Tick);
+    public NdArray<float> Actions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps - 1, ActionSize], _actions.Data()), Tick);
 
     /// <summary>Copies all that the world is.</summary>
     public WorldState Capture()
@@ -281,7 +369,7 @@ public sealed class SimulatedWorld
         {
             Tick = Tick,
             Velocities = new NdArray<double>(bodies, [.. _state.Velocities]),
-            Headings = new NdArray<double>(bodies[..2], [.. _state.Headings]),
+            Headings = new NdArray<double>(bodies[..2], [.. State.Headings]),
             Past = new NdArray<double>([known, .. bodies], [.. Enumerable.Range(0, known).SelectMany(age => Past(Tick - age))]),
             // A record that is complete is handed out as it is, and nothing is written to it any more.
             Positions = Positions(),
@@ -307,8 +395,8 @@ public sealed class SimulatedWorld
         InvalidInputException.Require(state.Starts.Data.AsSpan().SequenceEqual(Starts), where, "starts", "those of the run that is gone on with", "others");
         InvalidInputException.Require(state.Goals.Data.AsSpan().SequenceEqual(Goals), where, "goals", "those of the run that is gone on with", "others");
         Tick = state.Tick;
-        Join(state.Positions, _positions, Scenario.Steps);
-        Join(state.Actions, _actions, Scenario.Steps - 1);
+        _positions.Restore(state.Positions);
+        _actions.Restore(state.Actions);
         state.Velocities.Data.CopyTo(_state.Velocities, 0);
         state.Headings.Data.CopyTo(_state.Headings, 0);
         var size = _state.Positions.Length;
@@ -325,7 +413,7 @@ public sealed class SimulatedWorld
             var d = Scenario.Dimensions;
             for (var i = 0; i < size; i++)
             {
-                past[i] = _positions[(i / d * Scenario.Steps + Tick - age) * d + i % d];
+                past[i] = state.Positions.Data[(i / d * (Tick + 1) + Tick - age) * d + i % d];
             }
         }
 
@@ -362,24 +450,27 @@ public sealed class SimulatedWorld
         }
     }
 
+    private void CatchUp()
+    {
+        for (var body = 0; _headingsBehind && body < Bodies; body++)
+        {
+            CatchUp(body);
+        }
+
+        _headingsBehind = false;
+    }
+
     private double[] Past(int tick)
     {
         var at = Math.Max(0, tick);
         return _past[at % _past.Length];
     }
 
-    private void Record()
+    private void Note()
     {
-        var (d, steps) = (Scenario.Dimensions, Scenario.Steps);
         _state.Positions.CopyTo(_past[Tick % _past.Length], 0);
-        for (var body = 0; body < Bodies; body++)
-        {
-            for (var i = 0; i < d; i++)
-            {
-                _positions[(body * steps + Tick) * d + i] = (float)_state.Positions[body * d + i];
-            }
-        }
-
+        Vectors.Round(_state.Positions, _positions.Next);
+        _positions.Add();
         Sort();
     }
 
@@ -387,19 +478,10 @@ public sealed class SimulatedWorld
     private void Sort()
     {
         var size = Scenario.Agents * Scenario.Dimensions;
-        var sensed = Past(Tick - _delay);
+        (_previous, _sensed, _sensedPrevious) = (Past(Tick - 1), Past(Tick - _delay), Past(Tick - 1 - _delay));
         for (var episode = 0; episode < _near.Length; episode++)
         {
-            _near[episode].Build(sensed.AsSpan(episode * size, size));
-        }
-    }
-
-    private void Join(NdArray<float> part, float[] all, int steps)
-    {
-        var (kept, width) = (part.Shape[2], part.Shape[3]);
-        for (var body = 0; body < Bodies; body++)
-        {
-            part.Data.AsSpan(body * kept * width, kept * width).CopyTo(all.AsSpan(body * steps * width));
+            _near[episode].Build(_sensed.AsSpan(episode * size, size), Scenario.Sensing.Range ?? double.PositiveInfinity);
         }
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.Intrinsics;
+
 namespace MimicD.World;
 
 /// <summary>Small vectors in spans, summed in the order of their coordinates.</summary>
@@ -29,6 +31,24 @@ public static class Vectors
         }
 
         return Math.Sqrt(sum);
+    }
+
+    /// <summary>Numbers in float32.</summary>
+    /// <param name="values">[n]</param>
+    /// <param name="rounded">Receives [n].</param>
+    public static void Round(ReadOnlySpan<double> values, Span<float> rounded)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(rounded.Length, values.Length, nameof(rounded));
+        var i = 0;
+        for (; i + 8 <= values.Length; i += 8)
+        {
+            Vector256.Narrow(Vector256.Create(values.Slice(i, 4)), Vector256.Create(values.Slice(i + 4, 4))).CopyTo(rounded.Slice(i, 8));
+        }
+
+        for (; i < values.Length; i++)
+        {
+            rounded[i] = (float)values[i];
+        }
     }
 
     /// <summary>Whether all numbers are finite.</summary>

@@ -58,16 +58,24 @@ public sealed class WorldActor : IActionSink
     private const long Filled = 2;
     private const long Closed = 3;
 
-    // Below this many numbers an observation pass is quicker on one thread.
-    private const long ParallelWork = 1 << 16;
+    // Below this many numbers observations are made sooner than another thread has come to help.
+    private const long ParallelWork = 1 << 13;
+    private const int AllParts = -1;
+
+    // Numbers in one.
+    private const int CacheLine = 16;
 
     private readonly SimulatedWorld _world;
     private readonly IAgentHost _host;
     private readonly TimeProvider _time;
-    private readonly ParallelOptions _parallel;
+    private readonly Crew _crew;
+    private readonly Action<int> _observe;
+    private readonly Action<int> _observeAndDeliver;
     private readonly bool[] _acts;
     private readonly int _actors;
     private readonly float[] _features;
+    private readonly bool _keeps;
+    private readonly int _stride;
     private readonly float[] _actions;
     private readonly Outcome[] _outcomes;
     private readonly long[] _slots;
@@ -75,7 +83,7 @@ public sealed class WorldActor : IActionSink
     private readonly ObservationWindows? _windows;
     private readonly EventLog? _log;
     private readonly long[] _outcomeCounts = new long[Enum.GetValues<Outcome>().Length];
-    private Barrier _barrier = new(0);
+    private readonly TickBarrier _barrier;
     private long _late;
     private long _duplicate;
     private long _unknown;
@@ -97,15 +105,20 @@ public sealed class WorldActor : IActionSink
         _world = world;
         _host = host;
         _time = time;
-        _parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
+        _observe = Observe;
+        _observeAndDeliver = ObserveAndDeliver;
+        _crew = new Crew(threads, host.Work);
+        _keeps = windows is not null || log is not null || !host.IsConcurrent;
+        _stride = _keeps ? world.FrameSize : (world.FrameSize / CacheLine + 2) * CacheLine;
+        _features = new float[(_keeps ? world.Bodies : _crew.Parts) * _stride];
         _acts = [.. Enumerable.Range(0, world.Scenario.Agents).Select(agent => !world.IsReplayed(agent))];
         _actors = world.Episodes * _acts.Count(a => a);
-        _features = new float[world.Bodies * world.FrameSize];
         _actions = new float[world.Bodies * world.ActionSize];
         _outcomes = new Outcome[world.Bodies];
         _slots = new long[world.Bodies];
         // Before the first tick opens, an action for it is one for a tick yet to come.
         Array.Fill(_slots, -1);
+        _barrier = new TickBarrier(world.Bodies, body => _acts[body % _acts.Length]);
     }
 
     /// <summary>The counts so far.</summary>
@@ -139,16 +152,15 @@ public sealed class WorldActor : IActionSink
             return;
         }
 
-        // While this slot is being written the world cannot leave the tick, so this is the tick's barrier.
-        var barrier = Volatile.Read(ref _barrier);
         try
         {
             _outcomes[body] = Take(action, body);
         }
         finally
         {
+            // In this order: while the slot is being written the world cannot leave the tick, so this is the tick's barrier and not the next one's.
+            _barrier.Release(body);
             Volatile.Write(ref _slots[body], open + Filled);
-            barrier.Release();
         }
     }
 
@@ -170,6 +182,9 @@ public sealed class WorldActor : IActionSink
         var period = TimeSpan.FromSeconds(pacing.Period(_world.Scenario.TimeStep));
         var deadline = pacing.Deadline is { } seconds ? TimeSpan.FromSeconds(seconds) : period;
         var started = _time.GetTimestamp();
+
+        // In lockstep nothing but this ends a wait for an agent that does not act.
+        await using var registration = cancellationToken.UnsafeRegister(static barrier => ((TickBarrier)barrier!).Open(), _barrier).ConfigureAwait(false);
         for (var due = TimeSpan.Zero; !_world.IsDone && _world.Tick != until; due += period)
         {
             if (cancellationToken.IsCancellationRequested)
@@ -193,14 +208,31 @@ public sealed class WorldActor : IActionSink
                 }
             }
 
-            OpenTick();
-            var barrier = _barrier;
-            if (!barrier.Release())
+            OpenTick(realTime);
+            if (!_barrier.Release())
             {
-                var patience = realTime ? due + deadline - _time.GetElapsedTime(started) : Timeout.InfiniteTimeSpan;
+                if (cancellationToken.IsCancellationRequested)
+                {
+                    // It may have been said before there was a tick to end.
+                    _barrier.Open();
+                }
+
                 try
                 {
-                    await barrier.Closed.WaitAsync(realTime && patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
+                    if (realTime)
+                    {
+                        var patience = due + deadline - _time.GetElapsedTime(started);
+                        await _barrier.ClosedTask().WaitAsync(patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
+                    }
+                    else
+                    {
+                        await _barrier.Closed().ConfigureAwait(false);
+                    }
+
+                    if (!_barrier.IsComplete)
+                    {
+                        cancellationToken.ThrowIfCancellationRequested();
+                    }
                 }
                 catch (TimeoutException)
                 {
@@ -257,53 +289,88 @@ public sealed class WorldActor : IActionSink
         }
     }
 
-    private void OpenTick()
+    private void OpenTick(bool realTime)
     {
         var (agents, size) = (_world.Scenario.Agents, _world.FrameSize);
         var tick = new Tick(_world.Tick);
-        void Observe(int body)
+
+        // One more than there are agents: the barrier cannot close before everything is delivered.
+        _barrier.Reset(asTask: realTime);
+        Array.Fill(_outcomes, Outcome.Refused);
+        for (int body = 0, agent = 0; body < _slots.Length; body++)
         {
-            if (_acts[body % agents])
-            {
-                _world.Observe(body / agents, body % agents, _features.AsSpan(body * size, _world.FrameSizeOf(body % agents)));
-            }
+            // Nobody acts for a body that is replayed: whoever tried would come late.
+            Volatile.Write(ref _slots[body], tick.Value * 4L + (_acts[agent] ? Open : Closed));
+            agent = agent + 1 < agents ? agent + 1 : 0;
         }
 
-        // Each observation reads the whole episode.
-        if (_parallel.MaxDegreeOfParallelism > 1 && (long)_world.Bodies * (agents + size) >= ParallelWork)
+        _host.OpenTick(tick);
+        if ((long)_world.Bodies * size < ParallelWork)
         {
-            Parallel.For(0, _world.Bodies, _parallel, Observe);
+            _observeAndDeliver(AllParts);
+        }
+        else if (_host.IsConcurrent)
+        {
+            // Who made an observation hands it over, and then helps its agent: all of that is in its processor's memory.
+            _crew.Run(_observeAndDeliver);
         }
         else
         {
-            for (var body = 0; body < _world.Bodies; body++)
-            {
-                Observe(body);
-            }
+            _crew.Run(_observe);
+            Deliver(AllParts, observe: false);
         }
 
         _windows?.Record(tick, _features);
         _log?.Opened(_features);
-
-        // One more than there are agents: the barrier cannot close before everything is delivered.
-        Volatile.Write(ref _barrier, new Barrier(_actors + 1));
-        Array.Fill(_outcomes, Outcome.Refused);
-        for (var body = 0; body < _slots.Length; body++)
+        _observations += _actors;
+        if (realTime)
         {
-            // Nobody acts for a body that is replayed: whoever tried would come late.
-            Volatile.Write(ref _slots[body], tick.Value * 4L + (_acts[body % agents] ? Open : Closed));
+            _host.EndTick(tick);
         }
-
-        for (var body = 0; body < _world.Bodies; body++)
+        else
         {
-            if (_acts[body % agents])
+            _host.EndTickAndWork(tick);
+        }
+    }
+
+    /// <summary>The bodies of one part of the crew's work.</summary>
+    private (int From, int To) Part(int part) => part == AllParts ? (0, _world.Bodies) : ((int)((long)_world.Bodies * part / _crew.Parts), (int)((long)_world.Bodies * (part + 1) / _crew.Parts));
+
+    private void Observe(int part)
+    {
+        var (from, to) = Part(part);
+        for (var body = from; body < to; body++)
+        {
+            var (episode, agent) = Math.DivRem(body, _world.Scenario.Agents);
+            if (_acts[agent])
             {
-                _host.Deliver(new Observation(new EpisodeId(body / agents), new AgentId(body % agents), tick, _features.AsMemory(body * size, _world.FrameSizeOf(body % agents))));
+                _world.Observe(episode, agent, _features.AsSpan(body * _world.FrameSize, _world.FrameSizeOf(agent)));
             }
         }
+    }
 
-        _observations += _actors;
-        _host.EndTick(tick);
+    private void ObserveAndDeliver(int part) => Deliver(part, observe: true);
+
+    private void Deliver(int part, bool observe)
+    {
+        var (agents, tick) = (_world.Scenario.Agents, new Tick(_world.Tick));
+        var (from, to) = Part(part);
+        var (episode, agent) = Math.DivRem(from, agents);
+        for (var body = from; body < to; body++)
+        {
+            if (_acts[agent])
+            {
+                var features = _features.AsMemory((_keeps ? body : Math.Max(0, part)) * _stride, _world.FrameSizeOf(agent));
+                if (observe)
+                {
+                    _world.Observe(episode, agent, features.Span);
+                }
+
+                _host.Deliver(new Observation(new EpisodeId(episode), new AgentId(agent), tick, features));
+            }
+
+            (episode, agent) = agent + 1 < agents ? (episode, agent + 1) : (episode + 1, 0);
+        }
     }
 
     private void CloseSlots()
@@ -323,26 +390,6 @@ public sealed class WorldActor : IActionSink
             {
                 wait.SpinOnce();
             }
-        }
-    }
-
-    /// <summary>Counts down the agents of one tick. Each tick has its own, so that a late hand on an old one cannot close the next.</summary>
-    private sealed class Barrier(int pending)
-    {
-        private readonly TaskCompletionSource _closed = new(TaskCreationOptions.RunContinuationsAsynchronously);
-        private int _pending = pending;
-
-        public Task Closed => _closed.Task;
-
-        public bool Release()
-        {
-            if (Interlocked.Decrement(ref _pending) != 0)
-            {
-                return false;
-            }
-
-            _closed.TrySetResult();
-            return true;
         }
     }
 }

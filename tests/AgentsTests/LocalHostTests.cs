@@ -324,6 +324,119 @@ public class LocalHostTests
     }
 
     /// <summary>Delivers a tick's observations and waits for all of its actions.</summary>
+    [Fact]
+    public async Task Plans_are_made_together_and_come_out_as_alone()
+    {
+        // 60 episodes of two agents with a network each: many more than are worth asking at once.
+        var model = RandomModel.Load(RandomModel.Spec());
+        var run = new RunSpec(5, 60, 2, model.Spec.Sensor.FrameSize, 2, model.Spec.Sampling);
+        var (together, most) = await RunAsync(model.Policies());
+        var (alone, one) = await RunAsync(id => new Alone(model.Policies()(id)));
+        Assert.Equal(alone, together);
+        Assert.Equal((16, 0), (most, one));
+
+        async Task<(string Text, int Most)> RunAsync(Func<AgentId, IPolicy> policies)
+        {
+            var asked = new int[1];
+            var made = new ConcurrentDictionary<AgentId, IPolicy>();
+            var world = new World(run);
+            await using var host = new LocalHost(id => made.GetOrAdd(id, _ => new Counting(policies(id), asked)), 1);
+            await world.OpenAsync(host);
+            for (var t = 0; t < 5; t++)
+            {
+                host.OpenTick(new Tick(t));
+                await world.TickAsync(host, t, (e, i, d) => MathF.Sin(t + 10 * e + 3 * i + d));
+            }
+
+            return (world.Text, asked[0]);
+        }
+    }
+
+    [Fact]
+    public async Task One_agent_whose_policy_fails_does_not_fail_those_whose_plans_are_made_with_it()
+    {
+        var model = RandomModel.Load(RandomModel.Spec());
+        var run = new RunSpec(5, 40, 2, model.Spec.Sensor.FrameSize, 2, model.Spec.Sampling);
+        var made = new ConcurrentDictionary<AgentId, IPolicy>();
+        var world = new World(run);
+        await using var host = new LocalHost(id => made.GetOrAdd(id, _ => new Picky(model.Policies()(id))), 2);
+        await world.OpenAsync(host);
+        for (var t = 0; t < 3; t++)
+        {
+            await world.TickAsync(host, t, (e, i, d) => e == 7 && i == 1 && t == 2 ? Picky.Poison : MathF.Sin(t + 10 * e + 3 * i + d));
+        }
+
+        var stopped = Assert.Single(host.Report.Stopped);
+        Assert.Equal((7, 1, 2), (stopped.Episode.Value, stopped.Agent.Value, stopped.Tick.Value));
+        Assert.Equal(1, world.Lines.Count(l => l.Contains("Fallback", StringComparison.Ordinal)));
+        Assert.Equal(3, host.Report.Restarts);
+    }
+
+    /// <summary>A policy to which asking together makes no difference.</summary>
+    private sealed class Alone(IPolicy policy) : Wrapped(policy);
+
+    /// <summary>Notes how many are asked at once.</summary>
+    private sealed class Counting(IPolicy policy, int[] most) : Wrapped(policy)
+    {
+        public override int Together => Policy.Together;
+
+        public override void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+        {
+            most[0] = Math.Max(most[0], queries.Length);
+            Policy.Plan(queries, calls);
+        }
+    }
+
+    /// <summary>Fails when it is shown one thing.</summary>
+    private sealed class Picky(IPolicy policy) : Wrapped(policy)
+    {
+        public const float Poison = 12345;
+
+        public override int Together => Policy.Together;
+
+        public override int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
+            => frames[0] == Poison ? throw new InvalidOperationException("poison") : base.Plan(frames, noise, mode, previous, actions);
+
+        public override void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+        {
+            foreach (var query in queries)
+            {
+                _ = query.Frames.Span[0] == Poison ? throw new InvalidOperationException("poison") : 0;
+            }
+
+            Policy.Plan(queries, calls);
+        }
+    }
+
+    private abstract class Wrapped(IPolicy policy) : IPolicy
+    {
+        protected IPolicy Policy => policy;
+
+        public int FrameSize => policy.FrameSize;
+
+        public int History => policy.History;
+
+        public int ActionSize => policy.ActionSize;
+
+        public int PlanActions => policy.PlanActions;
+
+        public int NoiseSize => policy.NoiseSize;
+
+        public virtual int Together => 1;
+
+        public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, SharedMode.None, [], actions);
+
+        public virtual int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions) => policy.Plan(frames, noise, mode, previous, actions);
+
+        public virtual void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+        {
+            for (var i = 0; i < queries.Length; i++)
+            {
+                calls[i] = Plan(queries[i].Frames.Span, queries[i].Noise.Span, queries[i].Mode, queries[i].Previous.Span, queries[i].Actions.Span);
+            }
+        }
+    }
+
     private sealed class World(RunSpec run) : IActionSink
     {
         private readonly ConcurrentQueue<string> _lines = [];

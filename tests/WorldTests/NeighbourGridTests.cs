@@ -40,7 +40,7 @@ public class NeighbourGridTests
 
         // Others that are seen late are not where the observer is, nor need the observer be among them.
         var late = positions.Select(x => x + random.NextDouble() - 0.5).ToArray();
-        foreach (var (sensed, count) in new[] { (positions, 8), (late, 1), (late, bodies - 1) })
+        foreach (var (sensed, count) in new[] { (positions, 8), (positions, 16), (late, 1), (late, bodies - 1) })
         {
             var spec = new SensorSpec { Dimensions = dimensions, Others = new OthersSpec { Count = count, Order = OtherOrder.Nearest, Presence = true, Velocity = true } };
             var sensor = new Sensor(spec, [], 0.1);

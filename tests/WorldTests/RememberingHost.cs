@@ -40,7 +40,7 @@ internal sealed class RememberingHost(int agents, int history, int execute) : IA
     public void Deliver(in Observation observation)
     {
         Remember(observation);
-        _gathered.Add(observation);
+        _gathered.Add(observation with { Features = observation.Features.ToArray() });
     }
 
     public void EndTick(Tick tick)

@@ -56,7 +56,7 @@ public sealed class SimulationTests : IDisposable
     [InlineData(2)]
     [InlineData(3)]
     [InlineData(65)]
-    [InlineData(4096)]
+    [InlineData(10000)]
     public async Task A_ring_of_any_size_runs(int agents)
     {
         var scenario = Scenario.Load(Path.Combine(ScenarioTests.Folder, "ring.json")).WithAgents(agents).WithSteps(2);

@@ -35,7 +35,7 @@ internal sealed class TestHost(Func<Observation, float[]?> policy) : IAgentHost
     {
     }
 
-    public void Deliver(in Observation observation) => _gathered.Add(observation);
+    public void Deliver(in Observation observation) => _gathered.Add(observation with { Features = observation.Features.ToArray() });
 
     public void EndTick(Tick tick)
     {
