@@ -89,6 +89,9 @@ internal sealed class TickBarrier : IValueTaskSource
         }
     }
 
+    /// <summary>Whether <see cref="Closed"/> is: not before whoever closes it is done with that.</summary>
+    public bool IsClosed => _closed.GetStatus(_closed.Version) != ValueTaskSourceStatus.Pending;
+
     /// <summary>Waits for the last one; at most once a tick, and to the end.</summary>
     public ValueTask Closed() => new(this, _closed.Version);
 

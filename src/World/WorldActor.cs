@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using MimicD.Contracts;
 
 namespace MimicD.World;
@@ -64,6 +65,9 @@ public sealed class WorldActor : IActionSink
 
     // Numbers in one.
     private const int CacheLine = 16;
+
+    // What a thread takes to go to sleep and be woken.
+    private static readonly long Patience = Stopwatch.Frequency / 20_000;
 
     private readonly SimulatedWorld _world;
     private readonly IAgentHost _host;
@@ -224,7 +228,7 @@ public sealed class WorldActor : IActionSink
                         var patience = due + deadline - _time.GetElapsedTime(started);
                         await _barrier.ClosedTask().WaitAsync(patience < TimeSpan.Zero ? TimeSpan.Zero : patience, _time, cancellationToken).ConfigureAwait(false);
                     }
-                    else
+                    else if (!SoonClosed())
                     {
                         await _barrier.Closed().ConfigureAwait(false);
                     }
@@ -257,6 +261,24 @@ public sealed class WorldActor : IActionSink
         }
 
         return _world.IsDone;
+    }
+
+    /// <summary>Stays awake a moment for the last agents: going to sleep and being woken takes longer than they mostly do.</summary>
+    private bool SoonClosed()
+    {
+        var since = Stopwatch.GetTimestamp();
+        var wait = new SpinWait();
+        while (!_barrier.IsClosed)
+        {
+            if (Stopwatch.GetTimestamp() - since > Patience)
+            {
+                return false;
+            }
+
+            wait.SpinOnce(sleep1Threshold: -1);
+        }
+
+        return true;
     }
 
     private Outcome Take(in AgentAction action, int body)
