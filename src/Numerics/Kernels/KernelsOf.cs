@@ -14,6 +14,9 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 {
     private const int Panel = PackedMatrix.PanelWidth;
 
+    /// <summary>Floats in a cache line.</summary>
+    private const int Line = 16;
+
     /// <summary>Rows of the largest tile.</summary>
     private const int MostRows = 9;
 
@@ -321,6 +324,8 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         {
             var b = panels + (nint)(j / Panel) * Panel * inputs + j % Panel;
             var columns = Math.Min(pass, outputs - j);
+            // While a tile is computed, lines of the next pass come nearer: weights lie in the farthest cache, and are waited for otherwise.
+            var ahead = At(panels, inputs, Math.Min(j + pass, outputs - 1) / pass * pass);
             var r = 0;
             while (r < rows)
             {
@@ -329,11 +334,11 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
                 // Tiles write whole vectors: the last columns go by a place that has room for them. Were there a call in the tile itself, its sums would live in memory.
                 if (columns == pass)
                 {
-                    Tile(n, b, inputs, start + j + (nint)r * lds, lds, a + (nint)r * lda, lda, to, ldc);
+                    Tile(n, b, inputs, start + j + (nint)r * lds, lds, a + (nint)r * lda, lda, to, ldc, ahead);
                 }
                 else
                 {
-                    Tile(n, b, inputs, start + j + (nint)r * lds, lds, a + (nint)r * lda, lda, part, Panel);
+                    Tile(n, b, inputs, start + j + (nint)r * lds, lds, a + (nint)r * lda, lda, part, Panel, ahead);
                     for (var i = 0; i < n; i++)
                     {
                         Buffer.MemoryCopy(part + i * Panel, to + (nint)i * ldc, columns * sizeof(float), columns * sizeof(float));
@@ -341,6 +346,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
                 }
 
                 r += n;
+                ahead += (nint)inputs * Line;
             }
         }
     }
@@ -352,18 +358,18 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         : left >= 8 ? 8
         : left > 4 ? left : Math.Min(left, 4);
 
-    private static void Tile(int rows, float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc)
+    private static void Tile(int rows, float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc, float* ahead)
     {
         switch (rows)
         {
             case 9:
-                Tile9(b, inputs, start, lds, a, lda, c, ldc);
+                Tile9(b, inputs, start, lds, a, lda, c, ldc, ahead);
                 break;
             case > 4:
-                Tile8(b, inputs, start, lds, a, lda, rows, c, ldc);
+                Tile8(b, inputs, start, lds, a, lda, rows, c, ldc, ahead);
                 break;
             case > 1:
-                Tile4(b, inputs, start, lds, a, lda, rows, c, ldc);
+                Tile4(b, inputs, start, lds, a, lda, rows, c, ldc, ahead);
                 break;
             default:
                 Tile1(b, inputs, start, a, c);
@@ -459,7 +465,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
     /// <summary>Up to four rows; where there are fewer, the last is computed again, and written again.</summary>
     [MethodImpl(Hot)]
-    private static void Tile4(float* b, int inputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc)
+    private static void Tile4(float* b, int inputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc, float* ahead)
     {
         var last = rows - 1;
         var a0 = a;
@@ -474,8 +480,13 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         T s20 = TIsa.Load(from), s21 = TIsa.Load(from + TIsa.Count);
         from = start + (nint)Math.Min(3, last) * lds;
         T s30 = TIsa.Load(from), s31 = TIsa.Load(from + TIsa.Count);
-        for (nint k = 0; k < inputs; k++, b += Panel)
+        for (nint k = 0; k < inputs; k++, b += Panel, ahead += Line)
         {
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+            }
+
             var b0 = TIsa.Load(b);
             var b1 = TIsa.Load(b + TIsa.Count);
             var v = TIsa.Broadcast(a0[k]);
@@ -508,7 +519,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
     /// <summary>Up to eight rows; where there are fewer, the last is computed again, and written again.</summary>
     [MethodImpl(Hot)]
-    private static void Tile8(float* b, int inputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc)
+    private static void Tile8(float* b, int inputs, float* start, int lds, float* a, int lda, int rows, float* c, int ldc, float* ahead)
     {
         var last = rows - 1;
         var a0 = a;
@@ -535,8 +546,13 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         T s60 = TIsa.Load(from), s61 = TIsa.Load(from + TIsa.Count);
         from = start + (nint)Math.Min(7, last) * lds;
         T s70 = TIsa.Load(from), s71 = TIsa.Load(from + TIsa.Count);
-        for (nint k = 0; k < inputs; k++, b += Panel)
+        for (nint k = 0; k < inputs; k++, b += Panel, ahead += Line)
         {
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+            }
+
             var b0 = TIsa.Load(b);
             var b1 = TIsa.Load(b + TIsa.Count);
             var v = TIsa.Broadcast(a0[k]);
@@ -593,7 +609,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
     /// <summary>Nine rows.</summary>
     [MethodImpl(Hot)]
-    private static void Tile9(float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc)
+    private static void Tile9(float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc, float* ahead)
     {
         var a0 = a;
         var a1 = a + (nint)lda;
@@ -622,8 +638,13 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         T s70 = TIsa.Load(from), s71 = TIsa.Load(from + TIsa.Count);
         from = start + (nint)8 * lds;
         T s80 = TIsa.Load(from), s81 = TIsa.Load(from + TIsa.Count);
-        for (nint k = 0; k < inputs; k++, b += Panel)
+        for (nint k = 0; k < inputs; k++, b += Panel, ahead += Line)
         {
+            if (Sse.IsSupported)
+            {
+                Sse.Prefetch1(ahead);
+            }
+
             var b0 = TIsa.Load(b);
             var b1 = TIsa.Load(b + TIsa.Count);
             var v = TIsa.Broadcast(a0[k]);
