@@ -60,6 +60,18 @@ ISpeedBench[] parts =
 var only = new Option<string[]>("--only") { Description = $"Parts of the table: {string.Join(", ", parts.Select(p => p.Name))}.", HelpName = "PART", AllowMultipleArgumentsPerToken = true, DefaultValueFactory = _ => [] };
 only.AcceptOnlyFromAmong([.. parts.Select(p => p.Name)]);
 var turns = new Option<int>("--rounds") { Description = "Times that what is compared takes turns.", HelpName = "N", DefaultValueFactory = _ => 15 };
+foreach (var count in new[] { turns, rounds })
+{
+    count.Validators.Add(given =>
+    {
+        // What is no number at all is refused by the option itself.
+        if (given.Tokens.Count == 1 && int.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var number) && number < 1)
+        {
+            given.AddError($"{count.Name}: expected at least 1, found {given.Tokens[0].Value}");
+        }
+    });
+}
+
 var speed = new Command("speed", "How fast plans, ticks and training are, beside their peers; what 'mimicd bench' does unless told otherwise.") { only, turns, json };
 speed.SetAction((parsed, cancellation) => MeasureAsync(parsed, () => SpeedTable.RunAsync([.. parts.Where(p => parsed.GetValue(only) is not { Length: > 0 } some || some.Contains(p.Name))], root, parsed.GetValue(turns), cancellation)));
 
@@ -80,7 +92,8 @@ var command = new RootCommand("Measures. All that is compared is measured in one
 var parse = command.Parse(args is [] || (args[0].StartsWith("--", StringComparison.Ordinal) && args[0] is not ("--help" or "--version")) ? ["speed", .. args] : args);
 if (parse.Errors.Count > 0)
 {
-    Console.Error.WriteLine($"mimicd: {parse.Errors[0].Message.TrimEnd('.')} (see mimicd bench --help)");
+    var message = string.Join(' ', parse.Errors[0].Message.TrimEnd('.').Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries));
+    Console.Error.WriteLine($"mimicd: {message} (see mimicd bench --help)");
     return 2;
 }
 

@@ -143,7 +143,15 @@ internal sealed class PlanPeer : IDisposable
             start.Environment[pool] = "1";
         }
 
-        _process = Process.Start(start) ?? throw new InvalidOperationException($"{program} did not start");
+        try
+        {
+            _process = Process.Start(start)!;
+        }
+        catch (System.ComponentModel.Win32Exception e)
+        {
+            File.Delete(_file);
+            throw new InvalidInputException($"{program}: cannot be started: {e.Message} (./mimicd bench builds or installs it)", e);
+        }
     }
 
     /// <summary>libtorch from C++.</summary>
