@@ -94,6 +94,9 @@ public sealed class SweepTests : IDisposable
         Assert.Equal([8, 8, 8], shared.Select(c => c.Training!.Agents!.Value));
         Assert.Single(shared.Select(c => c.Training!.Key).Distinct(StringComparer.Ordinal));
         Assert.All(Plan(Text(shared: true, ", \"training.agents\": 5")).Cells, c => Assert.Equal(5, c.Training!.Agents));
+
+        // Demonstrations of another number of agents are trained on, and nothing to hold episodes against.
+        Assert.All(Plan(Text(shared: true, ", \"training.agents\": 5")).Cells, c => Assert.Equal((5, c.Scenario.Agents == 5), (c.Training!.Demonstrations.Agents, c.Demonstrations is not null)));
     }
 
     [Fact]

@@ -119,7 +119,8 @@ public sealed class SweepPlan
         }
 
         var sampling = policy is not null ? null : Sampling(where, model?.Spec.Sampling ?? shape!.Model.Sampling, model?.Spec.Plan.Actions ?? shape!.Model.Plan.Actions, keys, scenario);
-        var demonstrations = training?.Demonstrations ?? Demonstrations(scenario);
+        // Of another number of agents there is nothing to hold episodes against; making some only for that would be work that nobody asked for.
+        var demonstrations = training is null ? Demonstrations(scenario) : training.Demonstrations.Agents is { } shown && shown != scenario.Agents ? null : training.Demonstrations;
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
         ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];

@@ -185,7 +185,7 @@ public sealed class SweepRunner
 
     private async Task MakeDemonstrationsAsync(CancellationToken cancellationToken)
     {
-        foreach (var demonstrations in _cells.Select(c => c.Cell.Demonstrations).OfType<SweepDemonstrations>().DistinctBy(d => d.Identity))
+        foreach (var demonstrations in _cells.SelectMany(c => new[] { c.Cell.Demonstrations, c.Cell.Training?.Demonstrations }).OfType<SweepDemonstrations>().DistinctBy(d => d.Identity))
         {
             var path = demonstrations.Path(_folder);
             if (demonstrations.Recipe is not { } recipe || Directory.Exists(path))
