@@ -5,14 +5,11 @@ namespace MimicD.Agents;
 /// <summary>A policy that makes several plans and gives the one that <see cref="SelectionSpec"/> prefers. For plans of positions.</summary>
 public sealed class SelectingPolicy : WrappedPolicy
 {
-    // Kept from plan to plan by each thread; what they hold is overwritten.
-    [ThreadStatic]
-    private static Scratch? _scratch;
-
     private readonly Surroundings _surroundings;
     private readonly SelectionSpec _spec;
     private readonly NeighbourModel? _neighbours;
     private readonly double _timeStep;
+    private ThreadLocal<Scratch>? _scratch;
 
     /// <summary>Makes one.</summary>
     /// <param name="policy">Whose plans; their first action is the position one tick later.</param>
@@ -33,10 +30,24 @@ public sealed class SelectingPolicy : WrappedPolicy
     /// <inheritdoc/>
     public override int Together => (Policy.Together + _spec.Candidates - 1) / _spec.Candidates;
 
+    /// <summary>This thread's, kept from plan to plan; what it holds is overwritten. It is this policy's alone: what is static could carry something from one agent to another.</summary>
+    private Scratch OfThread
+    {
+        get
+        {
+            if (_scratch is null)
+            {
+                Interlocked.CompareExchange(ref _scratch, new ThreadLocal<Scratch>(() => new Scratch()), null);
+            }
+
+            return _scratch.Value!;
+        }
+    }
+
     /// <inheritdoc/>
     public override int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions)
     {
-        var scratch = _scratch ??= new Scratch();
+        var scratch = OfThread;
         var chosen = Scratch.Room(ref scratch.Chosen, actions.Length);
         var calls = 0;
         var query = new PlanQuery(Scratch.Copy(frames, ref scratch.Seen), Scratch.Copy(noise, ref scratch.Drawn), mode, Scratch.Copy(previous, ref scratch.Rest), chosen);
@@ -48,7 +59,7 @@ public sealed class SelectingPolicy : WrappedPolicy
     /// <inheritdoc/>
     public override void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
     {
-        var scratch = _scratch ??= new Scratch();
+        var scratch = OfThread;
         var (size, plan, all) = (Policy.NoiseSize, PlanActions * ActionSize, queries.Length * _spec.Candidates);
         var candidates = Scratch.Room(ref scratch.Candidates, all * plan);
         var asked = Scratch.Room(ref scratch.Queries, all).Span;
