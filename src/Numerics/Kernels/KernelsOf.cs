@@ -358,6 +358,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
         : left >= 8 ? 8
         : left > 4 ? left : Math.Min(left, 4);
 
+    /// <summary>Computes a tile. Its sizes are written out one by one: a sum stays in a register only where it has a name.</summary>
     private static void Tile(int rows, float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc, float* ahead)
     {
         switch (rows)
