@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using System.Globalization;
 using MimicD.Agents;
 using MimicD.Contracts;
@@ -127,30 +126,24 @@ internal sealed class ReferenceNetwork
 /// <summary>A program that makes the same plan each time it is told to.</summary>
 internal sealed class PlanPeer : IDisposable
 {
-    private readonly Process _process;
-    private readonly string _name;
+    // One thread each, as we have.
+    private static readonly (string, string?)[] OneThread = [("OMP_NUM_THREADS", "1"), ("OPENBLAS_NUM_THREADS", "1"), ("MKL_NUM_THREADS", "1")];
+
+    private readonly Peer _peer;
     private readonly string _file;
 
     private PlanPeer(string name, ReferenceNetwork reference, string program, params string[] arguments)
     {
-        _name = name;
         _file = Path.GetTempFileName();
         reference.Write(_file);
-        var start = new ProcessStartInfo(program, [.. arguments, _file]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
-        // One thread each, as we have.
-        foreach (var pool in new[] { "OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS" })
-        {
-            start.Environment[pool] = "1";
-        }
-
         try
         {
-            _process = Process.Start(start)!;
+            _peer = new Peer(name, program, [.. arguments, _file], OneThread);
         }
-        catch (System.ComponentModel.Win32Exception e)
+        catch (InvalidInputException)
         {
             File.Delete(_file);
-            throw new InvalidInputException($"{program}: cannot be started: {e.Message} (./mimicd bench builds or installs it)", e);
+            throw;
         }
     }
 
@@ -161,19 +154,11 @@ internal sealed class PlanPeer : IDisposable
     public static PlanPeer Eager(string root, ReferenceNetwork reference) => new("PyTorch", reference, "/usr/bin/python3", Path.Combine(root, "bench", "Speed", "plan_peer.py"));
 
     /// <summary>One plan.</summary>
-    public float[] Plan()
-    {
-        _process.StandardInput.WriteLine();
-        _process.StandardInput.Flush();
-        var line = _process.StandardOutput.ReadLine() ?? throw new InvalidDataException($"{_name}: ended without an answer");
-        return [.. line.Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(v => float.Parse(v, CultureInfo.InvariantCulture))];
-    }
+    public float[] Plan() => [.. _peer.Ask("").Split(' ', StringSplitOptions.RemoveEmptyEntries).Select(v => float.Parse(v, CultureInfo.InvariantCulture))];
 
     public void Dispose()
     {
-        _process.StandardInput.Close();
-        _process.WaitForExit();
-        _process.Dispose();
+        _peer.Dispose();
         File.Delete(_file);
     }
 }

@@ -266,7 +266,7 @@ internal sealed class TrainingPeer : IDisposable
     // What the choice of threads and optimizer is made by.
     private const int Trial = 5;
 
-    private readonly Process _process;
+    private readonly Peer _peer;
     private readonly string _folder;
     private string _optimizer = "foreach";
 
@@ -282,17 +282,15 @@ internal sealed class TrainingPeer : IDisposable
             noiseDeviation = training.NoiseDeviation, sigmaData = spec.Normalisation[0].SigmaData, rate = training.LearningRate, weightDecay = training.WeightDecay, clip = training.GradientClip, averageDecay = training.AverageDecay,
         }));
         subject.Write(Path.Combine(_folder, "in.safetensors"));
-        var start = new ProcessStartInfo("/usr/bin/python3", [Path.Combine(root, "bench", "Speed", "training_peer.py"), Path.Combine(_folder, "spec.json"), Path.Combine(_folder, "in.safetensors")]) { RedirectStandardInput = true, RedirectStandardOutput = true, UseShellExecute = false };
-        start.Environment.Remove("OPENBLAS_CORETYPE");
-        _process = Process.Start(start) ?? throw new InvalidOperationException("python3 did not start");
-        Description = Read();
+        _peer = new Peer("PyTorch", "/usr/bin/python3", [Path.Combine(root, "bench", "Speed", "training_peer.py"), Path.Combine(_folder, "spec.json"), Path.Combine(_folder, "in.safetensors")], ("OPENBLAS_CORETYPE", null));
+        Description = _peer.Read();
     }
 
     /// <summary>Its version and what does its products.</summary>
     public string Description { get; }
 
     /// <summary>The summed loss of the first ready-made batch, and the norm of its gradient.</summary>
-    public (double Loss, double Norm) LossAndNorm() => Two(Ask("loss"));
+    public (double Loss, double Norm) LossAndNorm() => Two(_peer.Ask("loss"));
 
     /// <summary>Gives it as many threads as we have, in whatever way is fastest for it, and the optimizer that is; says which.</summary>
     public string Choose(int threads)
@@ -315,17 +313,15 @@ internal sealed class TrainingPeer : IDisposable
         _optimizer = best.Optimizer;
         return $"{best.Way.Item1} for elements, {best.Way.Item2} for products, AdamW {(best.Optimizer == "foreach" ? "over all weights at once" : "weight by weight")}, which was fastest";
 
-        void Set((int Elements, int Products) way) => _ = Ask(string.Create(CultureInfo.InvariantCulture, $"threads {way.Elements} {way.Products}"));
+        void Set((int Elements, int Products) way) => _ = _peer.Ask(string.Create(CultureInfo.InvariantCulture, $"threads {way.Elements} {way.Products}"));
     }
 
     /// <summary>Makes steps; returns their processor time [s].</summary>
-    public double Go(string batches, int steps) => Two(Ask(string.Create(CultureInfo.InvariantCulture, $"go {batches}-{_optimizer} {steps}"))).Item2;
+    public double Go(string batches, int steps) => Two(_peer.Ask(string.Create(CultureInfo.InvariantCulture, $"go {batches}-{_optimizer} {steps}"))).Item2;
 
     public void Dispose()
     {
-        _process.StandardInput.Close();
-        _process.WaitForExit();
-        _process.Dispose();
+        _peer.Dispose();
         Directory.Delete(_folder, recursive: true);
     }
 
@@ -335,14 +331,5 @@ internal sealed class TrainingPeer : IDisposable
         return (double.Parse(numbers[0], CultureInfo.InvariantCulture), double.Parse(numbers[1], CultureInfo.InvariantCulture));
     }
 
-    private double Seconds(string batches, int steps) => Two(Ask(string.Create(CultureInfo.InvariantCulture, $"go {batches}-{_optimizer} {steps}"))).Item1;
-
-    private string Ask(string line)
-    {
-        _process.StandardInput.WriteLine(line);
-        _process.StandardInput.Flush();
-        return Read();
-    }
-
-    private string Read() => _process.StandardOutput.ReadLine() ?? throw new InvalidDataException("PyTorch: ended without an answer");
+    private double Seconds(string batches, int steps) => Two(_peer.Ask(string.Create(CultureInfo.InvariantCulture, $"go {batches}-{_optimizer} {steps}"))).Item1;
 }
