@@ -167,7 +167,7 @@ public sealed class EdmSampler : PlanSampler
         var known = present.Length / plans;
         for (var j = 0; j < present.Length; j++)
         {
-            y[j / known * Denoiser.PlanSize + j % known] = present[j];
+            y[Place(j, known)] = present[j];
         }
     }
 }

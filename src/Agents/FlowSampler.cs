@@ -63,7 +63,7 @@ public sealed class FlowSampler : PlanSampler
             var known = present.Length / plans;
             for (var j = 0; j < present.Length; j++)
             {
-                var at = j / known * Denoiser.PlanSize + j % known;
+                var at = Place(j, known);
                 x[at] = (1 - Time(k + 1)) * _temperature * noise[at] + Time(k + 1) * present[j];
             }
         }

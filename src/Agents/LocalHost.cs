@@ -167,31 +167,9 @@ public sealed class LocalHost : IAgentHost
 
         public void Refuse(Tick tick) => Answer(tick, false);
 
-        public void Take(int calls)
-        {
-            try
-            {
-                Answer(agent.Tick, agent.Take(calls));
-                Finish();
-            }
-            catch (Exception error) when (error is not OutOfMemoryException)
-            {
-                Break(error);
-            }
-        }
+        public void Take(int calls) => Finish(agent.Take(calls));
 
-        public void PlanAlone()
-        {
-            try
-            {
-                Answer(agent.Tick, agent.PlanAlone());
-                Finish();
-            }
-            catch (Exception error) when (error is not OutOfMemoryException)
-            {
-                Break(error);
-            }
-        }
+        public void PlanAlone() => Finish(agent.PlanAlone());
 
         protected override bool Handle(Tick tick, ReadOnlySpan<float> frame, PlanTable plans)
         {
@@ -204,6 +182,20 @@ public sealed class LocalHost : IAgentHost
 
             Answer(tick, state == DecisionState.AwaitsPlan ? agent.PlanAlone() : state == DecisionState.Made);
             return true;
+        }
+
+        /// <summary>Answers the observation that waited for its plan.</summary>
+        private void Finish(bool decided)
+        {
+            try
+            {
+                Answer(agent.Tick, decided);
+                Finish();
+            }
+            catch (Exception error) when (error is not OutOfMemoryException)
+            {
+                Break(error);
+            }
         }
 
         private void Answer(Tick tick, bool decided)

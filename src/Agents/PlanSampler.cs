@@ -74,6 +74,11 @@ public abstract class PlanSampler
         return scratch;
     }
 
+    /// <summary>Where in the plans a number stands of those that they are known to begin with.</summary>
+    /// <param name="j">Which, counted through all plans.</param>
+    /// <param name="known">Numbers known of each.</param>
+    private protected int Place(int j, int known) => j / known * Denoiser.PlanSize + j % known;
+
     /// <summary>Writes what is known of each plan, its first numbers.</summary>
     /// <param name="plans">How many.</param>
     /// <param name="present">[plans, known], or empty.</param>

@@ -3,7 +3,7 @@ using MimicD.Contracts;
 namespace MimicD.Agents;
 
 /// <summary>A policy that makes several plans and gives the one that <see cref="SelectionSpec"/> prefers. For plans of positions.</summary>
-public sealed class SelectingPolicy : WrappedPolicy
+public sealed class SelectingPolicy : WrappedPolicy, IPolicy
 {
     private readonly Surroundings _surroundings;
     private readonly SelectionSpec _spec;
@@ -28,7 +28,7 @@ public sealed class SelectingPolicy : WrappedPolicy
     public override int NoiseSize => _spec.Candidates * Policy.NoiseSize;
 
     /// <inheritdoc/>
-    public override int Together => (Policy.Together + _spec.Candidates - 1) / _spec.Candidates;
+    public int Together => (Policy.Together + _spec.Candidates - 1) / _spec.Candidates;
 
     /// <summary>This thread's, kept from plan to plan; what it holds is overwritten. It is this policy's alone: what is static could carry something from one agent to another.</summary>
     private Scratch OfThread
@@ -57,7 +57,7 @@ public sealed class SelectingPolicy : WrappedPolicy
     }
 
     /// <inheritdoc/>
-    public override void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
+    public void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
     {
         var scratch = OfThread;
         var (size, plan, all) = (Policy.NoiseSize, PlanActions * ActionSize, queries.Length * _spec.Candidates);

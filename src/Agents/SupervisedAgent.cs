@@ -154,34 +154,12 @@ public sealed class SupervisedAgent
 
     /// <summary>Has the plan made that is awaited, and decides.</summary>
     /// <returns>As for <see cref="Decide"/>.</returns>
-    public bool PlanAlone()
-    {
-        try
-        {
-            _agent.PlanAlone();
-            return Act();
-        }
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            return Recover(_agent.Window.Tick(0), _agent.Window, error);
-        }
-    }
+    public bool PlanAlone() => Finish(null);
 
     /// <summary>Takes the plan that was asked for together with others', and decides.</summary>
     /// <param name="calls">Evaluations of a network.</param>
     /// <returns>As for <see cref="Decide"/>.</returns>
-    public bool Take(int calls)
-    {
-        try
-        {
-            _agent.Take(calls);
-            return Act();
-        }
-        catch (Exception error) when (error is not OutOfMemoryException)
-        {
-            return Recover(_agent.Window.Tick(0), _agent.Window, error);
-        }
-    }
+    public bool Take(int calls) => Finish(calls);
 
     /// <summary>Takes the place of an agent that lived elsewhere: builds it from what it has seen and decides on the newest observation of it.</summary>
     /// <param name="window">What it has seen, at least one observation.</param>
@@ -211,6 +189,28 @@ public sealed class SupervisedAgent
 
     /// <summary>Takes the place of an agent that was stopped elsewhere.</summary>
     public void Stop(StoppedAgent stopped) => Volatile.Write(ref _stopped, stopped);
+
+    /// <summary>Decides by the plan that is due: by the one that was made in so many evaluations, or by one that is made now.</summary>
+    private bool Finish(int? calls)
+    {
+        try
+        {
+            if (calls is { } made)
+            {
+                _agent.Take(made);
+            }
+            else
+            {
+                _agent.PlanAlone();
+            }
+
+            return Act();
+        }
+        catch (Exception error) when (error is not OutOfMemoryException)
+        {
+            return Recover(Tick, _agent.Window, error);
+        }
+    }
 
     private bool Act()
     {

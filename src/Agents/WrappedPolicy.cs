@@ -41,17 +41,4 @@ public abstract class WrappedPolicy : IPolicy
 
     /// <inheritdoc/>
     public abstract int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions);
-
-    /// <inheritdoc/>
-    public virtual int Together => 1;
-
-    /// <inheritdoc/>
-    public virtual void Plan(ReadOnlySpan<PlanQuery> queries, Span<int> calls)
-    {
-        for (var i = 0; i < queries.Length; i++)
-        {
-            var query = queries[i];
-            calls[i] = Plan(query.Frames.Span, query.Noise.Span, query.Mode, query.Previous.Span, query.Actions.Span);
-        }
-    }
 }

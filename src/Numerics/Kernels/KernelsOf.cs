@@ -353,10 +353,7 @@ internal sealed unsafe class Of<TIsa, T> : Kernels
 
     /// <summary>How many of the rows that are left go into the next tile: so many that none of the machine's registers lies idle and no tile of one row, which waits for its own sums, is left over.</summary>
     private static int TileRows(int left)
-        => !TIsa.ManyRegisters ? Math.Min(left, 4)
-        : left == 9 || left % 8 == 1 ? Math.Min(left, 9)
-        : left >= 8 ? 8
-        : left > 4 ? left : Math.Min(left, 4);
+        => Math.Min(left, !TIsa.ManyRegisters ? 4 : left % 8 == 1 ? MostRows : 8);
 
     /// <summary>Computes a tile. Its sizes are written out one by one: a sum stays in a register only where it has a name.</summary>
     private static void Tile(int rows, float* b, int inputs, float* start, int lds, float* a, int lda, float* c, int ldc, float* ahead)
