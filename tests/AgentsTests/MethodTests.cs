@@ -1,6 +1,7 @@
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.Tests;
 
 namespace MimicD.AgentsTests;
 
@@ -187,10 +188,11 @@ public class MethodTests
         new CounterRandom(5, RandomPurpose.SensorNoise).FillNormal(frames);
         new CounterRandom(6, RandomPurpose.PlanNoise).FillNormal(noise);
         policy.Plan(frames, noise, alone);
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        policy.Plan(wild, wildNoise, after);
-        policy.Plan(frames, noise, after);
-        Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
+        Allocations.AssertNone(() =>
+        {
+            policy.Plan(wild, wildNoise, after);
+            policy.Plan(frames, noise, after);
+        });
         Assert.Equal(alone.Select(BitConverter.SingleToInt32Bits), after.Select(BitConverter.SingleToInt32Bits));
     }
 

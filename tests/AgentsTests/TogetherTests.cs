@@ -1,6 +1,7 @@
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.Tests;
 
 namespace MimicD.AgentsTests;
 
@@ -39,25 +40,12 @@ public class TogetherTests
         var policy = RandomModel.Load(spec).Policies(sampling)(new AgentId(0));
         var queries = Queries(policy, spec, 37, warm: sampling.WarmPeriod is not null);
         var calls = new int[queries.Length];
-        Make();
-
-        // What a plan allocates it allocates each time; what the runtime does for itself, while it makes better code of it, it does once.
-        var allocated = Enumerable.Range(0, 5).Select(_ => Allocated(Make)).ToArray();
-        Assert.True(allocated.Min() == 0, string.Join(", ", allocated));
-
-        static long Allocated(Action action)
-        {
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            action();
-            return GC.GetAllocatedBytesForCurrentThread() - before;
-        }
-
-        void Make()
+        Allocations.AssertNone(() =>
         {
             policy.Plan(queries, calls);
             var query = queries[0];
             policy.Plan(query.Frames.Span, query.Noise.Span, query.Mode, query.Previous.Span, query.Actions.Span);
-        }
+        });
     }
 
     private static PlanQuery[] Queries(IPolicy policy, ModelSpec spec, int count, bool warm)

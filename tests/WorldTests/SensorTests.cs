@@ -1,5 +1,6 @@
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.Tests;
 
 namespace MimicD.World.Tests;
 
@@ -143,18 +144,13 @@ public class SensorTests
         var positions = Enumerable.Range(0, 128).Select(i => Math.Sin(i)).ToArray();
         var sensor = new Sensor(new SensorSpec { Velocity = true, Others = new OthersSpec { Count = 8, Velocity = true, Presence = true }, Obstacles = new ObstaclesSpec() }, [new Disc([3, 4], 2)], 1);
         var frame = new float[sensor.FrameSize];
-        for (var i = 0; i < 64; i++)
+        Allocations.AssertNone(() =>
         {
-            sensor.Frame(new WorldView { Positions = positions, Previous = positions }, i, frame);
-        }
-
-        var before = GC.GetAllocatedBytesForCurrentThread();
-        for (var i = 0; i < 64; i++)
-        {
-            sensor.Frame(new WorldView { Positions = positions, Previous = positions }, i, frame);
-        }
-
-        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+            for (var i = 0; i < 64; i++)
+            {
+                sensor.Frame(new WorldView { Positions = positions, Previous = positions }, i, frame);
+            }
+        });
     }
 
     private static float[] Sense(OthersSpec others, double[] positions, int agent)
