@@ -85,7 +85,7 @@ internal sealed class WorldBench : ISpeedBench
             for (var i = 0; i < _agents.Length; i++)
             {
                 _world.Observe(0, i, _frame);
-                _agents[i].Decide(tick, _frame, _actions.AsSpan(i * size, size));
+                _agents[i].Decide(tick, _frame).CopyTo(_actions.AsSpan(i * size, size));
             }
 
             Array.Fill(_outcomes, Outcome.Applied);

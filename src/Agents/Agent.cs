@@ -9,9 +9,16 @@ namespace MimicD.Agents;
 /// <param name="Sampling">How plans are sampled and executed.</param>
 public sealed record AgentSpec(ulong Seed, EpisodeId Episode, AgentId Id, SamplingSpec Sampling);
 
+/// <summary>What an agent has done.</summary>
+/// <param name="Plans">Plans made.</param>
+/// <param name="NetworkCalls">Evaluations of a network.</param>
+/// <param name="Projections">Actions that the safety projection moved.</param>
+/// <param name="Projected">How far it moved them, all together [m].</param>
+public readonly record struct AgentCounts(long Plans, long NetworkCalls, long Projections, double Projected);
+
 /// <summary>
 /// One agent: observations in, actions out. Pure in the sense that its actions are a function of its <see cref="AgentSpec"/> and of its own observations;
-/// it does no input or output, keeps no time and knows no other agent. Not thread-safe: an actor holds one and calls it.
+/// it does no input or output, keeps no time and knows no other agent. Not thread-safe but for <see cref="Counts"/>: an actor holds one and calls it.
 /// </summary>
 /// <remarks>
 /// It plans at every tick that the executed actions divide, and acts by that plan until the next. So its schedule follows from the tick, and its state from the
@@ -22,15 +29,15 @@ public sealed class Agent
 {
     private readonly AgentSpec _spec;
     private readonly IPolicy _policy;
-    private readonly PlanNoise? _noise;
     private readonly float[] _plan;
-    private readonly float[] _rest;
-    private readonly float[] _modeLogits;
-    private readonly int _warmPeriod;
+    private readonly Sampled? _sampled;
     private int _mode;
     private int _replan = -1;
     private int _planTick;
-    private int _left;
+    private long _plans;
+    private long _networkCalls;
+    private long _projections;
+    private double _projected;
 
     /// <summary>Makes an agent that has seen nothing.</summary>
     /// <param name="spec">Who it is.</param>
@@ -41,12 +48,10 @@ public sealed class Agent
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(policy);
         spec.Sampling.Validate("sampling", policy.PlanActions);
-        (_spec, _policy, _warmPeriod) = (spec, policy, spec.Sampling.WarmPeriod ?? 1);
-        _noise = policy.NoiseSize > 0 ? new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize) : null;
+        (_spec, _policy) = (spec, policy);
         _mode = SharedMode.Draw(spec.Seed, spec.Episode, policy.ModeShares);
-        _modeLogits = spec.Sampling.ModeFrom == ModeSource.Seen ? new float[policy.ModeShares.Length] : [];
         _plan = new float[policy.PlanActions * policy.ActionSize];
-        _rest = _warmPeriod > 1 ? new float[_plan.Length] : [];
+        _sampled = Sampled.For(spec, policy, _plan.Length);
         Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Block - 1);
     }
 
@@ -57,39 +62,55 @@ public sealed class Agent
     public ObservationWindow Window { get; }
 
     /// <summary>Plans made.</summary>
-    public long Plans { get; private set; }
+    public long Plans => Volatile.Read(ref _plans);
 
     /// <summary>Evaluations of a network.</summary>
-    public long NetworkCalls { get; private set; }
+    public long NetworkCalls => Volatile.Read(ref _networkCalls);
 
     /// <summary>Actions that the safety projection moved.</summary>
-    public long Projections { get; private set; }
+    public long Projections => Volatile.Read(ref _projections);
 
     /// <summary>How far it moved them, all together [m].</summary>
-    public double Projected { get; private set; }
+    public double Projected => Volatile.Read(ref _projected);
+
+    /// <summary>All that it has done; any thread may read it.</summary>
+    public AgentCounts Counts
+    {
+        get => new(Plans, NetworkCalls, Projections, Projected);
+        private set
+        {
+            Volatile.Write(ref _plans, value.Plans);
+            Volatile.Write(ref _networkCalls, value.NetworkCalls);
+            Volatile.Write(ref _projections, value.Projections);
+            Volatile.Write(ref _projected, value.Projected);
+        }
+    }
 
     /// <summary>The joint mode that it takes part in, or <see cref="SharedMode.None"/>.</summary>
     public int Mode => _mode;
 
-    /// <summary>The plan that is being executed, [plan actions, action size]; empty before the first.</summary>
+    /// <summary>The plan that is being executed, [plan actions, action size], with those of its actions that were taken as they were taken: where the safety projection moved one, moved. Empty before the first.</summary>
     public ReadOnlySpan<float> Plan => _replan < 0 ? [] : _plan;
 
     /// <summary>The tick at which the plan that is being executed was made; null before the first.</summary>
     public Tick? PlanTick => _replan < 0 ? null : new Tick(_planTick);
 
+    /// <summary>The action of the newest observation once it is decided on, [action size]: a part of the plan, valid until the next observation. Empty before the first.</summary>
+    public ReadOnlyMemory<float> Action => _replan < 0 ? ReadOnlyMemory<float>.Empty : _plan.AsMemory(Executed, _policy.ActionSize);
+
     /// <summary>Decides on the action of a tick. Allocates nothing once warm.</summary>
     /// <param name="tick">The tick; later than any before.</param>
     /// <param name="frame">The observation, [frame size].</param>
-    /// <param name="action">The action, [action size].</param>
+    /// <returns>The action, [action size], as <see cref="Action"/>.</returns>
     /// <exception cref="InvalidOperationException">The policy's plan holds a number that is not finite.</exception>
-    public void Decide(Tick tick, ReadOnlySpan<float> frame, Span<float> action)
+    public ReadOnlySpan<float> Decide(Tick tick, ReadOnlySpan<float> frame)
     {
         if (Begin(tick, frame))
         {
             PlanAlone();
         }
 
-        Act(action);
+        return Act();
     }
 
     /// <summary>
@@ -111,11 +132,17 @@ public sealed class Agent
     }
 
     /// <summary>What the agent asks of its policy while a plan is due. Its memory is the agent's own.</summary>
-    public PlanQuery Query => new(Window.NewestMemory, _noise?.MemoryAt(Replan(Window.Tick(0))) ?? ReadOnlyMemory<float>.Empty, _mode, _rest.AsMemory(0, _left), _plan);
+    public PlanQuery Query
+        => _sampled is null
+            ? new PlanQuery(Window.NewestMemory, ReadOnlyMemory<float>.Empty, _mode, ReadOnlyMemory<float>.Empty, _plan)
+            : new PlanQuery(Window.NewestMemory, _sampled.Noise(Replan(Window.Tick(0))), _mode, _sampled.Rest, _plan);
 
     /// <summary>Asks the policy for the plan that is due.</summary>
     /// <exception cref="InvalidOperationException">The policy's plan holds a number that is not finite.</exception>
-    public void PlanAlone() => Take(_policy.Plan(Window.Newest, _noise is null ? [] : _noise.At(Replan(Window.Tick(0))), _mode, _rest.AsSpan(0, _left), _plan));
+    public void PlanAlone()
+        => Take(_sampled is null
+            ? _policy.Plan(Window.Newest, [], _mode, [], _plan)
+            : _policy.Plan(Window.Newest, _sampled.Noise(Replan(Window.Tick(0))).Span, _mode, _sampled.Rest.Span, _plan));
 
     /// <summary>Takes the plan that the policy wrote for <see cref="Query"/>.</summary>
     /// <param name="calls">Evaluations of a network.</param>
@@ -123,8 +150,6 @@ public sealed class Agent
     public void Take(int calls)
     {
         var tick = Window.Tick(0);
-        NetworkCalls += calls;
-        Plans++;
         foreach (var value in _plan)
         {
             if (!float.IsFinite(value))
@@ -133,31 +158,36 @@ public sealed class Agent
             }
         }
 
+        Volatile.Write(ref _networkCalls, _networkCalls + calls);
+        Volatile.Write(ref _plans, _plans + 1);
         (_replan, _planTick) = (Replan(tick), tick.Value);
     }
 
-    /// <summary>Acts by the plan on the newest observation.</summary>
-    /// <param name="action">The action, [action size].</param>
-    public void Act(Span<float> action)
+    /// <summary>Acts by the plan on the newest observation; once for each.</summary>
+    /// <returns>The action, [action size], as <see cref="Action"/>.</returns>
+    public ReadOnlySpan<float> Act()
     {
-        ArgumentOutOfRangeException.ThrowIfNotEqual(action.Length, _policy.ActionSize, nameof(action));
-        _plan.AsSpan((Window.Tick(0).Value - _planTick) * _policy.ActionSize, _policy.ActionSize).CopyTo(action);
+        // The projection moves it where it stands: that part of the plan is executed now and read by nothing later.
+        var action = _plan.AsSpan(Executed, _policy.ActionSize);
         if (_policy.Projection?.Apply(Window.Newest[.._policy.FrameSize], action) is > 0 and var moved)
         {
-            Projections++;
-            Projected += moved;
+            Volatile.Write(ref _projections, _projections + 1);
+            Volatile.Write(ref _projected, _projected + moved);
         }
+
+        return action;
     }
 
     /// <summary>
     /// Makes the agent again from a window, up to but without the newest observation of it, and decides on that one: the retry of
-    /// an agent that failed there, or the takeover of one whose machine is gone. It counts what the newest observation took alone.
+    /// an agent that failed there, or the takeover of one whose machine is gone.
     /// </summary>
     /// <param name="spec">Who it is.</param>
     /// <param name="policy">What it acts by.</param>
     /// <param name="window">What it has seen; at least one observation.</param>
-    /// <param name="action">The action of the newest observation, [action size].</param>
-    public static Agent Rebuild(AgentSpec spec, IPolicy policy, ObservationWindow window, Span<float> action)
+    /// <param name="before">What its former selves have done; to that is added what the newest observation takes alone.</param>
+    /// <returns>The agent; what it decided is its <see cref="Action"/>.</returns>
+    public static Agent Rebuild(AgentSpec spec, IPolicy policy, ObservationWindow window, AgentCounts before = default)
     {
         ArgumentNullException.ThrowIfNull(window);
         ArgumentOutOfRangeException.ThrowIfZero(window.Count, nameof(window));
@@ -173,13 +203,13 @@ public sealed class Agent
             if (tick.Value / ticks == present)
             {
                 // What the earlier ones took was counted when it was done for the first time.
-                (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected) = (0, 0, 0, 0);
+                agent.Counts = before;
                 if (agent.Prepare(tick))
                 {
                     agent.PlanAlone();
                 }
 
-                agent.Act(action);
+                agent.Act();
             }
         }
 
@@ -187,6 +217,9 @@ public sealed class Agent
     }
 
     private int Replan(Tick tick) => tick.Value / _spec.Sampling.Execute;
+
+    /// <summary>Where in the plan the action of the newest observation stands.</summary>
+    private int Executed => (Window.Tick(0).Value - _planTick) * _policy.ActionSize;
 
     /// <summary>Sees to it that all is there that a plan is made of; false where none is due.</summary>
     private bool Prepare(Tick tick)
@@ -197,27 +230,51 @@ public sealed class Agent
             return false;
         }
 
-        _left = Rest(tick, replan);
+        // What is left of the last plan is gone on from where the two follow each other.
+        _sampled?.Keep(_replan >= 0 && replan == _replan + 1 ? _plan.AsSpan(Math.Min((tick.Value - _planTick) * _policy.ActionSize, _plan.Length)) : [], replan);
         _replan = -1;
-        if (_modeLogits.Length > 0 && _policy.ModeLogits(Window.Newest, _modeLogits))
+        if (_sampled is { ModeLogits: { Length: > 0 } logits } && _policy.ModeLogits(Window.Newest, logits))
         {
-            _mode = SharedMode.Choose(_spec.Seed, _spec.Episode, _modeLogits, _policy.ModeShares, _spec.Sampling.ModeHold);
+            _mode = SharedMode.Choose(_spec.Seed, _spec.Episode, logits, _policy.ModeShares, _spec.Sampling.ModeHold);
         }
 
         return true;
     }
 
-    /// <summary>Keeps what is left of the last plan where this one may go on from it.</summary>
-    /// <returns>How many numbers; 0 where it starts from pure noise.</returns>
-    private int Rest(Tick tick, int replan)
+    /// <summary>What only an agent has that samples its plans: one that is scripted has none of it.</summary>
+    private sealed class Sampled
     {
-        var done = (tick.Value - _planTick) * _policy.ActionSize;
-        if (_replan < 0 || replan != _replan + 1 || replan % _warmPeriod == 0 || done >= _plan.Length)
+        private readonly PlanNoise? _noise;
+        private readonly float[] _rest;
+        private readonly int _warmPeriod;
+        private int _left;
+
+        private Sampled(AgentSpec spec, IPolicy policy, int plan)
         {
-            return 0;
+            _noise = policy.NoiseSize > 0 ? new PlanNoise(spec.Seed, spec.Episode, spec.Id, spec.Sampling, policy.NoiseSize) : null;
+            ModeLogits = spec.Sampling.ModeFrom == ModeSource.Seen ? new float[policy.ModeShares.Length] : [];
+            _warmPeriod = spec.Sampling.WarmPeriod ?? 1;
+            _rest = _warmPeriod > 1 ? new float[plan] : [];
         }
 
-        _plan.AsSpan(done).CopyTo(_rest);
-        return _plan.Length - done;
+        /// <summary>ln p(z | observation) of each joint mode; empty where the mode is the seed's to choose.</summary>
+        public float[] ModeLogits { get; }
+
+        /// <summary>What is left of the last plan; empty where the next starts from pure noise.</summary>
+        public ReadOnlyMemory<float> Rest => _rest.AsMemory(0, _left);
+
+        /// <summary>Null for an agent that needs none of it.</summary>
+        public static Sampled? For(AgentSpec spec, IPolicy policy, int plan)
+            => policy.NoiseSize > 0 || spec.Sampling.ModeFrom == ModeSource.Seen || spec.Sampling.WarmPeriod > 1 ? new Sampled(spec, policy, plan) : null;
+
+        /// <summary>The noise of a replan, valid until the next is asked for.</summary>
+        public ReadOnlyMemory<float> Noise(int replan) => _noise?.MemoryAt(replan) ?? ReadOnlyMemory<float>.Empty;
+
+        /// <summary>Keeps what is left of the last plan where the next goes on from it.</summary>
+        public void Keep(ReadOnlySpan<float> left, int replan)
+        {
+            _left = replan % _warmPeriod == 0 ? 0 : left.Length;
+            left[.._left].CopyTo(_rest);
+        }
     }
 }

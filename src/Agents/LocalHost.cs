@@ -51,11 +51,12 @@ public sealed class LocalHost : IAgentHost
             var stopped = new List<StoppedAgent>();
             foreach (var actor in _actors.OfType<Actor>())
             {
-                plans += actor.Agent.Plans;
-                calls += actor.Agent.NetworkCalls;
+                var counts = actor.Agent.Counts;
+                plans += counts.Plans;
+                calls += counts.NetworkCalls;
+                projections += counts.Projections;
+                projected += counts.Projected;
                 restarts += actor.Agent.Restarts;
-                projections += actor.Agent.Projections;
-                projected += actor.Agent.Projected;
                 messages += Volatile.Read(ref actor.Messages);
                 if (actor.Agent.Stopped is { } why)
                 {
@@ -88,7 +89,7 @@ public sealed class LocalHost : IAgentHost
             if (run.Slot(id) is { } slot)
             {
                 var spec = new AgentSpec(run.Seed, new EpisodeId(i / run.Agents), id, slot.Sampling);
-                actors[i] = new Actor(spec, new SupervisedAgent(spec, slot.FrameSize, run.ActionSize, _policies), world, dispatcher, dispatcher.Home(i), _mailbox);
+                actors[i] = new Actor(new SupervisedAgent(spec, slot.FrameSize, run.ActionSize, _policies), world, dispatcher, dispatcher.Home(i), _mailbox);
             }
         }
 
@@ -105,7 +106,7 @@ public sealed class LocalHost : IAgentHost
     {
         var actor = Addressee(observation);
         Volatile.Write(ref actor.Messages, actor.Messages + 1);
-        if (_direct && actor.IsEmpty && actor.Agent is { Plans: > 0, NetworkCalls: 0 })
+        if (_direct && actor.IsEmpty && actor.Agent.Counts is { Plans: > 0, NetworkCalls: 0 })
         {
             actor.Decide(observation.Tick, observation.Features.Span);
         }
@@ -153,7 +154,7 @@ public sealed class LocalHost : IAgentHost
     }
 
     /// <summary>One agent and its mailbox.</summary>
-    private sealed class Actor(AgentSpec spec, SupervisedAgent agent, IActionSink world, Dispatcher dispatcher, int home, int capacity) : Mailbox(dispatcher, home, capacity), IAwaitsPlan
+    private sealed class Actor(SupervisedAgent agent, IActionSink world, Dispatcher dispatcher, int home, int capacity) : Mailbox(dispatcher, home, capacity), IAwaitsPlan
     {
         public long Messages;
 
@@ -199,6 +200,6 @@ public sealed class LocalHost : IAgentHost
         }
 
         private void Answer(Tick tick, bool decided)
-            => world.Act(new AgentAction(spec.Episode, spec.Id, tick, decided ? agent.Action : ReadOnlyMemory<float>.Empty, decided ? ActionStatus.Decided : ActionStatus.Fallback));
+            => world.Act(new AgentAction(agent.Spec.Episode, agent.Spec.Id, tick, decided ? agent.Action : ReadOnlyMemory<float>.Empty, decided ? ActionStatus.Decided : ActionStatus.Fallback));
     }
 }

@@ -33,6 +33,9 @@ public sealed class ObservationWindow
         _ticks = new int[_slots];
     }
 
+    /// <summary>Numbers in a frame.</summary>
+    public int FrameSize => _frameSize;
+
     /// <summary>Frames held, at most the capacity.</summary>
     public int Count { get; private set; }
 

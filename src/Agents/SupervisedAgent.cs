@@ -27,15 +27,9 @@ public sealed class SupervisedAgent
 
     private readonly AgentSpec _spec;
     private readonly Func<AgentId, IPolicy> _policies;
-    private readonly float[] _action;
     private Agent _agent;
-    private Before? _before;
-    private long _plans;
-    private long _networkCalls;
-    private long _projections;
-    private double _projected;
-    private int _restarts;
     private StoppedAgent? _stopped;
+    private int _restarts;
     private bool _recalled;
 
     /// <summary>Makes an agent that has seen nothing.</summary>
@@ -48,38 +42,30 @@ public sealed class SupervisedAgent
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(policies);
-        (_spec, _policies, FrameSize) = (spec, policies, frameSize);
+        (_spec, _policies) = (spec, policies);
         var policy = policies(spec.Id);
         InvalidInputException.Require(policy.FrameSize == frameSize, "policy", "observation", $"{policy.FrameSize} numbers", frameSize);
         InvalidInputException.Require(policy.ActionSize == actionSize, "policy", "action", $"{policy.ActionSize} numbers", actionSize);
         _agent = new Agent(spec, policy);
-        History = policy.History;
-        _action = new float[actionSize];
     }
 
+    /// <summary>Who it is.</summary>
+    public AgentSpec Spec => _spec;
+
     /// <summary>Numbers in one of its observations.</summary>
-    public int FrameSize { get; }
+    public int FrameSize => _agent.Window.FrameSize;
 
     /// <summary>Observations that its policy looks at (m).</summary>
-    public int History { get; }
+    public int History => _agent.Policy.History;
 
     /// <summary>Where the next observation is best written before it is decided on; not while it decides.</summary>
     internal Span<float> NextFrame => _agent.Window.Next;
 
-    /// <summary>The action decided last, [action size]; overwritten by the next.</summary>
-    public ReadOnlyMemory<float> Action => _action;
+    /// <summary>The action decided last, [action size]; valid until the next observation is taken in.</summary>
+    public ReadOnlyMemory<float> Action => _agent.Action;
 
-    /// <summary>Plans made, those of its former selves included.</summary>
-    public long Plans => Volatile.Read(ref _plans);
-
-    /// <summary>Evaluations of a network, those of its former selves included.</summary>
-    public long NetworkCalls => Volatile.Read(ref _networkCalls);
-
-    /// <summary>Actions that the safety projection moved, those of its former selves included.</summary>
-    public long Projections => Volatile.Read(ref _projections);
-
-    /// <summary>How far it moved them [m], all together.</summary>
-    public double Projected => Volatile.Read(ref _projected);
+    /// <summary>What it has done, its former selves included.</summary>
+    public AgentCounts Counts => Volatile.Read(ref _agent).Counts;
 
     /// <summary>Times it was built again because it had failed.</summary>
     public int Restarts => Volatile.Read(ref _restarts);
@@ -174,11 +160,9 @@ public sealed class SupervisedAgent
         }
 
         Volatile.Write(ref _restarts, restarts);
-        KeepCounts();
         try
         {
-            _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
-            Count();
+            Rebuild(window);
             return true;
         }
         catch (Exception error) when (error is not OutOfMemoryException)
@@ -214,8 +198,7 @@ public sealed class SupervisedAgent
 
     private bool Act()
     {
-        _agent.Act(_action);
-        Count();
+        _agent.Act();
         return true;
     }
 
@@ -224,11 +207,9 @@ public sealed class SupervisedAgent
         while (Restarts < MaxRestarts)
         {
             Volatile.Write(ref _restarts, _restarts + 1);
-            KeepCounts();
             try
             {
-                _agent = Agent.Rebuild(_spec, _policies(_spec.Id), window, _action);
-                Count();
+                Rebuild(window);
                 return true;
             }
             catch (Exception next) when (next is not OutOfMemoryException)
@@ -241,16 +222,6 @@ public sealed class SupervisedAgent
         return false;
     }
 
-    private void Count()
-    {
-        Volatile.Write(ref _plans, _agent.Plans + (_before?.Plans ?? 0));
-        Volatile.Write(ref _networkCalls, _agent.NetworkCalls + (_before?.NetworkCalls ?? 0));
-        Volatile.Write(ref _projections, _agent.Projections + (_before?.Projections ?? 0));
-        Volatile.Write(ref _projected, (_before?.Projected ?? 0) + _agent.Projected);
-    }
-
-    private void KeepCounts() => _before = new Before(Plans, NetworkCalls, Projections, Projected);
-
-    /// <summary>What its former selves did; most agents have none.</summary>
-    private sealed record Before(long Plans, long NetworkCalls, long Projections, double Projected);
+    /// <summary>Its next self counts on from where it ends.</summary>
+    private void Rebuild(ObservationWindow window) => Volatile.Write(ref _agent, Agent.Rebuild(_spec, _policies(_spec.Id), window, _agent.Counts));
 }

@@ -253,7 +253,7 @@ public sealed class NodeRun
     {
         private readonly float[] _frame = new float[agent.FrameSize];
         private Work? _work;
-        private (long Plans, long NetworkCalls, long Projections, double Projected) _before;
+        private AgentCounts _before;
         private bool _decided;
         private long _plans;
         private long _networkCalls;
@@ -272,7 +272,7 @@ public sealed class NodeRun
             }
 
             _work = work;
-            _before = (agent.Plans, agent.NetworkCalls, agent.Projections, agent.Projected);
+            _before = agent.Counts;
             Tick = tick.Value;
             if (work.Way == Way.Rebuild)
             {
@@ -305,8 +305,9 @@ public sealed class NodeRun
         {
             _decided = decided;
             _messages = 1;
-            (_plans, _networkCalls) = (agent.Plans - _before.Plans, agent.NetworkCalls - _before.NetworkCalls);
-            (_projections, _projected) = (agent.Projections - _before.Projections, agent.Projected - _before.Projected);
+            var counts = agent.Counts;
+            (_plans, _networkCalls) = (counts.Plans - _before.Plans, counts.NetworkCalls - _before.NetworkCalls);
+            (_projections, _projected) = (counts.Projections - _before.Projections, counts.Projected - _before.Projected);
             Write(_work!);
             _work = null;
         }

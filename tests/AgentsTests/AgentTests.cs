@@ -20,20 +20,19 @@ public class AgentTests
             var spec = Spec(new SamplingSpec { Execute = execute, Noise = mode, Correlation = 0.7 }, (ulong)seed);
             var original = new Agent(spec, policy);
             Agent? rebuilt = null;
-            var (expected, found) = (new float[2], new float[2]);
             for (int step = 0, tick = 0; step < cut + 12; step++, tick += 1 + (gap > 0 && step % 7 == 3 ? gap : 0))
             {
-                original.Decide(new Tick(tick), Frame(tick), expected);
+                var expected = original.Decide(new Tick(tick), Frame(tick));
                 if (step == cut)
                 {
-                    rebuilt = Agent.Rebuild(spec, policy, original.Window, found);
+                    rebuilt = Agent.Rebuild(spec, policy, original.Window);
                 }
                 else
                 {
-                    rebuilt?.Decide(new Tick(tick), Frame(tick), found);
+                    rebuilt?.Decide(new Tick(tick), Frame(tick));
                 }
 
-                if (rebuilt is not null && !expected.AsSpan().SequenceEqual(found))
+                if (rebuilt is not null && !expected.SequenceEqual(rebuilt.Action.Span))
                 {
                     return false;
                 }
@@ -53,15 +52,13 @@ public class AgentTests
         var model = RandomModel.Load(RandomModel.Spec());
         var policy = model.Policies()(new AgentId(1));
         var spec = Spec(model.Spec.Sampling with { Execute = 3, Noise = mode });
-        var (expected, found) = (new float[2], new float[2]);
         var frame = new float[policy.FrameSize];
         var original = new Agent(spec, policy);
         for (var t = 0; t < 12; t++)
         {
             Array.Fill(frame, 0.1f * t);
-            original.Decide(new Tick(t), frame, expected);
-            Agent.Rebuild(spec, policy, original.Window, found);
-            Assert.Equal(expected, found);
+            var expected = original.Decide(new Tick(t), frame);
+            Assert.Equal(expected, Agent.Rebuild(spec, policy, original.Window).Action.Span);
         }
     }
 
@@ -70,13 +67,13 @@ public class AgentTests
     {
         var policy = new MixingPolicy(1, 4);
         var agent = new Agent(Spec(new SamplingSpec { Execute = 3 }), policy);
-        var (action, plan) = (new float[2], Array.Empty<float>());
+        float[] plan = [];
         for (var t = 0; t < 9; t++)
         {
-            agent.Decide(new Tick(t), Frame(t), action);
+            var action = agent.Decide(new Tick(t), Frame(t));
             Assert.Equal(t / 3 + 1, agent.Plans);
             plan = t % 3 == 0 ? agent.Plan.ToArray() : plan;
-            Assert.Equal(plan[(t % 3 * 2)..(t % 3 * 2 + 2)], action);
+            Assert.Equal(plan.AsSpan(t % 3 * 2, 2), action);
         }
 
         Assert.Equal(3, agent.NetworkCalls);
@@ -89,7 +86,7 @@ public class AgentTests
         var agent = new Agent(Spec(new SamplingSpec()), new RecordingPolicy(seen, history: 3));
         for (var t = 0; t < 5; t++)
         {
-            agent.Decide(new Tick(t), [10 + t], new float[1]);
+            agent.Decide(new Tick(t), [10 + t]);
         }
 
         Assert.Equal([[10, 10, 10], [11, 10, 10], [12, 11, 10], [13, 12, 11], [14, 13, 12]], seen);
@@ -123,8 +120,8 @@ public class AgentTests
     public void A_tick_cannot_come_twice()
     {
         var agent = new Agent(Spec(new SamplingSpec()), new MixingPolicy(1, 1));
-        agent.Decide(new Tick(3), Frame(3), new float[2]);
-        Assert.Throws<ArgumentOutOfRangeException>(() => agent.Decide(new Tick(3), Frame(3), new float[2]));
+        agent.Decide(new Tick(3), Frame(3));
+        Assert.Throws<ArgumentOutOfRangeException>(() => agent.Decide(new Tick(3), Frame(3)));
     }
 
     [Fact]

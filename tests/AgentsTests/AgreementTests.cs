@@ -63,7 +63,7 @@ public class AgreementTests
         var agent = new Agent(new AgentSpec(7, new EpisodeId(1), new AgentId(0), new SamplingSpec { ModeFrom = ModeSource.Seen }), policy);
         foreach (var (tick, seen) in new[] { (0, 0f), (1, 0f), (2, 30f), (3, 30f), (4, 0f) })
         {
-            agent.Decide(new Tick(tick), [seen], new float[1]);
+            agent.Decide(new Tick(tick), [seen]);
         }
 
         // 30 nats speak for the last mode.
@@ -181,15 +181,13 @@ public class AgreementTests
         var sampling = model.Spec.Sampling with { Execute = execute, Noise = noise, WarmPeriod = 3, WarmSigma = 2 };
         var policy = model.Policies(sampling)(new AgentId(1));
         var spec = new AgentSpec(4, new EpisodeId(2), new AgentId(1), sampling);
-        var (expected, found) = (new float[2], new float[2]);
         var frame = new float[policy.FrameSize];
         var original = new Agent(spec, policy);
         for (var t = 0; t < 20; t++)
         {
             Array.Fill(frame, 0.1f * t);
-            original.Decide(new Tick(t), frame, expected);
-            Agent.Rebuild(spec, policy, original.Window, found);
-            Assert.Equal(expected, found);
+            var expected = original.Decide(new Tick(t), frame);
+            Assert.Equal(expected, Agent.Rebuild(spec, policy, original.Window).Action.Span);
         }
 
         Assert.True(original.NetworkCalls < 4 * original.Plans);

@@ -1,6 +1,7 @@
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Numerics;
+using MimicD.Tests;
 
 namespace MimicD.AgentsTests;
 
@@ -87,22 +88,17 @@ public class PolicyTests
             var policies = model.Policies(model.Spec.Sampling with { Solver = solver, Steps = 20, Execute = 1, Noise = NoiseMode.Autoregressive });
             var agents = Enumerable.Range(0, 2).Select(i => new Agent(new AgentSpec(1, new EpisodeId(0), new AgentId(i), model.Spec.Sampling with { Execute = 1, Noise = NoiseMode.Autoregressive }), policies(new AgentId(i)))).ToArray();
             var frame = new float[model.Spec.Sensor.FrameSize];
-            var action = new float[2];
-            Run(0, 3);
-            var before = GC.GetAllocatedBytesForCurrentThread();
-            Run(3, 20);
-            Assert.Equal(0, GC.GetAllocatedBytesForCurrentThread() - before);
-
-            void Run(int from, int to)
+            var tick = 0;
+            Allocations.AssertNone(() =>
             {
-                for (var t = from; t < to; t++)
+                for (var until = tick + 5; tick < until; tick++)
                 {
                     foreach (var agent in agents)
                     {
-                        agent.Decide(new Tick(t), frame, action);
+                        agent.Decide(new Tick(tick), frame);
                     }
                 }
-            }
+            });
         }
     }
 

@@ -109,19 +109,18 @@ public class SafetyProjectionTests
     {
         var policy = new Straight(new SafetyProjection(Sensor, Spec, Dt));
         var agent = new Agent(new AgentSpec(1, new EpisodeId(0), new AgentId(0), new SamplingSpec { Execute = 2 }), policy);
-        var action = new float[2];
-        agent.Decide(new Tick(0), Sight(other: (3, 0, 0, 0)), action);
+        agent.Decide(new Tick(0), Sight(other: (3, 0, 0, 0)));
         Assert.Equal((0, 0), (agent.Projections, agent.Projected));
 
         // The second action of the same plan: somebody has come into the way.
-        agent.Decide(new Tick(1), Sight(other: (1, 0, 0, 0)), action);
+        Assert.Equal([0f, 0f], agent.Decide(new Tick(1), Sight(other: (1, 0, 0, 0))));
         Assert.Equal((1, 1), (agent.Plans, agent.Projections));
-        Assert.Equal([0f, 0f], action);
         Assert.Equal(0.4, agent.Projected, 1e-6);
 
-        var rebuilt = Agent.Rebuild(new AgentSpec(1, new EpisodeId(0), new AgentId(0), new SamplingSpec { Execute = 2 }), policy, agent.Window, action);
-        Assert.Equal((0, 1), (rebuilt.Plans, rebuilt.Projections));
-        Assert.Equal([0f, 0f], action);
+        var rebuilt = Agent.Rebuild(new AgentSpec(1, new EpisodeId(0), new AgentId(0), new SamplingSpec { Execute = 2 }), policy, agent.Window, new AgentCounts(5, 7, 3, 0.5));
+        Assert.Equal((5, 7, 4), (rebuilt.Plans, rebuilt.NetworkCalls, rebuilt.Projections));
+        Assert.Equal(0.9, rebuilt.Projected, 1e-6);
+        Assert.Equal([0f, 0f], rebuilt.Action.Span);
     }
 
     private static float[] Sight((double X, double Y, double Vx, double Vy)? other = null, (double X, double Y, double Clearance)? obstacle = null)

@@ -17,8 +17,8 @@ public class SharedModeTests
             {
                 var policy = new RecordsMode();
                 var member = new Agent(new AgentSpec(7, new EpisodeId(episode), new AgentId(agent), new SamplingSpec()), policy);
-                member.Decide(new Tick(0), [agent], new float[1]);
-                member.Decide(new Tick(1), [agent], new float[1]);
+                member.Decide(new Tick(0), [agent]);
+                member.Decide(new Tick(1), [agent]);
                 Assert.Equal(2, policy.Modes.Count);
                 return Assert.Single(policy.Modes.Distinct());
             }).Distinct().ToArray();

@@ -43,7 +43,7 @@ public class TickBudgetTests
 
     [Fact]
     public void An_agent_takes_no_more_memory_than_it_should()
-        => Assert.InRange(Memory.OfAgent(RepositoryRoot.Folder, Range), 0, 620);
+        => Assert.InRange(Memory.OfAgent(RepositoryRoot.Folder, Range), 0, 512);
 
     private static Scenario Ring(int agents, int ticks)
         => (Scenario.Load(Path.Combine(RepositoryRoot.Folder, "scenarios", "ring.json")).WithAgents(agents) with { Sensing = new SensingSpec { Range = Range } }).WithSteps(ticks + 1);
