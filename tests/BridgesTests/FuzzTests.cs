@@ -8,7 +8,9 @@ using Xunit.Abstractions;
 
 namespace MimicD.BridgesTests;
 
-/// <summary>Payloads that nobody in his right mind sends, in both directions, by seed: nothing crashes, nothing leaves the envelope, and memory stays as it is.</summary>
+/// <summary>Payloads that nobody in his right mind sends, in both directions, by seed: nothing crashes, nothing leaves the envelope, and memory stays as it is. Alone, for memory is counted for the whole process.</summary>
+[CollectionDefinition(nameof(FuzzTests), DisableParallelization = true)]
+[Collection(nameof(FuzzTests))]
 public class FuzzTests(ITestOutputHelper output)
 {
     private const int Payloads = 1_000_000;
