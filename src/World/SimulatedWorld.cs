@@ -3,8 +3,8 @@ using MimicD.Numerics;
 
 namespace MimicD.World;
 
-/// <summary>What became of one agent's turn at one tick.</summary>
-public enum Outcome
+/// <summary>What became of one agent's turn at one tick. A byte, as in the event log.</summary>
+public enum Outcome : byte
 {
     /// <summary>Its action was applied.</summary>
     Applied,
@@ -327,10 +327,11 @@ public sealed class SimulatedWorld
     {
         const int Few = Dynamics.Few;
         actions[..(Bodies * ActionSize)].CopyTo(_actions.Next);
+        var all = !outcomes.ContainsAnyExcept(Outcome.Applied);
         for (var body = 0; body < Bodies; body += Few)
         {
             var few = Math.Min(Few, Bodies - body);
-            if (few == Few && !outcomes.Slice(body, Few).ContainsAnyExcept(Outcome.Applied) && _dynamics.TryMoveFew(_state, body, actions.Slice(body * ActionSize, Few * ActionSize)))
+            if (few == Few && (all || !outcomes.Slice(body, Few).ContainsAnyExcept(Outcome.Applied)) && _dynamics.TryMoveFew(_state, body, actions.Slice(body * ActionSize, Few * ActionSize)))
             {
                 continue;
             }

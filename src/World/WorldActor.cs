@@ -251,10 +251,7 @@ public sealed class WorldActor : IActionSink
 
             CloseSlots();
             _world.Apply(_actions, _outcomes);
-            foreach (var outcome in _outcomes)
-            {
-                _outcomeCounts[(int)outcome]++;
-            }
+            CountOutcomes();
 
             _log?.Closed(_actions, _outcomes);
             tickClosed?.Invoke(_world.Tick);
@@ -395,12 +392,29 @@ public sealed class WorldActor : IActionSink
         }
     }
 
+    private void CountOutcomes()
+    {
+        if (!_outcomes.AsSpan().ContainsAnyExcept(Outcome.Applied))
+        {
+            _outcomeCounts[(int)Outcome.Applied] += _outcomes.Length;
+            return;
+        }
+
+        foreach (var outcome in _outcomes)
+        {
+            _outcomeCounts[(int)outcome]++;
+        }
+    }
+
+    /// <summary>Lets nobody act any more who has not, and waits for whoever is writing an action.</summary>
     private void CloseSlots()
     {
         var open = _world.Tick * 4L + Open;
+        var complete = _barrier.IsComplete;
         for (var body = 0; body < _slots.Length; body++)
         {
-            if (Interlocked.CompareExchange(ref _slots[body], open + Closed, open) == open)
+            // Where all have acted there is nothing to be closed against anybody.
+            if (!complete && Interlocked.CompareExchange(ref _slots[body], open + Closed, open) == open)
             {
                 _outcomes[body] = Outcome.Missed;
                 continue;
