@@ -68,9 +68,21 @@ internal sealed class Dispatcher
     public void Release(bool lend)
     {
         _gathering = false;
+
+        // Who was lent between looks at that after it went to sleep, and whether it sleeps is looked at after that was written.
+        Interlocked.MemoryBarrier();
         var helper = lend ? Raise() : null;
         Wake(Math.Min(_workers.Length, Backlog) - (helper is null ? 0 : 1));
         helper?.Run();
+    }
+
+    /// <summary>Lends the calling thread, while it gathers, as the worker of the mailbox that it added last, until that one's ring is empty.</summary>
+    public void LendBetween()
+    {
+        if (_workers[_latest % _workers.Length] is var worker && worker.TryRise())
+        {
+            worker.RunRing();
+        }
     }
 
     /// <summary>Lends the calling thread as a worker, where one sleeps, until nobody waits for one any more.</summary>
@@ -187,7 +199,23 @@ internal sealed class Dispatcher
             while (_dispatcher.Backlog > 0 && TryRise());
         }
 
-        private Mailbox? Next()
+        /// <summary>Works until the own ring is empty, and leaves the others' alone while there is gathered.</summary>
+        public void RunRing()
+        {
+            while (Own() is { } mailbox)
+            {
+                mailbox.Work(_plans);
+            }
+
+            Interlocked.Exchange(ref _awake, 0);
+            _dispatcher.Finish();
+            if (!_dispatcher._gathering && _dispatcher.Backlog > 0 && TryRise())
+            {
+                Run();
+            }
+        }
+
+        private Mailbox? Own()
         {
             Mailbox? own;
             while ((own = Take()) is null && !_plans.IsEmpty)
@@ -196,7 +224,12 @@ internal sealed class Dispatcher
                 _plans.PlanSome();
             }
 
-            if (own is not null)
+            return own;
+        }
+
+        private Mailbox? Next()
+        {
+            if (Own() is { } own)
             {
                 return own;
             }

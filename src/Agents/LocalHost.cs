@@ -22,6 +22,8 @@ public sealed class LocalHost : IAgentHost
     private Dispatcher? _dispatcher;
     private Actor?[] _actors = [];
     private bool _closed;
+    private bool _isQuick;
+    private int _opened;
     private RunSpec? _run;
     private long _refused;
 
@@ -131,10 +133,26 @@ public sealed class LocalHost : IAgentHost
     public bool IsConcurrent => true;
 
     /// <inheritdoc/>
+    /// <remarks>Only where no agent has evaluated a network: plans that take long are made together, and are shared better by threads, when all of them are there.</remarks>
+    public void WorkBetween()
+    {
+        if (_isQuick)
+        {
+            _dispatcher!.LendBetween();
+        }
+    }
+
+    /// <inheritdoc/>
     public void Work() => _dispatcher!.Lend();
 
     /// <inheritdoc/>
-    public void OpenTick(Tick tick) => _dispatcher!.Gather();
+    public void OpenTick(Tick tick)
+    {
+        // By the second tick all have planned.
+        _isQuick = _opened == 1 ? Array.TrueForAll(_actors, a => a?.Agent.Counts is null or { Plans: > 0, NetworkCalls: 0 }) : _isQuick;
+        _opened = Math.Min(_opened + 1, 2);
+        _dispatcher!.Gather();
+    }
 
     /// <inheritdoc/>
     /// <remarks>What is delivered outside of a tick that is open needs none of this: it is handled at once.</remarks>

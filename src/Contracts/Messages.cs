@@ -73,6 +73,14 @@ public interface IAgentHost : IAsyncDisposable
     /// <summary>Whether several threads may deliver at a time, each to other agents.</summary>
     bool IsConcurrent => false;
 
+    /// <summary>
+    /// Lends the calling thread, between two deliveries of a tick that is open, to agents that it delivered to last, while what they are made of is still near its processor. A host that had better wait until all
+    /// have been delivered to does nothing here.
+    /// </summary>
+    void WorkBetween()
+    {
+    }
+
     /// <summary>Lends the calling thread to agents of this process, if they have use for it; it comes back when none waits for a thread any more.</summary>
     void Work()
     {

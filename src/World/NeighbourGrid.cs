@@ -22,6 +22,9 @@ public sealed class NeighbourGrid
     // Halvings of the cell that find no more: bodies in one place stay in one cell.
     private const double SmallestCell = 1e-7;
 
+    // Bodies move between two looks: so much the square of a distance may grow before as many are no longer found within it.
+    private const double Growth = 1.25;
+
     // A place that is so far from others looks at everybody.
     private const int MostRings = 8;
 
@@ -40,6 +43,7 @@ public sealed class NeighbourGrid
     private readonly int[] _members;
     private readonly double[] _places;
     private readonly int[] _first;
+    private readonly float[] _expected;
     private (int X, int Y) _cells;
     private (double X, double Y) _origin;
     private double _cell;
@@ -59,6 +63,8 @@ public sealed class NeighbourGrid
         // A power of two, so that a turn is a mask; no fewer than four cells, so that three side by side are three.
         _side = Math.Max(4, (int)BitOperations.RoundUpToPowerOf2((uint)Math.Ceiling(Math.Sqrt(bodies))));
         _first = new int[_side * _side + 1];
+        _expected = new float[bodies];
+        Array.Fill(_expected, float.PositiveInfinity);
     }
 
     /// <summary>Puts bodies in their cells.</summary>
@@ -94,6 +100,17 @@ public sealed class NeighbourGrid
         Sort(positions);
     }
 
+    /// <summary>
+    /// A squared distance [m^2] within which a body may expect to find as many as it looks for, by what it found when it looked last; infinite where that says nothing. To begin with: it changes how many are looked at, and never who is
+    /// found, if whoever finds too few looks again without it.
+    /// </summary>
+    internal double Expected(int body) => _expected[body];
+
+    /// <summary>Remembers how far a body had to look.</summary>
+    /// <param name="body">The body.</param>
+    /// <param name="squared">The squared distance [m^2] of the last that it found, or infinite where there were too few.</param>
+    internal void Expect(int body, double squared) => _expected[body] = (float)(squared * Growth);
+
     /// <summary>Shows whoever may be near enough to a place, nearer ones not always first.</summary>
     /// <param name="own">The place [dimensions] [m]; need not be where bodies are.</param>
     /// <param name="except">A body that does not count, or -1.</param>
@@ -101,11 +118,17 @@ public sealed class NeighbourGrid
     internal void Find<T>(ReadOnlySpan<double> own, int except, ref T nearest)
         where T : struct, INearby, allows ref struct
     {
-        var (column, row) = (Column(own[0]), Row(own[1]));
+        var (x, y) = ((own[0] - _origin.X) * _inverse, (own[1] - _origin.Y) * _inverse);
+        var (column, row) = (Clamp(x, _cells.X), Clamp(y, _cells.Y));
         var rings = Math.Max(Math.Max(column, _cells.X - 1 - column), Math.Max(row, _cells.Y - 1 - row));
-        for (var y = Math.Max(0, row - 1); y <= Math.Min(_cells.Y - 1, row + 1); y++)
+
+        // Of the cells round its own a place need not look at those that are wholly too far.
+        var far = (Math.Sqrt(nearest.Farthest) + _slack) * _inverse;
+        var (left, right) = (x - far < column ? column - 1 : column, x + far >= column + 1 ? column + 1 : column);
+        var last = y + far >= row + 1 && row + 1 < _cells.Y ? row + 1 : row;
+        for (var at = y - far < row && row > 0 ? row - 1 : row; at <= last; at++)
         {
-            LookRow(y, column - 1, column + 1, own, except, ref nearest);
+            LookRow(at, left, right, own, except, ref nearest);
         }
 
         for (var ring = 2; ring <= rings; ring++)
@@ -123,17 +146,17 @@ public sealed class NeighbourGrid
                 return;
             }
 
-            for (var y = Math.Max(0, row - ring); y <= Math.Min(_cells.Y - 1, row + ring); y++)
+            for (var at = Math.Max(0, row - ring); at <= Math.Min(_cells.Y - 1, row + ring); at++)
             {
-                if (y == row - ring || y == row + ring)
+                if (at == row - ring || at == row + ring)
                 {
-                    LookRow(y, column - ring, column + ring, own, except, ref nearest);
+                    LookRow(at, column - ring, column + ring, own, except, ref nearest);
                     continue;
                 }
 
                 // Between its first and its last row a ring has two cells a row.
-                LookRow(y, column - ring, column - ring, own, except, ref nearest);
-                LookRow(y, column + ring, column + ring, own, except, ref nearest);
+                LookRow(at, column - ring, column - ring, own, except, ref nearest);
+                LookRow(at, column + ring, column + ring, own, except, ref nearest);
             }
         }
     }
@@ -306,7 +329,7 @@ public sealed class NeighbourGrid
 
     private int Row(double y) => Clamp((y - _origin.Y) * _inverse, _cells.Y);
 
-    private static int Clamp(double cell, int cells) => cell > 0 ? (int)Math.Min(cell, cells - 1) : 0;
+    private static int Clamp(double cell, int cells) => cell >= cells ? cells - 1 : cell > 0 ? (int)cell : 0;
 }
 
 /// <summary>Who is looked for by <see cref="NeighbourGrid.Find"/>.</summary>
@@ -446,7 +469,7 @@ internal ref struct NearestRanked(Span<double> squared, Span<int> indices, int m
 
     private readonly Span<double> _squared = squared[..Room];
     private readonly Span<int> _indices = indices[..Room];
-    private readonly double _limit = farthest;
+    private double _limit = farthest;
     private int _settled;
 
     /// <summary>How many there are.</summary>
@@ -530,4 +553,12 @@ internal ref struct NearestRanked(Span<double> squared, Span<int> indices, int m
 
     /// <inheritdoc/>
     public void Restart() => (Count, _settled, Farthest) = (0, 0, _limit);
+
+    /// <summary>Forgets everybody, for a look at who is near enough by another distance.</summary>
+    /// <param name="farthest">A squared distance above which nobody counts.</param>
+    public void Restart(double farthest)
+    {
+        _limit = farthest;
+        Restart();
+    }
 }

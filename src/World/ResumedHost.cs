@@ -54,6 +54,8 @@ internal sealed class ResumedHost(IAgentHost host, AgentHostReport before) : IAg
 
     public bool IsConcurrent => host.IsConcurrent;
 
+    public void WorkBetween() => host.WorkBetween();
+
     public void Work() => host.Work();
 
     public void OpenTick(Tick tick) => host.OpenTick(tick);

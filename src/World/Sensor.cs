@@ -192,9 +192,18 @@ public sealed class Sensor
         if (view.Near is { } near && !late && room is > 0 and <= NearestRanked.Most)
         {
             Span<int> chosen = stackalloc int[NearestRanked.Room];
-            var nearest = new NearestRanked(stackalloc double[NearestRanked.Room], chosen, room, reach);
+            var expected = near.Expected(agent);
+            var nearest = new NearestRanked(stackalloc double[NearestRanked.Room], chosen, room, Math.Min(expected, reach));
             near.Find(own, agent, ref nearest);
             nearest.Settle();
+            if (nearest.Count < room && expected < reach)
+            {
+                nearest.Restart(reach);
+                near.Find(own, agent, ref nearest);
+                nearest.Settle();
+            }
+
+            near.Expect(agent, nearest.Count == room ? nearest.Farthest : double.PositiveInfinity);
             WriteNearest(view, others, own, chosen[..nearest.Count], sensed, before, beforeThen, reach, slots);
         }
         else

@@ -63,6 +63,9 @@ public sealed class WorldActor : IActionSink
     private const long ParallelWork = 1 << 13;
     private const int AllParts = -1;
 
+    // Agents that are observed for and delivered to before they are worked for: as many as the nearest cache holds the memory of, and as plans are made together.
+    private const int Few = 32;
+
     // Numbers in one.
     private const int CacheLine = 16;
 
@@ -88,6 +91,7 @@ public sealed class WorldActor : IActionSink
     private readonly EventLog? _log;
     private readonly long[] _outcomeCounts = new long[Enum.GetValues<Outcome>().Length];
     private readonly TickBarrier _barrier;
+    private bool _lends;
     private long _late;
     private long _duplicate;
     private long _unknown;
@@ -324,6 +328,7 @@ public sealed class WorldActor : IActionSink
         }
 
         _host.OpenTick(tick);
+        _lends = !realTime;
         if ((long)_world.Bodies * size < ParallelWork)
         {
             _observeAndDeliver(AllParts);
@@ -386,6 +391,11 @@ public sealed class WorldActor : IActionSink
                 }
 
                 _host.Deliver(new Observation(new EpisodeId(episode), new AgentId(agent), tick, features));
+            }
+
+            if (_lends && (body - from) % Few == Few - 1)
+            {
+                _host.WorkBetween();
             }
 
             (episode, agent) = agent + 1 < agents ? (episode, agent + 1) : (episode + 1, 0);

@@ -16,7 +16,7 @@ public class MailboxTests
         => Holds(random =>
         {
             var (boxes, threads, capacity, senders) = (1 + random.NextInt32(40), 1 + random.NextInt32(4), 1 + random.NextInt32(4), 1 + random.NextInt32(3));
-            var (letters, gathers, lends) = (1 + random.NextInt32(200), random.NextInt32(2) == 0, random.NextInt32(2) == 0);
+            var (letters, gathers, lends, between) = (1 + random.NextInt32(200), random.NextInt32(2) == 0, random.NextInt32(2) == 0, random.NextInt32(3) * 4);
             var dispatcher = new Dispatcher(boxes, threads);
             var working = new Working();
             var all = Enumerable.Range(0, boxes).Select(i => new Box(dispatcher, i, capacity, working, 20 * random.NextInt32(3))).ToArray();
@@ -33,6 +33,10 @@ public class MailboxTests
                     for (var i = sender; i < boxes; i += senders)
                     {
                         all[i].Send(letter);
+                        if (between > 0 && (letter + i) % between == 0)
+                        {
+                            dispatcher.LendBetween();
+                        }
                     }
                 }
             });
@@ -92,6 +96,26 @@ public class MailboxTests
         Assert.True(handled.Wait(Patience), $"{handled.CurrentCount} of 19 were held up");
         gate.Set();
         await dispatcher.FinishAsync().WaitAsync(Patience);
+    }
+
+    [Fact]
+    public async Task Who_gathers_may_work_for_the_mailboxes_that_it_added_last_and_for_no_others()
+    {
+        var dispatcher = new Dispatcher(4, 2);
+        var (mine, thread) = (new List<int>(), Environment.CurrentManagedThreadId);
+        var all = Enumerable.Range(0, 4).Select(i => new Doing(dispatcher, i, () => mine.Add(Environment.CurrentManagedThreadId == thread ? i : -1))).ToArray();
+        dispatcher.Gather();
+        foreach (var i in new[] { 2, 0, 1 })
+        {
+            Assert.True(all[i].TryPost(new Tick(0), [0]));
+        }
+
+        // The first two are of one worker, the last two of the other.
+        dispatcher.LendBetween();
+        Assert.Equal([0, 1], mine);
+        dispatcher.Release(lend: true);
+        await dispatcher.FinishAsync().WaitAsync(Patience);
+        Assert.Equal([0, 1, 2], mine);
     }
 
     [Fact]
