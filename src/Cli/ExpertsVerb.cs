@@ -47,16 +47,17 @@ internal static class ExpertsVerb
     private static Command Road()
     {
         var pairMargin = Margin("--pair-margin", "pair");
+        var goalSeparation = new Option<double>("--goal-separation") { Description = "Goals are redrawn until all pairs are further apart than this [m], as those of the scenario are; the published demonstrations' are not.", HelpName = "M", DefaultValueFactory = _ => 0 };
         return Make("road", """
             A turning car, a crossing car and a pedestrian share a road: constraint-optimal unicycle paths, one local optimum a mode, in the seven modes that the published
             demonstrations show (who passes whom on which side), in their shares. Ctrl-C stops and keeps what is done.
 
             Example: mimicd experts road --count 1000 --seed 1 --out runs/road-experts
             """,
-            [pairMargin], new RoadExpertOptions().ModeLaw,
+            [pairMargin, goalSeparation], new RoadExpertOptions().ModeLaw,
             (parsed, _, law) =>
             {
-                var options = new RoadExpertOptions { ModeLaw = law };
+                var options = new RoadExpertOptions { ModeLaw = law, GoalSeparation = Checked(parsed, goalSeparation) };
                 return new RoadExpert(options with { PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
             });
     }

@@ -68,7 +68,12 @@ public sealed class RoadExpert : IExpertTask
             Draw(ref random, _options.Starts, starts);
         }
         while (++tries < MaxRedraws && Nearest(starts, 1) <= Math.Max(_options.Separation, _options.PairDistance));
-        Draw(ref random, _options.Goals, goals);
+        tries = 0;
+        do
+        {
+            Draw(ref random, _options.Goals, goals);
+        }
+        while (++tries < MaxRedraws && Nearest(goals, 1) <= _options.GoalSeparation);
     }
 
     /// <summary>The number of pairs that turn the other way round each other in the mode than in the one that the places suggest; 0 where modes are independent of places.</summary>

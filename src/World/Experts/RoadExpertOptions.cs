@@ -34,10 +34,14 @@ public sealed record RoadExpertOptions
     public double Spread { get; init; } = 0.6;
 
     /// <summary>
-    /// Starts are redrawn until all pairs are further apart than this and than <see cref="PairDistance"/>, m. Goals are not, as in the published demonstrations: where two are nearer, their agents stop
-    /// the pair's distance apart. Default 0.75.
+    /// Starts are redrawn until all pairs are further apart than this and than <see cref="PairDistance"/>, m. Default 0.75.
     /// </summary>
     public double Separation { get; init; } = 0.75;
+
+    /// <summary>
+    /// Goals are redrawn until all pairs are further apart than this, m. Default 0: they are not, as in the published demonstrations: where two are nearer than <see cref="PairDistance"/>, their agents stop that far apart.
+    /// </summary>
+    public double GoalSeparation { get; init; }
 
     /// <summary>Smallest distance between two agents, m. Default 0.75.</summary>
     public double PairDistance { get; init; } = 0.75;
@@ -92,6 +96,7 @@ public sealed record RoadExpertOptions
         Require(Starts[1] - TurnRadius > Goals[1] && Starts[0] + TurnRadius < Goals[0], nameof(TurnRadius), TurnRadius);
         Require(Spread >= 0, nameof(Spread), Spread);
         Require(Separation >= 0, nameof(Separation), Separation);
+        Require(GoalSeparation >= 0, nameof(GoalSeparation), GoalSeparation);
         Require(PairDistance >= 0, nameof(PairDistance), PairDistance);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
         Require(Draws >= 1, nameof(Draws), Draws);
