@@ -46,6 +46,12 @@ public sealed record RoadExpertOptions
     /// <summary>Smallest distance between two agents, m. Default 0.75.</summary>
     public double PairDistance { get; init; } = 0.75;
 
+    /// <summary>
+    /// The same where agents arrive, m: see <see cref="UnicycleProblem.ArrivalPairDistance"/>. Null: as on the way. For agents that keep more than they need on the way, and whose goals may be as near to each other as they need.
+    /// Default null.
+    /// </summary>
+    public double? ArrivalPairDistance { get; init; }
+
     /// <summary>Cost of each agent; the first six in 1/m^2 and 1/rad^2, the last four in s^2/m^2 and s^2/rad^2. Default as measured on the published demonstrations.</summary>
     public UnicycleWeights Weights { get; init; } = new(
         X: 6.0, Y: 1.2, Heading: 0.6,
@@ -98,6 +104,7 @@ public sealed record RoadExpertOptions
         Require(Separation >= 0, nameof(Separation), Separation);
         Require(GoalSeparation >= 0, nameof(GoalSeparation), GoalSeparation);
         Require(PairDistance >= 0, nameof(PairDistance), PairDistance);
+        Require(ArrivalPairDistance is null || (ArrivalPairDistance > 0 && PairDistance > 0), nameof(ArrivalPairDistance), ArrivalPairDistance ?? 0);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
         Require(Draws >= 1, nameof(Draws), Draws);
         Require(ModeShares.Count == WindingModes.Count(RoadExpert.Agents), nameof(ModeShares), ModeShares.Count);

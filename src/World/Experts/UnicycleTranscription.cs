@@ -291,7 +291,7 @@ internal sealed class UnicycleTranscription
                     values[i] = ((cx * cx) + (cy * cy) - (disc.Radius * disc.Radius)) / (2 * disc.Radius);
                     break;
                 case Kind.Pair:
-                    double limit = _problem.PairDistance;
+                    double limit = _problem.PairDistanceAt(Stage[i]);
                     double px = x[s + Index[at]] - x[s + Index[at + 2]];
                     double py = x[s + Index[at + 1]] - x[s + Index[at + 3]];
                     values[i] = ((px * px) + (py * py) - (limit * limit)) / (2 * limit);
@@ -325,8 +325,9 @@ internal sealed class UnicycleTranscription
             }
             else if (_kind[i] == Kind.Pair)
             {
-                double px = (x[s + Index[at]] - x[s + Index[at + 2]]) / _problem.PairDistance;
-                double py = (x[s + Index[at + 1]] - x[s + Index[at + 3]]) / _problem.PairDistance;
+                double limit = _problem.PairDistanceAt(Stage[i]);
+                double px = (x[s + Index[at]] - x[s + Index[at + 2]]) / limit;
+                double py = (x[s + Index[at + 1]] - x[s + Index[at + 3]]) / limit;
                 Jacobian[at] = px;
                 Jacobian[at + 1] = py;
                 Jacobian[at + 2] = -px;
@@ -398,7 +399,7 @@ internal sealed class UnicycleTranscription
             }
             else
             {
-                double curvature = lambda[i] / _problem.PairDistance;
+                double curvature = lambda[i] / _problem.PairDistanceAt(Stage[i]);
                 for (int axis = 0; axis < 2; axis++)
                 {
                     hessian[h + (Index[at + axis] * (width + 1))] -= curvature;
