@@ -49,16 +49,19 @@ internal static class ExpertsVerb
         var pairMargin = Margin("--pair-margin", "pair");
         var goalSeparation = new Option<double>("--goal-separation") { Description = "Goals are redrawn until all pairs are further apart than this [m], as those of the scenario are; the published demonstrations' are not.", HelpName = "M", DefaultValueFactory = _ => 0 };
         var arrivalMargin = new Option<double?>("--arrival-margin") { Description = "The same as --pair-margin in the last tenth of the way, reached from it over the two tenths before: for goals that are nearer to each other than agents should pass. [default: as --pair-margin]", HelpName = "M" };
+        var early = new Option<double>("--early") { Description = $"Largest share of the time by which half of the agents are at their goals before the end, and wait there while others pass; 0 to {RoadExpert.MaxEarly}.", HelpName = "SHARE", DefaultValueFactory = _ => 0 };
         return Make("road", """
             A turning car, a crossing car and a pedestrian share a road: constraint-optimal unicycle paths, one local optimum a mode, in the seven modes that the published
             demonstrations show (who passes whom on which side), in their shares. Ctrl-C stops and keeps what is done.
 
             Example: mimicd experts road --count 1000 --seed 1 --out runs/road-experts
             """,
-            [pairMargin, arrivalMargin, goalSeparation], new RoadExpertOptions().ModeLaw,
+            [pairMargin, arrivalMargin, goalSeparation, early], new RoadExpertOptions().ModeLaw,
             (parsed, _, law) =>
             {
                 var options = new RoadExpertOptions { ModeLaw = law, GoalSeparation = Checked(parsed, goalSeparation) };
+                options = options with { Early = parsed.GetValue(early) };
+                InvalidInputException.Require(options.Early is >= 0 and <= RoadExpert.MaxEarly, early.Name, "", $"0 to {RoadExpert.MaxEarly}", options.Early);
                 var pairDistance = options.PairDistance + Checked(parsed, pairMargin);
                 var arrival = parsed.GetValue(arrivalMargin) is { } margin ? options.PairDistance + Checked(margin, arrivalMargin.Name) : (double?)null;
                 return new RoadExpert(options with { PairDistance = pairDistance, ArrivalPairDistance = arrival });

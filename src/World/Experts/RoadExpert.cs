@@ -9,6 +9,9 @@ public sealed class RoadExpert : IExpertTask
     /// <summary>Number of agents.</summary>
     public const int Agents = 3;
 
+    /// <summary>The largest share of the time by which agents may be early: beyond it they would have to hurry as no published one does.</summary>
+    public const double MaxEarly = 0.5;
+
     // Where agent 1's reference leaves the straight and where it leaves the turn, as shares of all steps.
     private const double StraightShare = 0.32;
     private const double TurnShare = 0.66;
@@ -19,6 +22,9 @@ public sealed class RoadExpert : IExpertTask
     private const double Hurry = 0.3;
     private const double Swerve = 0.8;
     private const double NearnessPrice = 40;
+
+    // What is drawn by the places themselves.
+    private const int PaceStream = 3;
 
     // So rare are starts too near each other (one draw in ten) that this many draws never run out.
     private const int MaxRedraws = 1000;
@@ -125,13 +131,16 @@ public sealed class RoadExpert : IExpertTask
     {
         Check(starts, goals);
         var agents = new UnicycleAgent[Agents];
+        double[] paces = Paces(starts, goals);
         for (int a = 0; a < Agents; a++)
         {
             agents[a] = new UnicycleAgent(
                 starts[2 * a], starts[(2 * a) + 1], Headings[a], goals[2 * a], goals[(2 * a) + 1], FinalHeadings[a],
                 _options.Weights, a == 2 ? _options.PedestrianLimits : _options.CarLimits)
             {
-                Reference = a == 0 ? Turn(goals[0], goals[1]) : null,
+                Reference = a == 0 ? Hurried(Turn(goals[0], goals[1]), paces[a])
+                    : paces[a] > 1 ? Hurried(Straight(starts.Slice(2 * a, 2), goals.Slice(2 * a, 2), FinalHeadings[a]), paces[a])
+                    : null,
             };
         }
 
@@ -194,22 +203,79 @@ public sealed class RoadExpert : IExpertTask
         return reference;
     }
 
+    /// <summary>How many times as fast as the published ones each agent means to get to its goal: drawn, and given by the places alone, so that the same places always make the same problem.</summary>
+    private double[] Paces(ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
+    {
+        var paces = new double[Agents];
+        Array.Fill(paces, 1);
+        if (_options.Early > 0)
+        {
+            ulong places = BitConverter.DoubleToUInt64Bits(starts[0]) ^ ulong.RotateRight(BitConverter.DoubleToUInt64Bits(goals[0]), 32);
+            var random = new CounterRandom(places, RandomPurpose.Experts, b: PaceStream);
+            foreach (ref double pace in paces.AsSpan())
+            {
+                pace = 1 / (1 - (_options.Early * Math.Max(random.NextUniform(-1, 1), 0)));
+            }
+        }
+
+        return paces;
+    }
+
+    /// <summary>The straight line [Knots, 3] to a goal that is due at step Knots.</summary>
+    private double[] Straight(ReadOnlySpan<double> start, ReadOnlySpan<double> goal, double heading)
+    {
+        int knots = _options.Knots;
+        var reference = new double[3 * knots];
+        for (int k = 0; k < knots; k++)
+        {
+            double along = (double)k / knots;
+            (reference[3 * k], reference[(3 * k) + 1], reference[(3 * k) + 2]) = (start[0] + (along * (goal[0] - start[0])), start[1] + (along * (goal[1] - start[1])), heading);
+        }
+
+        return reference;
+    }
+
+    /// <summary>A reference [Knots, 3] that is gone along faster, and stays where it ends.</summary>
+    private static double[] Hurried(double[] reference, double pace)
+    {
+        if (pace == 1)
+        {
+            return reference;
+        }
+
+        int knots = reference.Length / 3;
+        var hurried = new double[reference.Length];
+        for (int k = 0; k < knots; k++)
+        {
+            double at = Math.Min(k * pace, knots - 1);
+            int i = Math.Min((int)at, knots - 2);
+            for (int c = 0; c < 3; c++)
+            {
+                double from = reference[(3 * i) + c];
+                hurried[(3 * k) + c] = from + ((at - i) * (reference[(3 * (i + 1)) + c] - from));
+            }
+        }
+
+        return hurried;
+    }
+
     /// <summary>Where the agents are who keep to their references from where they start, [3, Knots, 2].</summary>
     private double[] Routes(ReadOnlySpan<double> starts, ReadOnlySpan<double> goals)
     {
         Check(starts, goals);
         int knots = _options.Knots;
         var routes = new double[Agents * knots * 2];
-        double[] turn = Turn(goals[0], goals[1]);
+        double[] paces = Paces(starts, goals);
+        double[] turn = Hurried(Turn(goals[0], goals[1]), paces[0]);
         for (int k = 0; k < knots; k++)
         {
             // Agent 1 gets from its start to its reference until the turn begins.
-            double off = Math.Max(1 - (k / (StraightShare * knots)), 0);
+            double off = Math.Max(1 - (k * paces[0] / (StraightShare * knots)), 0);
             routes[2 * k] = turn[3 * k] + (off * (starts[0] - turn[0]));
             routes[(2 * k) + 1] = turn[(3 * k) + 1] + (off * (starts[1] - turn[1]));
             for (int a = 1; a < Agents; a++)
             {
-                double along = (double)k / knots;
+                double along = Math.Min(k * paces[a], knots) / knots;
                 for (int c = 0; c < 2; c++)
                 {
                     int i = (2 * a) + c;

@@ -52,6 +52,12 @@ public sealed record RoadExpertOptions
     /// </summary>
     public double? ArrivalPairDistance { get; init; }
 
+    /// <summary>
+    /// Largest share of the time by which an agent means to be at its goal before the end, where it then waits. Each agent of a demonstration is early with probability 1/2, by a uniformly drawn share up to this one. The published
+    /// demonstrations' agents all arrive at the end, so that none of them ever passes another who is there already. Default 0.
+    /// </summary>
+    public double Early { get; init; }
+
     /// <summary>Cost of each agent; the first six in 1/m^2 and 1/rad^2, the last four in s^2/m^2 and s^2/rad^2. Default as measured on the published demonstrations.</summary>
     public UnicycleWeights Weights { get; init; } = new(
         X: 6.0, Y: 1.2, Heading: 0.6,
@@ -105,6 +111,7 @@ public sealed record RoadExpertOptions
         Require(GoalSeparation >= 0, nameof(GoalSeparation), GoalSeparation);
         Require(PairDistance >= 0, nameof(PairDistance), PairDistance);
         Require(ArrivalPairDistance is null || (ArrivalPairDistance > 0 && PairDistance > 0), nameof(ArrivalPairDistance), ArrivalPairDistance ?? 0);
+        Require(Early is >= 0 and <= RoadExpert.MaxEarly, nameof(Early), Early);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
         Require(Draws >= 1, nameof(Draws), Draws);
         Require(ModeShares.Count == WindingModes.Count(RoadExpert.Agents), nameof(ModeShares), ModeShares.Count);
