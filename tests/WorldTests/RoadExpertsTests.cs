@@ -74,6 +74,64 @@ public class RoadExpertsTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
+    public void Goals_are_apart_where_that_is_asked_for() =>
+        Prop.ForAll<int>(ArbMap.Default.ArbFor<int>(), seed =>
+        {
+            var random = new CounterRandom((ulong)(uint)seed, RandomPurpose.Experts);
+            var (starts, goals) = (new double[6], new double[6]);
+            new RoadExpert(Options with { GoalSeparation = 0.75 }).DrawPlaces(ref random, starts, goals);
+            return goals.Zip(Options.Goals, (p, n) => Math.Abs(p - n)).Max() <= 0.6
+                && new[] { (0, 2), (0, 4), (2, 4) }.All(p => World.Tests.ScenarioTests.Distance(goals[p.Item1..(p.Item1 + 2)], goals[p.Item2..(p.Item2 + 2)]) > 0.75);
+        }).QuickCheckThrowOnFailure();
+
+    [Fact]
+    public void Who_keeps_more_than_it_needs_may_come_nearer_where_it_arrives()
+    {
+        // The goals of agents 1 and 3 are nearer to each other than anybody may come.
+        var task = new RoadExpert(Options with { PairDistance = 1.0, ArrivalPairDistance = 0.8 });
+        double[] starts = [.. Options.Starts], goals = [1.75, 0.35, 0.5, 2, 1.75, 0.75];
+        JointDemonstration found = task.Solve(task.Suggested(starts, goals), starts, goals, 0)!;
+        double Apart(int k) => World.Tests.ScenarioTests.Distance(found.Positions[(2 * k)..(2 * k + 2)], found.Positions[(400 + (2 * k))..(402 + (2 * k))]);
+        Assert.InRange(Enumerable.Range(0, 71).Min(Apart), 1 - 1e-6, 2);
+        Assert.InRange(Enumerable.Range(70, 30).Min(k => Apart(k) - task.Nominal.PairDistanceAt(k)), -1e-6, 1);
+        Assert.Equal([1.0, 0.9, 0.8, 0.8], new[] { 70, 80, 90, 99 }.Select(k => Math.Round(task.Nominal.PairDistanceAt(k), 12)));
+        Assert.InRange(Apart(99), 0.8 - 1e-6, 0.9);
+    }
+
+    [Fact]
+    public void Half_of_the_agents_are_early_where_that_is_asked_for_and_wait_at_their_goals()
+    {
+        var task = new RoadExpert(Options with { Early = 0.4 });
+        var random = new CounterRandom(5, RandomPurpose.Experts);
+        var (starts, goals, early, waited) = (new double[6], new double[6], 0, 0);
+        for (int draw = 0; draw < 100; draw++)
+        {
+            task.DrawPlaces(ref random, starts, goals);
+            UnicycleAgent walker = task.Problem(starts, goals).Agents[2];
+            Assert.Equal(walker.Reference, task.Problem(starts, goals).Agents[2].Reference);
+            if (walker.Reference is not { } reference)
+            {
+                continue;
+            }
+
+            early++;
+            int arrives = Enumerable.Range(0, 100).First(k => reference[3 * k] == reference[^3]);
+            Assert.InRange(arrives, 59, 99);
+            if (arrives > 75 || waited == 3 || task.Solve(task.Suggested(starts, goals), starts, goals, 0) is not { } found)
+            {
+                continue;
+            }
+
+            waited++;
+            ReadOnlySpan<double> path = found.Positions.AsSpan(400, 200);
+            Assert.InRange(World.Tests.ScenarioTests.Distance([path[180], path[181]], [path[198], path[199]]), 0, 0.2);
+        }
+
+        Assert.InRange(early, 35, 65);
+        Assert.Equal(3, waited);
+    }
+
+    [Fact]
     public void Everybody_stops_near_its_goal()
     {
         double[] starts = [.. Options.Starts];
