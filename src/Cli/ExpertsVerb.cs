@@ -48,7 +48,6 @@ internal static class ExpertsVerb
     {
         var pairMargin = Margin("--pair-margin", "pair");
         var goalSeparation = new Option<double>("--goal-separation") { Description = "Goals are redrawn until all pairs are further apart than this [m], as those of the scenario are; the published demonstrations' are not.", HelpName = "M", DefaultValueFactory = _ => 0 };
-        var arrivalMargin = new Option<double?>("--arrival-margin") { Description = "The same as --pair-margin in the last tenth of the way, reached from it over the two tenths before: for goals that are nearer to each other than agents should pass. [default: as --pair-margin]", HelpName = "M" };
         var early = new Option<double>("--early") { Description = $"Largest share of the time by which half of the agents are at their goals before the end, and wait there while others pass; 0 to {RoadExpert.MaxEarly}.", HelpName = "SHARE", DefaultValueFactory = _ => 0 };
         return Make("road", """
             A turning car, a crossing car and a pedestrian share a road: constraint-optimal unicycle paths, one local optimum a mode, in the seven modes that the published
@@ -56,15 +55,13 @@ internal static class ExpertsVerb
 
             Example: mimicd experts road --count 1000 --seed 1 --out runs/road-experts
             """,
-            [pairMargin, arrivalMargin, goalSeparation, early], new RoadExpertOptions().ModeLaw,
+            [pairMargin, goalSeparation, early], new RoadExpertOptions().ModeLaw,
             (parsed, _, law) =>
             {
                 var options = new RoadExpertOptions { ModeLaw = law, GoalSeparation = Checked(parsed, goalSeparation) };
                 options = options with { Early = parsed.GetValue(early) };
                 InvalidInputException.Require(options.Early is >= 0 and <= RoadExpert.MaxEarly, early.Name, "", $"0 to {RoadExpert.MaxEarly}", options.Early);
-                var pairDistance = options.PairDistance + Checked(parsed, pairMargin);
-                var arrival = parsed.GetValue(arrivalMargin) is { } margin ? options.PairDistance + Checked(margin, arrivalMargin.Name) : (double?)null;
-                return new RoadExpert(options with { PairDistance = pairDistance, ArrivalPairDistance = arrival });
+                return new RoadExpert(options with { PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
             });
     }
 
@@ -183,11 +180,10 @@ internal static class ExpertsVerb
         return command;
     }
 
-    private static double Checked(ParseResult parsed, Option<double> option) => Checked(parsed.GetValue(option), option.Name);
-
-    private static double Checked(double value, string option)
+    private static double Checked(ParseResult parsed, Option<double> option)
     {
-        InvalidInputException.Require(value is >= 0 and <= MaxMargin, option, "", $"0 to {MaxMargin}", value);
+        var value = parsed.GetValue(option);
+        InvalidInputException.Require(value is >= 0 and <= MaxMargin, option.Name, "", $"0 to {MaxMargin}", value);
         return value;
     }
 

@@ -39,6 +39,9 @@ public sealed class SimulatedWorld
     private static PerceptionScratch? _scratch;
 
     private readonly Sensor[] _sensors;
+
+    // Coordinates of one episode's bodies, N*D.
+    private readonly int _size;
     private readonly Replay?[] _replays;
     private readonly Dynamics _dynamics;
     private readonly BodyState _state;
@@ -95,6 +98,7 @@ public sealed class SimulatedWorld
 
         var made = sensors.Select(s => Sensor.For(scenario, s)).ToArray();
         _sensors = [.. Enumerable.Range(0, scenario.Agents).Select(a => made[made.Length == 1 ? 0 : a])];
+        _size = scenario.Agents * scenario.Dimensions;
         FrameSize = _sensors.Max(s => s.FrameSize);
         _replays = new Replay?[scenario.Agents];
         foreach (var replay in replays)
@@ -206,8 +210,7 @@ public sealed class SimulatedWorld
     /// <param name="frame">Receives [<see cref="FrameSizeOf"/>].</param>
     public void Observe(int episode, int agent, Span<float> frame)
     {
-        var n = Scenario.Agents;
-        var size = n * Scenario.Dimensions;
+        var (n, size) = (_sensors.Length, _size);
         var at = episode * size;
         ReadOnlySpan<double> sensed = _sensed.AsSpan(at, size);
         ReadOnlySpan<double> sensedPrevious = _sensedPrevious.AsSpan(at, size);
@@ -220,7 +223,7 @@ public sealed class SimulatedWorld
 
         if (_scratch is null || _scratch.Visible.Length != n || _scratch.Sensed.Length != size)
         {
-            _scratch = new PerceptionScratch(n, Scenario.Dimensions);
+            _scratch = new PerceptionScratch(n, size / n);
         }
 
         var candidates = Candidates(agent, sensed, near);
@@ -230,8 +233,7 @@ public sealed class SimulatedWorld
 
     private WorldView View(int episode, ReadOnlySpan<double> sensed, ReadOnlySpan<double> sensedPrevious, ReadOnlySpan<bool> visible, ReadOnlySpan<int> candidates, NeighbourGrid? near)
     {
-        var n = Scenario.Agents;
-        var size = n * Scenario.Dimensions;
+        var (n, size) = (_sensors.Length, _size);
         var at = episode * size;
         return new WorldView
         {
@@ -251,7 +253,7 @@ public sealed class SimulatedWorld
     /// <summary>Who may be in an agent's sight, with the agent; nobody else where that can be told without a look at everybody.</summary>
     private ReadOnlySpan<int> Candidates(int agent, ReadOnlySpan<double> sensed, NeighbourGrid? near)
     {
-        var (n, d) = (Scenario.Agents, Scenario.Dimensions);
+        var (n, d) = (_sensors.Length, _size / _sensors.Length);
         var all = Sensor.Candidates(n);
         if (near is not null && _sensors[agent].Spec.Others?.Order == OtherOrder.Nearest)
         {

@@ -143,7 +143,7 @@ public sealed class WorldActor : IActionSink
     /// <inheritdoc/>
     public void Act(in AgentAction action)
     {
-        var agents = _world.Scenario.Agents;
+        var agents = _acts.Length;
         if ((uint)action.Episode.Value >= (uint)_world.Episodes || (uint)action.Agent.Value >= (uint)agents || action.Tick.Value < 0)
         {
             Interlocked.Increment(ref _unknown);

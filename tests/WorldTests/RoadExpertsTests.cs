@@ -85,20 +85,6 @@ public class RoadExpertsTests
         }).QuickCheckThrowOnFailure();
 
     [Fact]
-    public void Who_keeps_more_than_it_needs_may_come_nearer_where_it_arrives()
-    {
-        // The goals of agents 1 and 3 are nearer to each other than anybody may come.
-        var task = new RoadExpert(Options with { PairDistance = 1.0, ArrivalPairDistance = 0.8 });
-        double[] starts = [.. Options.Starts], goals = [1.75, 0.35, 0.5, 2, 1.75, 0.75];
-        JointDemonstration found = task.Solve(task.Suggested(starts, goals), starts, goals, 0)!;
-        double Apart(int k) => World.Tests.ScenarioTests.Distance(found.Positions[(2 * k)..(2 * k + 2)], found.Positions[(400 + (2 * k))..(402 + (2 * k))]);
-        Assert.InRange(Enumerable.Range(0, 71).Min(Apart), 1 - 1e-6, 2);
-        Assert.InRange(Enumerable.Range(70, 30).Min(k => Apart(k) - task.Nominal.PairDistanceAt(k)), -1e-6, 1);
-        Assert.Equal([1.0, 0.9, 0.8, 0.8], new[] { 70, 80, 90, 99 }.Select(k => Math.Round(task.Nominal.PairDistanceAt(k), 12)));
-        Assert.InRange(Apart(99), 0.8 - 1e-6, 0.9);
-    }
-
-    [Fact]
     public void Half_of_the_agents_are_early_where_that_is_asked_for_and_wait_at_their_goals()
     {
         var task = new RoadExpert(Options with { Early = 0.4 });

@@ -131,9 +131,7 @@ public sealed record ExpertReport
                     double least = double.PositiveInfinity;
                     for (int k = 0; k < steps; k++)
                     {
-                        // A limit that changes on the way is missed or kept by as much as its first value would be.
-                        double spare = limits.PairDistance - limits.PairDistanceAt(k);
-                        least = Math.Min(least, Distance(path[2 * k] - other[2 * k], path[(2 * k) + 1] - other[(2 * k) + 1]) + spare);
+                        least = Math.Min(least, Distance(path[2 * k] - other[2 * k], path[(2 * k) + 1] - other[(2 * k) + 1]));
                     }
 
                     pairActive[pair] += Active(least, limits.PairDistance) / count;

@@ -148,7 +148,6 @@ public sealed class RoadExpert : IExpertTask
         {
             Agents = agents,
             PairDistance = _options.PairDistance,
-            ArrivalPairDistance = _options.ArrivalPairDistance,
             TimeStep = _options.TimeStep,
             Knots = _options.Knots,
         };

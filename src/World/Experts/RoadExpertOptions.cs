@@ -47,12 +47,6 @@ public sealed record RoadExpertOptions
     public double PairDistance { get; init; } = 0.75;
 
     /// <summary>
-    /// The same where agents arrive, m: see <see cref="UnicycleProblem.ArrivalPairDistance"/>. Null: as on the way. For agents that keep more than they need on the way, and whose goals may be as near to each other as they need.
-    /// Default null.
-    /// </summary>
-    public double? ArrivalPairDistance { get; init; }
-
-    /// <summary>
     /// Largest share of the time by which an agent means to be at its goal before the end, where it then waits. Each agent of a demonstration is early with probability 1/2, by a uniformly drawn share up to this one. The published
     /// demonstrations' agents all arrive at the end, so that none of them ever passes another who is there already. Default 0.
     /// </summary>
@@ -110,7 +104,6 @@ public sealed record RoadExpertOptions
         Require(Separation >= 0, nameof(Separation), Separation);
         Require(GoalSeparation >= 0, nameof(GoalSeparation), GoalSeparation);
         Require(PairDistance >= 0, nameof(PairDistance), PairDistance);
-        Require(ArrivalPairDistance is null || (ArrivalPairDistance > 0 && PairDistance > 0), nameof(ArrivalPairDistance), ArrivalPairDistance ?? 0);
         Require(Early is >= 0 and <= RoadExpert.MaxEarly, nameof(Early), Early);
         Require(Guesses >= 1, nameof(Guesses), Guesses);
         Require(Draws >= 1, nameof(Draws), Draws);

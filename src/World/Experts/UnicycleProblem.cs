@@ -70,18 +70,6 @@ public sealed record UnicycleProblem
     /// <summary>Smallest distance of any two agents at any step, m; 0 for no such limit. Default 0.</summary>
     public double PairDistance { get; init; }
 
-    /// <summary>
-    /// The same at the end of the way, m, where agents arrive at goals that may be nearer to each other than they pass; null: as before. From <see cref="PairDistance"/> at step <see cref="ApproachShare"/> * <see cref="Knots"/> the limit
-    /// goes linearly to this one at step <see cref="ArrivalShare"/> * <see cref="Knots"/>, and stays there. Default null.
-    /// </summary>
-    public double? ArrivalPairDistance { get; init; }
-
-    /// <summary>Share of the steps after which the limit begins to change.</summary>
-    public const double ApproachShare = 0.7;
-
-    /// <summary>Share of the steps after which it is <see cref="ArrivalPairDistance"/>.</summary>
-    public const double ArrivalShare = 0.9;
-
     /// <summary>Largest |y| of any agent at any step, m; positive infinity for no such limit. Default infinity.</summary>
     public double MaxAbsY { get; init; } = double.PositiveInfinity;
 
@@ -90,14 +78,6 @@ public sealed record UnicycleProblem
 
     /// <summary>Number of positions of a path. Default 100.</summary>
     public int Knots { get; init; } = 100;
-
-    /// <summary>Smallest distance of any two agents at a step, m.</summary>
-    /// <param name="step">0 to <see cref="Knots"/> - 1.</param>
-    public double PairDistanceAt(int step)
-    {
-        double along = Math.Clamp((((double)step / Knots) - ApproachShare) / (ArrivalShare - ApproachShare), 0, 1);
-        return PairDistance + (along * ((ArrivalPairDistance ?? PairDistance) - PairDistance));
-    }
 }
 
 /// <summary>Settings of the interior-point solver; see <see cref="UnicycleSolver"/>.</summary>

@@ -291,7 +291,7 @@ internal sealed class UnicycleTranscription
                     values[i] = ((cx * cx) + (cy * cy) - (disc.Radius * disc.Radius)) / (2 * disc.Radius);
                     break;
                 case Kind.Pair:
-                    double limit = _problem.PairDistanceAt(Stage[i]);
+                    double limit = _problem.PairDistance;
                     double px = x[s + Index[at]] - x[s + Index[at + 2]];
                     double py = x[s + Index[at + 1]] - x[s + Index[at + 3]];
                     values[i] = ((px * px) + (py * py) - (limit * limit)) / (2 * limit);
@@ -325,9 +325,8 @@ internal sealed class UnicycleTranscription
             }
             else if (_kind[i] == Kind.Pair)
             {
-                double limit = _problem.PairDistanceAt(Stage[i]);
-                double px = (x[s + Index[at]] - x[s + Index[at + 2]]) / limit;
-                double py = (x[s + Index[at + 1]] - x[s + Index[at + 3]]) / limit;
+                double px = (x[s + Index[at]] - x[s + Index[at + 2]]) / _problem.PairDistance;
+                double py = (x[s + Index[at + 1]] - x[s + Index[at + 3]]) / _problem.PairDistance;
                 Jacobian[at] = px;
                 Jacobian[at + 1] = py;
                 Jacobian[at + 2] = -px;
@@ -399,7 +398,7 @@ internal sealed class UnicycleTranscription
             }
             else
             {
-                double curvature = lambda[i] / _problem.PairDistanceAt(Stage[i]);
+                double curvature = lambda[i] / _problem.PairDistance;
                 for (int axis = 0; axis < 2; axis++)
                 {
                     hessian[h + (Index[at + axis] * (width + 1))] -= curvature;
