@@ -13,7 +13,7 @@ internal static class SweepVerb
 {
     private const int ProgressLines = 50;
 
-    private static readonly Argument<string> SweepPath = new("FILE") { Description = "Name of a sweep that comes with the program (agents, agreed, agreement, noise, paper), or a file." };
+    private static readonly Argument<string> SweepPath = new("FILE") { Description = "Name of a sweep that comes with the program (agents, agreed, agreement, agreement-ring, agreement-road, noise, paper, partners, sampling), or a file." };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder of the sweep. What is finished in it is not computed again. [default: runs/sweeps/NAME in the repository]", HelpName = "DIR" };
     private static readonly Option<string?> Cell = new("--cell") { Description = "Computes this cell alone.", HelpName = "ID" };
     private static readonly Option<bool> Again = new("--again") { Description = "Computes what is finished once more (models are kept)." };
