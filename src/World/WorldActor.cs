@@ -63,7 +63,7 @@ public sealed class WorldActor : IActionSink
     private const long ParallelWork = 1 << 13;
     private const int AllParts = -1;
 
-    // Agents that are observed for and delivered to before they are worked for: as many as the nearest cache holds the memory of, and as plans are made together.
+    // Agents that are observed for and delivered to before they are worked for: as many as the nearest cache holds the memory of.
     private const int Few = 32;
 
     // Numbers in one.
