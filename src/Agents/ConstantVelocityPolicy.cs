@@ -26,14 +26,14 @@ public sealed class ConstantVelocityPolicy : IPolicy
         InvalidInputException.Require(speed > 0 && double.IsFinite(speed), "policy", "speed", "above 0", speed);
         InvalidInputException.Require(timeStep > 0 && double.IsFinite(timeStep), "policy", "timeStep", "above 0", timeStep);
         InvalidInputException.Require(planActions >= 1, "policy", "planActions", "at least 1", planActions);
-        _sensor = sensor;
+        (_sensor, FrameSize) = (sensor, sensor.FrameSize);
         _stride = speed * timeStep;
         PlanActions = planActions;
         _goal = Array.IndexOf(sensor.FeatureNames(), "goal.x");
     }
 
     /// <inheritdoc/>
-    public int FrameSize => _sensor.FrameSize;
+    public int FrameSize { get; }
 
     /// <inheritdoc/>
     public int History => 1;

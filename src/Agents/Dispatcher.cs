@@ -143,12 +143,18 @@ internal sealed class Dispatcher
         public uint Value;
     }
 
+    /// <summary>Room for a mailbox. (An array of references is checked for what may be written to it at every access; one of these is not.)</summary>
+    private struct Place
+    {
+        public Mailbox? Mailbox;
+    }
+
     /// <summary>One thread's part, and the ring of its mailboxes.</summary>
     private sealed class Worker : IThreadPoolWorkItem
     {
         private readonly Dispatcher _dispatcher;
         private readonly PlanTable _plans = new();
-        private readonly Mailbox?[] _ring;
+        private readonly Place[] _ring;
         private readonly uint _mask;
         private Position _added;
         private Position _taken;
@@ -158,7 +164,7 @@ internal sealed class Dispatcher
         {
             // A mailbox stands in it once at most, so there is always room.
             _dispatcher = dispatcher;
-            _ring = new Mailbox?[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(mailboxes, 32))];
+            _ring = new Place[System.Numerics.BitOperations.RoundUpToPowerOf2((uint)Math.Max(mailboxes, 32))];
             _mask = (uint)(_ring.Length - 1);
         }
 
@@ -172,7 +178,7 @@ internal sealed class Dispatcher
         public void Add(Mailbox mailbox)
         {
             // Who has taken a place empties it a moment later.
-            ref var place = ref _ring[(Interlocked.Increment(ref _added.Value) - 1) & _mask];
+            ref var place = ref _ring[(Interlocked.Increment(ref _added.Value) - 1) & _mask].Mailbox;
             var wait = new SpinWait();
             while (Volatile.Read(ref place) is not null)
             {
@@ -259,7 +265,7 @@ internal sealed class Dispatcher
             while (Interlocked.CompareExchange(ref _taken.Value, at + 1, at) != at);
 
             // It was counted a moment before it was put there.
-            ref var place = ref _ring[at & _mask];
+            ref var place = ref _ring[at & _mask].Mailbox;
             var wait = new SpinWait();
             Mailbox? mailbox;
             while ((mailbox = Volatile.Read(ref place)) is null)
