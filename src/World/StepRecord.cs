@@ -1,3 +1,4 @@
+using System.Runtime.InteropServices;
 using MimicD.Numerics;
 
 namespace MimicD.World;
@@ -65,6 +66,13 @@ internal sealed class StepRecord
     private void TurnOver()
     {
         var rows = Count - _done;
+        if (_width == 2)
+        {
+            TurnOver(MemoryMarshal.Cast<float, ulong>(_rows.AsSpan()), MemoryMarshal.Cast<float, ulong>(_data.AsSpan()), rows);
+            _done = Count;
+            return;
+        }
+
         for (var body = 0; body < _bodies; body++)
         {
             var to = _data.AsSpan((body * _steps + _done) * _width, rows * _width);
@@ -79,5 +87,18 @@ internal sealed class StepRecord
         }
 
         _done = Count;
+    }
+
+    /// <summary>The same of two numbers each, which go together.</summary>
+    private void TurnOver(ReadOnlySpan<ulong> from, Span<ulong> to, int rows)
+    {
+        for (var body = 0; body < _bodies; body++)
+        {
+            var steps = to.Slice(body * _steps + _done, rows);
+            for (var row = 0; row < steps.Length; row++)
+            {
+                steps[row] = from[row * _bodies + body];
+            }
+        }
     }
 }
