@@ -174,6 +174,13 @@ public sealed class PrivateBroker : IAsyncDisposable
     /// <exception cref="InvalidInputException">The tool refuses.</exception>
     public async Task ControlAsync(params string[] arguments)
     {
+        // It takes connections a moment before it counts as running, and the tool refuses until then.
+        await RunControlAsync("await_startup").ConfigureAwait(false);
+        await RunControlAsync(arguments).ConfigureAwait(false);
+    }
+
+    private async Task RunControlAsync(params string[] arguments)
+    {
         using var process = Begin(Folder, _ports, [.. _settings.Launcher, Control, .. arguments]);
         process.StandardInput.Close();
         var said = await OutputAsync(process).ConfigureAwait(false);
