@@ -58,8 +58,7 @@ internal static class ExpertsVerb
             [pairMargin, goalSeparation, early], new RoadExpertOptions().ModeLaw,
             (parsed, _, law) =>
             {
-                var options = new RoadExpertOptions { ModeLaw = law, GoalSeparation = Checked(parsed, goalSeparation) };
-                options = options with { Early = parsed.GetValue(early) };
+                var options = new RoadExpertOptions { ModeLaw = law, GoalSeparation = Checked(parsed, goalSeparation), Early = parsed.GetValue(early) };
                 InvalidInputException.Require(options.Early is >= 0 and <= RoadExpert.MaxEarly, early.Name, "", $"0 to {RoadExpert.MaxEarly}", options.Early);
                 return new RoadExpert(options with { PairDistance = options.PairDistance + Checked(parsed, pairMargin) });
             });
