@@ -24,6 +24,7 @@ internal static class BridgeVerb
     private static readonly Option<string?> Record = new("--record") { Description = "Write down all that goes in and out, so that --replay can do it again.", HelpName = "FILE" };
     private static readonly Option<string?> Replay = new("--replay") { Description = "Do a recorded run again, without robots and broker, and compare every decision with the recording, bit by bit. Nothing but the model, --threads and --json beside it.", HelpName = "FILE" };
     private static readonly Option<string?> BrokerConfig = new("--broker-config") { Description = "Write the recipe for a broker in production to this folder, and do nothing else: certificates of a test authority, one for each of the scenario's robots, rights, limits.", HelpName = "DIR" };
+    private static readonly Option<bool> Overwrite = RunOutput.Overwrite("the results of another run");
     private static readonly Option<string?> Contract = new("--contract") { Description = "Write the contract between a robot and its agent, an AsyncAPI 3 document, to this file, and do nothing else.", HelpName = "FILE" };
     private static readonly Option<string[]> Hosts = new("--host") { Description = "With --broker-config: a name or address that the broker goes by. May be given several times. [default: localhost and 127.0.0.1]", HelpName = "NAME", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/bridge in the repository]", HelpName = "DIR" };
@@ -45,7 +46,7 @@ internal static class BridgeVerb
                       mimicd bridge scenarios/swap-robots.json --broker-config broker
             """)
         {
-            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Ahead, Term, Record, Replay, BrokerConfig, Hosts, Contract, Seed, Output, Json, Threads, Full,
+            ScenarioFile, Run, Episodes, Emulate, FaultOption.Faults, Rearm, Ahead, Term, Record, Replay, BrokerConfig, Hosts, Contract, Seed, Output, Overwrite, Json, Threads, Full,
         };
         foreach (var option in RunVerb.CrewOptions.Concat(RunVerb.SamplingOptions).Append(RunVerb.SetOption).Concat(MqttConnection.All))
         {
@@ -70,8 +71,8 @@ internal static class BridgeVerb
     {
         QuietThreads.Ask();
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
-        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
-        if (Options.WritableFile(parsed.GetValue(Contract), "--contract") is { } contract)
+        var json = Options.WritableJson(parsed.GetValue(Json), "--json");
+        if (Options.WritableJson(parsed.GetValue(Contract), "--contract") is { } contract)
         {
             RunFiles.Write(contract, ContractDocument.Write());
             return 0;
@@ -100,7 +101,7 @@ internal static class BridgeVerb
         var crew = RunVerb.Crew.Load(parsed, scenario);
         var ahead = parsed.GetValue(Ahead);
         var policies = crew.Player.PoliciesAhead(scenario, ahead, Ahead.Name);
-        var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "bridge"), "--out");
+        using var place = RunOutput.Claim(parsed.GetValue(Output), Repository.File("runs", "bridge"), parsed.GetValue(Overwrite));
         var options = new RobotWorldOptions { Seed = seed, Episodes = episodes, Run = run, Term = parsed.GetValue(Term) ?? RobotWorldOptions.DrawTerm(TimeProvider.System), Rearm = parsed.GetValue(Rearm) };
         var world = new RobotWorld(scenario, [crew.Player.Sensor], options);
 
@@ -143,7 +144,7 @@ internal static class BridgeVerb
             await living;
         }
 
-        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, output, json);
+        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, place, json);
     }
 
     /// <summary>An operator's word: a line with a robot's name arms it again, and so does 'all' for all.</summary>
@@ -160,7 +161,7 @@ internal static class BridgeVerb
             }
         }) { IsBackground = true }.Start();
 
-    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, string output, string? json)
+    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, RunOutput place, string? json)
     {
         var (scenario, status) = (run.Scenario, run.Status);
         var table = Terminal.Table("robot", "state", "observations", "refused", "superseded", "commands", "not taken", "late", "silences");
@@ -173,20 +174,21 @@ internal static class BridgeVerb
 
         Terminal.Out.Write(table);
         Figures? figures = null;
+        place.Begin(all: status.Tick > 0);
         if (status.Tick > 0)
         {
             var paths = PathSet.Create<float>(run.Rollouts.Positions.Data, run.Rollouts.Positions.Shape, scenario.Name);
             var baseline = Baseline.Of(run.Crew.Model?.Spec.Provenance);
             figures = Figures.Compute(scenario, paths, run.Rollouts.Goals.Data, baseline);
             Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(Full)));
-            RunFiles.Save(output, scenario, run.Rollouts, paths, figures);
+            RunFiles.Save(place.Folder, scenario, run.Rollouts, paths, figures);
         }
 
         var hash = Rollouts.Hash(run.Rollouts.Positions);
         Terminal.Line($"trajectory hash {hash}{(run.DecisionHash is null ? "" : $", decision hash {run.DecisionHash}")}");
         var summary = StrictJson.Format(new BridgeResult(
             run.ScenarioFile, scenario, run.Crew.ModelSummary, run.Crew.Policy, run.Options, run.Crew.Player.Sampling, status.Tick, completed, hash, run.DecisionHash, status.Missed, status.Observations, status.Strange, status.Robots, run.Host, figures)) + "\n";
-        RunFiles.Write(Path.Combine(output, "result.json"), summary);
+        RunFiles.Write(Path.Combine(place.Folder, RunOutput.ResultName), summary);
         if (json is not null)
         {
             RunFiles.Write(json, summary);

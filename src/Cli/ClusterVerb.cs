@@ -47,7 +47,7 @@ internal static class ClusterVerb
         var options = ClusterOptions.Load(parsed.GetValue(ClusterFile) ?? Repository.File(ClusterOptions.FileName));
         var wait = parsed.GetValue(Wait);
         InvalidInputException.Require(wait is > 0 and <= LongestWait, "--wait", "", $"above 0, at most {LongestWait} seconds", wait);
-        var file = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var file = Options.WritableJson(parsed.GetValue(Json), "--json");
         var printed = file is null && parsed.GetResult(Json) is { Implicit: false };
         var status = await StatusInquiry.AskAsync(options, TimeSpan.FromSeconds(wait), TimeProvider.System, cancellation);
         if (printed)

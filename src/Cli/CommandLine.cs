@@ -65,6 +65,7 @@ internal static class CommandLine
         ChildProgram.StopWithParent(interrupt);
         try
         {
+            OutputPaths.Require(parsed);
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interrupt.Token);
         }
         catch (OperationCanceledException) when (interrupt.IsCancellationRequested)

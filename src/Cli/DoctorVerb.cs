@@ -28,7 +28,7 @@ internal static partial class DoctorVerb
         };
         command.SetAction(parsed =>
         {
-            var output = Options.WritableFile(parsed.GetValue(json), "--json");
+            var output = Options.WritableJson(parsed.GetValue(json), "--json");
             var findings = Examine();
             // Lines and not a table: a command that is folded cannot be copied.
             foreach (var finding in findings)

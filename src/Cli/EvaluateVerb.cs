@@ -30,8 +30,8 @@ internal static class EvaluateVerb
         command.SetAction(parsed =>
         {
             var path = parsed.GetValue(rollouts)!;
-            var output = Options.WritableFile(parsed.GetValue(json), "--json");
-            var lines = Options.WritableFile(parsed.GetValue(outcomesFile), "--outcomes");
+            var output = Options.WritableJson(parsed.GetValue(json), "--json");
+            var lines = Options.WritableFile(parsed.GetValue(outcomesFile), "--outcomes", "outcomes", OutcomesFile.IsOne);
             var (paths, goals, world) = RolloutFile.Load(path, Scenario.Load(parsed.GetValue(scenario)!));
             var baseline = parsed.GetValue(demonstrations) is { } folder ? Load(folder, world) : null;
             var figures = Figures.Compute(world, paths, goals, baseline, parsed.GetValue(seed));

@@ -112,6 +112,7 @@ internal static class ExpertsVerb
     {
         var number = new Option<int>("--count") { Description = "Demonstrations to make.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var output = new Option<string>("--out") { Description = "Folder for agents.npz and meta.json.", HelpName = "DIR", Required = true };
+        var overwrite = RunOutput.Overwrite("demonstrations");
         var compare = new Option<string?>("--compare")
         {
             Description = "Reference demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent (or the pattern of one such set, as 'DIR/expert_data*_400.npy').",
@@ -126,7 +127,7 @@ internal static class ExpertsVerb
         modes.AcceptOnlyFromAmong([.. Enum.GetNames<ModeLaw>().Select(n => n.ToLowerInvariant())]);
         var agents = Options.Agents();
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
-        var command = new Command(name, description) { number, output, compare, usual is null ? agents : modes };
+        var command = new Command(name, description) { number, output, overwrite, compare, usual is null ? agents : modes };
         foreach (var option in (Option[])[.. own, seed, threads, json])
         {
             command.Options.Add(option);
@@ -136,8 +137,8 @@ internal static class ExpertsVerb
         {
             var wanted = Options.Between(parsed.GetValue(number), 1, MaxCount, "--count");
             var workers = Options.Between(parsed.GetValue(threads), 1, 1024, "--threads");
-            var folder = Options.Writable(parsed.GetValue(output)!, "--out");
-            var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
+            var folder = parsed.GetValue(output)!;
+            var jsonFile = Options.WritableJson(parsed.GetValue(json), "--json");
             var scenario = Scenario.Load(Repository.File("scenarios", name + ".json"));
             if (usual is null && parsed.GetValue(agents) is { } several)
             {
@@ -148,6 +149,7 @@ internal static class ExpertsVerb
             var task = create(parsed, scenario, usual is null ? default : Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true));
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == task.Nominal.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {task.Nominal.Knots}, 2)", reference?.Positions.ShapeText);
+            using var claim = Claim(folder, parsed.GetValue(overwrite));
             var made = await Terminal.ProgressAsync("experts", "demonstrations", wanted, progress =>
                 Task.Run(() => ExpertGenerator.Generate(task, wanted, parsed.GetValue(seed), workers, new Count(progress), cancellation), CancellationToken.None));
             var count = made.Demonstrations.Count;
@@ -177,6 +179,28 @@ internal static class ExpertsVerb
             return 0;
         });
         return command;
+    }
+
+    /// <summary>Claims the folder; demonstrations that it holds are replaced only by who says so, and files that are none not at all.</summary>
+    private static OutputClaim Claim(string folder, bool overwrite)
+    {
+        var claim = OutputClaim.OfFolder(folder, "--out");
+        try
+        {
+            var (arrays, meta) = (Path.Combine(folder, DemonstrationSet.ArraysName), Path.Combine(folder, DemonstrationSet.MetaName));
+            var there = new[] { arrays, meta }.FirstOrDefault(File.Exists);
+            InvalidInputException.Require(overwrite || there is null, $"--out {folder}", "", "a folder without demonstrations (--overwrite replaces them)", there);
+            // Its description proves what the folder holds; a folder without one is no set of demonstrations.
+            var proven = File.Exists(meta) && StrictJson.Parse<System.Text.Json.Nodes.JsonObject>(StrictJson.ReadText(meta), meta).ContainsKey("timeStep");
+            claim.WillMake([DemonstrationSet.MetaName, DemonstrationSet.ArraysName], proven);
+            claim.Forget();
+            return claim;
+        }
+        catch
+        {
+            claim.Dispose();
+            throw;
+        }
     }
 
     private static double Checked(ParseResult parsed, Option<double> option)

@@ -41,7 +41,7 @@ internal static class NodeVerb
         var options = ClusterOptions.Load(parsed.GetValue(ClusterFile) ?? Repository.File(ClusterOptions.FileName));
         var place = (parsed.GetValue(Http) is { } text ? options.Http.With(text, "--http") : options.Http).EndPoint();
         var threads = Options.Between(parsed.GetValue(Threads), 1, 1024, "--threads");
-        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var json = Options.WritableJson(parsed.GetValue(Json), "--json");
         var machine = string.Concat(Environment.MachineName.ToLowerInvariant().Where(c => char.IsAsciiLetterLower(c) || char.IsAsciiDigit(c)).Take(MachineLetters));
         var name = $"{machine}-{Guid.NewGuid().ToString("N")[..8]}";
         var watch = new NodeWatch(name, TimeSpan.FromSeconds(options.Deadlines.Answer), TimeProvider.System);

@@ -36,11 +36,10 @@ internal static class Options
     /// <exception cref="InvalidInputException">They cannot.</exception>
     public static string Writable(string folder, string option)
     {
+        InvalidInputException.Require(folder.Length > 0, option, "", "a folder", null);
         try
         {
-            var probe = Path.Combine(folder, $".mimicd.{Environment.ProcessId}");
-            AtomicFile.WriteText(probe, "");
-            File.Delete(probe);
+            AtomicFile.RequireWritableFolder(folder);
             return folder;
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -49,16 +48,60 @@ internal static class Options
         }
     }
 
+    /// <summary>Makes sure, before any work is done, that a file of JSON can be written; null stays null.</summary>
+    /// <exception cref="InvalidInputException">It cannot, or there is a file that is not JSON.</exception>
+    public static string? WritableJson(string? file, string option) => WritableFile(file, option, "JSON", text => text[0] is '{' or '[');
+
+    /// <summary>Makes sure, before any work is done, that a file can be written; null stays null.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="option">The option that named it.</param>
+    /// <param name="kind">What it is written as; with</param>
+    /// <param name="isOurs">whether a file that is there begins as one of that kind does (its first characters, at least one).</param>
+    /// <exception cref="InvalidInputException">It cannot be written, or there is a file of another kind, which is not replaced.</exception>
+    public static string? WritableFile(string? file, string option, string kind, Func<string, bool> isOurs)
+    {
+        if (WritableFile(file, option) is { } path && AtomicFile.IsRegular(path) && Beginning(path) is { Length: > 0 } text)
+        {
+            InvalidInputException.Require(isOurs(text), $"{option} {path}", "", $"no file there, or one of {kind}, which is replaced", "another");
+        }
+
+        return file;
+    }
+
     /// <summary>Makes sure, before any work is done, that a file can be written; null stays null.</summary>
     /// <exception cref="InvalidInputException">It cannot.</exception>
     public static string? WritableFile(string? file, string option)
     {
         if (file is not null)
         {
+            InvalidInputException.Require(file.Length > 0, option, "", "a file", null);
             InvalidInputException.Require(!Directory.Exists(file), option, "", "a file", $"the folder {file}");
-            Writable(Path.GetDirectoryName(Path.GetFullPath(file))!, option);
+            try
+            {
+                AtomicFile.RequireWritable(file);
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                throw new InvalidInputException($"{option} {file}: cannot be written: {e.Message}", e);
+            }
         }
 
         return file;
+    }
+
+    private static string Beginning(string path)
+    {
+        const int Enough = 4096;
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            var bytes = new byte[(int)Math.Min(Enough, file.Length)];
+            return System.Text.Encoding.UTF8.GetString(bytes, 0, file.ReadAtLeast(bytes, bytes.Length, throwOnEndOfStream: false)).TrimStart();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What cannot be read cannot be shown to be of that kind.
+            return "?";
+        }
     }
 }

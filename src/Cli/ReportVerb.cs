@@ -40,11 +40,12 @@ internal static class ReportVerb
             InvalidInputException.Require(Directory.Exists(from), from, "", "the folder of a sweep or of a run", "none");
             var (run, sweep) = (RunFolder.Is(from), new SweepFolder(from));
             InvalidInputException.Require(run || File.Exists(sweep.ManifestPath), from, "", "sweep.json of a sweep, or result.json and rollouts.npz of a run", "neither");
-            var page = Options.WritableFile(parsed.GetValue(output) ?? Path.Combine(from, "report.html"), "--out")!;
-            var data = Options.WritableFile(parsed.GetValue(json), "--json");
-            var markdown = Options.WritableFile(parsed.GetValue(table), "--table");
+            var page = Options.WritableFile(parsed.GetValue(output) ?? Path.Combine(from, "report.html"), "--out", "a report", ReportPage.IsOne)!;
+            var data = Options.WritableJson(parsed.GetValue(json), "--json");
+            var markdown = Options.WritableFile(parsed.GetValue(table), "--table", "a report's table", ReportTable.IsOne);
             InvalidInputException.Require(parsed.GetValue(archive) is null || File.Exists(sweep.ManifestPath), "--archive", "", "the folder of a sweep", $"{from}, that of a run");
-            var kept = parsed.GetValue(archive) is { } keep ? new SweepFolder(Options.Writable(keep, "--archive")) : null;
+            var kept = parsed.GetValue(archive) is { } keep ? new SweepFolder(keep) : null;
+            using var claim = kept?.Claim("--archive");
             var assets = ReportAssets.Load(Assets);
             var (number, line) = (parsed.GetValue(seed), $"mimicd report {from} --out {page} --seed {parsed.GetValue(seed)}");
             var report = File.Exists(sweep.ManifestPath) ? await OfSweepAsync(sweep, line, number) : RunFolder.Build(from, line, number);

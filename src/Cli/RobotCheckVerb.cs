@@ -54,7 +54,7 @@ internal static class RobotCheckVerb
         var robot = parsed.GetValue(Robot)!;
         RobotTopics.RequireName(robot, "--robot");
         var wait = Options.Between(parsed.GetValue(Wait), 1, 3600, "--wait");
-        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var json = Options.WritableJson(parsed.GetValue(Json), "--json");
         var place = new IPEndPoint(IPAddress.Loopback, 0);
         if (parsed.GetValue(Listen) is { } listen)
         {

@@ -46,7 +46,7 @@ internal static class RobotVerb
         var connection = MqttConnection.Of(parsed, null);
         InvalidInputException.Require(encoding == "json" || connection.Version == MqttVersion.V5, "--encoding", "", "json with MQTT 3.1.1, which has no content type", encoding);
         var names = parsed.GetValue(Robots)!;
-        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var json = Options.WritableJson(parsed.GetValue(Json), "--json");
         var options = new RobotFleetOptions
         {
             Run = parsed.GetValue(Run)!,

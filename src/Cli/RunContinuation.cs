@@ -40,6 +40,12 @@ internal sealed class RunContinuation
     /// <summary>What has to be done to get to where a fork begins; null where it is none.</summary>
     public RunBranch? Branch { get; }
 
+    /// <summary>Whether the run's own folder is gone on with.</summary>
+    public bool GoesOn => _parent is not null;
+
+    /// <summary>The option that asks for an event log.</summary>
+    public static Option<bool> LogOption => Log;
+
     public static void AddTo(Command command)
     {
         foreach (var option in new Option[] { Every, Keep, Log, Resume, Fork, At, Replay })
@@ -85,7 +91,7 @@ internal sealed class RunContinuation
         SnapshotFolder.RequireFree(output);
         var description = new RunDescription
         {
-            Arguments = Arguments(Parsed, o => o.Name is not "--out" and not "--full"),
+            Arguments = Arguments(Parsed, o => o.Name is not "--out" and not "--full" and not "--overwrite"),
             Folder = Environment.CurrentDirectory,
             Identity = identity,
             BranchedFrom = Branch?.Summary,
@@ -120,7 +126,7 @@ internal sealed class RunContinuation
     private static RunContinuation Forked(ParseResult parsed, string run)
     {
         string[] sampling = [.. RunVerb.SamplingOptions.Select(o => o.Name)];
-        OnlyOptions(parsed, Fork.Name, [.. Anew, .. sampling, Fork.Name, At.Name, "--set", "--out", Log.Name]);
+        OnlyOptions(parsed, Fork.Name, [.. Anew, .. sampling, Fork.Name, At.Name, "--set", "--out", "--overwrite", Log.Name]);
         InvalidInputException.Require(parsed.GetValue(At) is not null, Fork.Name, "", $"{At.Name} beside it", null);
         var changes = parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit && (o.Option.Name == "--set" || sampling.Contains(o.Option.Name, StringComparer.Ordinal)))
             .SelectMany(o => o.Tokens.Select(t => (Option: o.Option.Name, t.Value))).ToArray();

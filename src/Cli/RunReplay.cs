@@ -15,10 +15,13 @@ internal static class RunReplay
     public static int Run(ParseResult parsed)
     {
         var given = parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit).ToDictionary(o => o.Option.Name, o => o.Tokens.Count > 0 ? o.Tokens[0].Value : "", StringComparer.Ordinal);
-        var other = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Concat(given.Keys.Except(["--replay", "--out", "--json"], StringComparer.Ordinal)).FirstOrDefault();
+        var other = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Concat(given.Keys.Except(["--replay", "--out", "--overwrite", "--json"], StringComparer.Ordinal)).FirstOrDefault();
         InvalidInputException.Require(other is null, "--replay", "", "nothing but --out and --json beside it (the rest is in the log)", other);
-        var output = given.TryGetValue("--out", out var folder) ? Options.Writable(folder, "--out") : null;
-        var json = Options.WritableFile(given.GetValueOrDefault("--json"), "--json");
+        using var place = given.TryGetValue("--out", out var folder) ? OutputClaim.OfFolder(folder, "--out") : null;
+        var output = place is null ? null : folder;
+        InvalidInputException.Require(output is null || given.ContainsKey("--overwrite") || !File.Exists(Path.Combine(output, RolloutFile.Name)), $"--out {output}", "", "a folder without rollouts (--overwrite replaces them)", RolloutFile.Name);
+        place?.RequireOwn([RolloutFile.Name]);
+        var json = Options.WritableJson(given.GetValueOrDefault("--json"), "--json");
         var file = parsed.GetValue(RunContinuation.Replay)!;
         var replay = EventReplay.Of(file);
         var ticks = replay.Scenario.Steps - 1;
@@ -32,6 +35,7 @@ internal static class RunReplay
         if (output is not null)
         {
             var path = Path.Combine(output, RolloutFile.Name);
+            place!.WillMake([RolloutFile.Name]);
             var paths = PathSet.Create<float>(replay.Rollouts.Positions.Data, replay.Rollouts.Positions.Shape, replay.Scenario.Name);
             (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null).Modes?.Labels }).Save(path);
             Terminal.Line($"wrote {path}");

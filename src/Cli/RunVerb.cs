@@ -23,6 +23,7 @@ internal static class RunVerb
     private static readonly Option<int?> Agents = Options.Agents();
     private static readonly Option<string[]> Set = new("--set") { Description = "Changes one value of the scenario, as in scenario.sensing.noise=0.1. May be given several times.", HelpName = "scenario.KEY=VALUE", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/latest in the repository]", HelpName = "DIR" };
+    private static readonly Option<bool> Overwrite = RunOutput.Overwrite("the results of another run");
     private static readonly Option<string?> Starts = new("--starts") { Description = "Starts [episodes, agents, D] instead of drawn ones; or demonstrations, whose starts are taken in turn.", HelpName = "FILE.npy|DIR" };
     private static readonly Option<string?> Goals = new("--goals") { Description = "Goals [episodes, agents, D] instead of drawn ones; or demonstrations, whose ends are taken in turn.", HelpName = "FILE.npy|DIR" };
     private static readonly Option<string?> Demonstrations = new("--demos") { Description = "Demonstrations to compare with, instead of what the model remembers of its own.", HelpName = "DIR" };
@@ -60,7 +61,7 @@ internal static class RunVerb
                       mimicd run --nodes 4
             """)
         {
-            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, Predict, WarmPeriod, Projection, ClusterFile, Nodes, Full,
+            ScenarioFile, ModelFile, ScriptedPolicy, Partners, Episodes, Agents, Set, Seed, Output, Overwrite, Json, Threads, Starts, Goals, Demonstrations, Solver, Steps, Execute, Noise, Correlation, Temperature, SharedNoise, ModeFrom, ModeHold, Guidance, Candidates, Predict, WarmPeriod, Projection, ClusterFile, Nodes, Full,
         };
         RunContinuation.AddTo(command);
         command.SetAction(RunAsync);
@@ -93,8 +94,9 @@ internal static class RunVerb
         int? nodes = parsed.GetValue(Nodes) is { } count ? Options.Between(count, 1, Quarters.MaxNodes, "--nodes") : null;
         var before = continuation.Branch is null ? null : Setup.Load(continuation.Branch.Parsed);
         continuation.Branch?.Require(before!.Identity, identity);
-        var output = Options.Writable(parsed.GetValue(Output) ?? Repository.File("runs", "latest"), "--out");
-        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var json = Options.WritableJson(parsed.GetValue(Json), "--json");
+        using var place = RunOutput.Claim(parsed.GetValue(Output), Repository.File("runs", "latest"), parsed.GetValue(Overwrite) || continuation.GoesOn, parsed.GetValue(RunContinuation.LogOption));
+        var output = place.Folder;
         if (continuation.Branch is { } branch && before is not null)
         {
             await using var until = new LocalHost(before.Cast.Policy, threads);
@@ -119,8 +121,9 @@ internal static class RunVerb
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched);
+        place.Begin();
         RunFiles.Save(output, scenario, result.ToRollouts(), paths, figures);
-        RunFiles.Write(Path.Combine(output, "result.json"), StrictJson.Format(summary) + "\n");
+        RunFiles.Write(Path.Combine(output, RunOutput.ResultName), StrictJson.Format(summary) + "\n");
         if (json is not null)
         {
             RunFiles.Write(json, StrictJson.Format(summary) + "\n");

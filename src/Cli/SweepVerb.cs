@@ -62,7 +62,7 @@ internal static class SweepVerb
             return 0;
         }
 
-        var json = Options.WritableFile(parsed.GetValue(Json), "--json");
+        var json = Options.WritableJson(parsed.GetValue(Json), "--json");
         using var claim = folder.Claim();
         await using var elsewhere = await SweepNodes.OpenAsync(cluster, nodes, threads, cancellation);
         var command = Command(parsed, folder);

@@ -33,6 +33,7 @@ internal static class TrainVerb
         var steps = new Option<int?>("--steps") { Description = "Short for --set training.steps=N.", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "NAME", DefaultValueFactory = _ => "cpu" };
         var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint beside --out; ends with the same weights as an uninterrupted run." };
+        var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a model, with its checkpoint and metrics, that --out already names." };
         var every = new Option<int>("--checkpoint-every") { Description = "Steps between checkpoints.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var agents = Options.Agents();
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
@@ -46,7 +47,7 @@ internal static class TrainVerb
                      mimicd train swap --demos DIR --preset paper --set model.network.width=64 --out runs/paper.safetensors
             """)
         {
-            scenarioName, agents, demos, output, preset, method, set, steps, device, resume, every, seed, threads, json,
+            scenarioName, agents, demos, output, preset, method, set, steps, device, resume, overwrite, every, seed, threads, json,
         };
         verb.SetAction(async (parsed, cancellation) =>
         {
@@ -58,7 +59,9 @@ internal static class TrainVerb
             var chosen = TrainingPreset.Load(Repository.Shipped("presets", name), changes, overlay);
             var model = parsed.GetValue(output)!;
             InvalidInputException.Require(model.EndsWith(".safetensors", StringComparison.Ordinal), "--out", "", "a file name that ends in .safetensors", model);
-            var jsonFile = Options.WritableFile(parsed.GetValue(json), "--json");
+            using var claim = OutputClaim.OfFile(model, "--out");
+            RequireNew(model, parsed.GetValue(resume), parsed.GetValue(overwrite));
+            var jsonFile = Options.WritableJson(parsed.GetValue(json), "--json");
             var options = new TrainingRunOptions
             {
                 Output = Options.WritableFile(model, "--out")!,
@@ -95,6 +98,15 @@ internal static class TrainVerb
             return 0;
         });
         return verb;
+    }
+
+    /// <summary>What a training made before is replaced only by who says so.</summary>
+    private static void RequireNew(string model, bool resume, bool overwrite)
+    {
+        InvalidInputException.Require(!resume || !overwrite, "--overwrite", "", "either --resume, which goes on with a training, or --overwrite, which replaces it", "both");
+        string[] files = [model, TrainingRunOptions.CheckpointOf(model), TrainingRunOptions.MetricsOf(model)];
+        var there = resume || overwrite ? null : Array.Find(files, File.Exists);
+        InvalidInputException.Require(there is null, $"--out {model}", "", "no file there of another training (--resume goes on with it, --overwrite replaces it)", there);
     }
 
     private static TrainingMethod Method(string name)

@@ -15,6 +15,7 @@ public static class OutcomesFile
     public const string Name = "outcomes.csv";
 
     private const string Obstacle = "obstacleDistance";
+    private const string FirstColumns = "episode,agents";
 
     /// <summary>Writes outcomes as text.</summary>
     /// <param name="outcomes">The outcomes.</param>
@@ -25,7 +26,7 @@ public static class OutcomesFile
         var format = digits is { } n ? string.Create(CultureInfo.InvariantCulture, $"G{n}") : "R";
         var columns = Columns(outcomes);
         var text = new StringBuilder();
-        text.Append("episode,agents");
+        text.Append(FirstColumns);
         foreach (var (name, _) in columns)
         {
             text.Append(',').Append(name);
@@ -49,6 +50,13 @@ public static class OutcomesFile
         }
 
         return text.ToString();
+    }
+
+    /// <summary>Whether a file that begins so is one of outcomes, which may be replaced.</summary>
+    public static bool IsOne(string beginning)
+    {
+        ArgumentNullException.ThrowIfNull(beginning);
+        return beginning.StartsWith(FirstColumns, StringComparison.Ordinal);
     }
 
     /// <summary>Writes them to a file, aside and renamed.</summary>

@@ -114,6 +114,9 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>Whether a path leads to a regular file.</summary>
+    public static bool IsRegular(string path) => Descriptor(path) is null && Posix.Of(Target(path)).Kind == PathKind.File;
+
     /// <summary>Throws where no file can be created in a folder, or the folder cannot be made; leaves nothing, not the folder either.</summary>
     /// <exception cref="IOException">It cannot be written.</exception>
     /// <exception cref="UnauthorizedAccessException">This user may not write there.</exception>

@@ -26,6 +26,7 @@ public sealed class OutputClaim : IDisposable
     private readonly bool _ofFile;
     private readonly string _ledger;
     private FileStream? _open;
+    private bool _forget;
 
     private OutputClaim(string root, string ledger, bool ofFile, string[] foldersMade, FileStream open, string where)
     {
@@ -71,21 +72,35 @@ public sealed class OutputClaim : IDisposable
         }
     }
 
-    /// <summary>Throws where one of these is there and the program did not make it; then says that it is about to make them.</summary>
+    /// <summary>Throws where one of these is there and the program did not make it.</summary>
     /// <param name="names">Paths from <see cref="Root"/>, with forward slashes.</param>
     /// <param name="proven">Whether something else proves that what is there is the program's: results from before there were ledgers.</param>
     /// <exception cref="InvalidDataException">A file of another origin is in the way; one line.</exception>
-    public void WillMake(IEnumerable<string> names, bool proven = false)
+    public void RequireOwn(IReadOnlyList<string> names, bool proven = false)
     {
         ArgumentNullException.ThrowIfNull(names);
-        string[] all = [.. names];
         lock (_gate)
         {
-            var foreign = proven ? null : Array.Find(all, n => !_made.Contains(n) && Path.Exists(Path.Combine(Root, n)));
+            var foreign = proven ? null : names.FirstOrDefault(n => !_made.Contains(n) && Path.Exists(Path.Combine(Root, n)));
             Require(foreign is null, $"{Path.Combine(Root, foreign ?? "")}: expected no file there that this program did not write, found one; move it away or choose another place");
-            Append([.. all.Where(_made.Add).Select(n => MadeWord + n)]);
         }
     }
+
+    /// <summary>Says that these files are about to be made, which the ledger then lists.</summary>
+    /// <param name="names">Paths from <see cref="Root"/>, with forward slashes.</param>
+    /// <param name="proven">As <see cref="RequireOwn"/> has it.</param>
+    /// <exception cref="InvalidDataException">A file of another origin is in the way; one line.</exception>
+    public void WillMake(IReadOnlyList<string> names, bool proven = false)
+    {
+        RequireOwn(names, proven);
+        lock (_gate)
+        {
+            Append([.. names.Where(_made.Add).Select(n => MadeWord + n)]);
+        }
+    }
+
+    /// <summary>Says that what is in the folder proves itself to be the program's, so that the ledger goes when the claim is given back.</summary>
+    public void Forget() => _forget = true;
 
     /// <summary>Deletes a file if the program made it; anything else is left alone.</summary>
     /// <returns>Whether it was deleted.</returns>
@@ -108,7 +123,7 @@ public sealed class OutputClaim : IDisposable
             return;
         }
 
-        if (_ofFile || _made.Count == 0)
+        if (_ofFile || _forget || _made.Count == 0)
         {
             // While it is still held: whoever waits for this name looks whether the file it opened is still the one of that name.
             File.Delete(_ledger);

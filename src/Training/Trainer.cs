@@ -43,10 +43,16 @@ public sealed record TrainingRunOptions
     public bool Resume { get; init; }
 
     /// <summary>Where the metrics go.</summary>
-    public string MetricsPath => Path.ChangeExtension(Output, ".metrics.jsonl");
+    public string MetricsPath => MetricsOf(Output);
 
     /// <summary>Where the checkpoint is.</summary>
-    public string CheckpointPath => Path.ChangeExtension(Output, ".resume.safetensors");
+    public string CheckpointPath => CheckpointOf(Output);
+
+    /// <summary>Where the metrics of a model's training go.</summary>
+    public static string MetricsOf(string model) => Path.ChangeExtension(model, ".metrics.jsonl");
+
+    /// <summary>Where the checkpoint of a model's training is.</summary>
+    public static string CheckpointOf(string model) => Path.ChangeExtension(model, ".resume.safetensors");
 }
 
 /// <summary>How far a run is.</summary>

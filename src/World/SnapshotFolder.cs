@@ -19,10 +19,10 @@ public sealed partial class SnapshotFolder : IDisposable
     private const int Format = 1;
     private const string DescriptionName = "run.json";
     private const string FinishedName = "finished.json";
-    private const string LockName = "lock";
+    private const string LockName = "lock"; // of older versions
     private readonly string _folder;
     private readonly string _descriptionHash;
-    private FileStream? _lock;
+    private OutputClaim? _lock;
 
     private SnapshotFolder(string run, string description)
     {
@@ -53,7 +53,7 @@ public sealed partial class SnapshotFolder : IDisposable
         RequireFree(run);
         Directory.CreateDirectory(folder._folder);
         folder.Hold();
-        foreach (var file in Directory.EnumerateFiles(folder._folder).Where(f => Path.GetFileName(f) != LockName))
+        foreach (var file in Directory.EnumerateFiles(folder._folder).Where(f => Path.GetFileName(f) is not (LockName or OutputClaim.LedgerName)))
         {
             File.Delete(file);
         }
@@ -91,19 +91,8 @@ public sealed partial class SnapshotFolder : IDisposable
             return;
         }
 
-        try
-        {
-            _lock = new FileStream(Path.Combine(_folder, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (IOException e)
-        {
-            throw new InvalidInputException($"{_folder}: expected no other process at this run: {e.Message}", e);
-        }
-
-        foreach (var part in Directory.EnumerateFiles(_folder, "*.part"))
-        {
-            File.Delete(part);
-        }
+        _lock = OutputClaim.OfFolder(_folder, Name);
+        _lock.WillMake([DescriptionName], proven: true);
     }
 
     /// <summary>Writes a snapshot; on return it is on the disk.</summary>

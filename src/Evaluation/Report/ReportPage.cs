@@ -27,6 +27,8 @@ public sealed record ReportAssets(string Script, string Style)
 /// </summary>
 public static class ReportPage
 {
+    private const string TitleEnd = " - report</title>";
+
     /// <summary>The page.</summary>
     /// <param name="data">What it shows.</param>
     /// <param name="assets">Script and style sheet.</param>
@@ -47,10 +49,17 @@ public static class ReportPage
             <link rel="icon" href="data:,">
             <title>
             """)
-            .Append(WebUtility.HtmlEncode(data.Title)).Append(" - report</title>\n<style>").Append(assets.Style).Append("</style>\n</head>\n<body>\n")
+            .Append(WebUtility.HtmlEncode(data.Title)).Append(TitleEnd).Append("\n<style>").Append(assets.Style).Append("</style>\n</head>\n<body>\n")
             .Append("<noscript><p>This page draws its tables and charts with the script that it carries; please allow it to run.</p></noscript>\n")
             .Append("<script type=\"application/json\" id=\"data\">").Append(StrictJson.Format(data, indented: false)).Append("</script>\n<script>").Append(assets.Script).Append("</script>\n</body>\n</html>\n")
             .ToString();
+    }
+
+    /// <summary>Whether a file that begins so is such a page, which may be replaced.</summary>
+    public static bool IsOne(string beginning)
+    {
+        ArgumentNullException.ThrowIfNull(beginning);
+        return beginning.StartsWith("<!DOCTYPE html>", StringComparison.Ordinal) && beginning.Contains(TitleEnd, StringComparison.Ordinal);
     }
 
     /// <summary>Writes the page, aside and renamed.</summary>

@@ -30,6 +30,13 @@ public static class ReportTable
         return text.ToString();
     }
 
+    /// <summary>Whether a file that begins so is such a table, which may be replaced.</summary>
+    public static bool IsOne(string beginning)
+    {
+        ArgumentNullException.ThrowIfNull(beginning);
+        return beginning.StartsWith("| ", StringComparison.Ordinal) && beginning.Split('\n')[0].Contains("| episodes |", StringComparison.Ordinal);
+    }
+
     private static void Row(StringBuilder text, IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells.Select(c => c.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");
 
     private static string Value(double?[] value, bool percent)

@@ -65,27 +65,34 @@ public sealed class SweepFolder(string root)
     }
 
     /// <summary>Claims the folder for this process until disposed, and removes what a killed one left half-written.</summary>
-    /// <exception cref="InvalidInputException">Another process has claimed it, or it cannot be written.</exception>
-    public IDisposable Claim()
+    /// <param name="option">The option that named it, for messages.</param>
+    /// <exception cref="InvalidDataException">Another process has claimed it, it cannot be written, or it holds files of these names that are no sweep's.</exception>
+    /// <exception cref="InvalidInputException">Its manifest is malformed.</exception>
+    public IDisposable Claim(string option = "--out")
     {
-        FileStream claim;
+        var claim = OutputClaim.OfFolder(Root, option);
         try
         {
-            Directory.CreateDirectory(Root);
-            // The system gives the claim back when the process ends, however it ends.
-            claim = new FileStream(Path.Combine(Root, ".lock"), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InvalidInputException($"{Root}: cannot be written, or another sweep is at work in it: {e.Message}", e);
-        }
+            // A folder with the manifest of a sweep proves itself, also one from before there were ledgers.
+            string[] tables = [Path.GetFileName(ManifestPath), Path.GetFileName(CellsPath), Path.GetFileName(TablePath)];
+            if (File.Exists(ManifestPath))
+            {
+                _ = ReadManifest();
+                claim.WillMake(tables, proven: true);
+            }
+            else
+            {
+                claim.WillMake(tables);
+            }
 
-        foreach (var part in Directory.EnumerateFiles(Root, "*.part", SearchOption.AllDirectories))
-        {
-            File.Delete(part);
+            claim.Forget();
+            return claim;
         }
-
-        return claim;
+        catch
+        {
+            claim.Dispose();
+            throw;
+        }
     }
 
     /// <summary>Forgets a cell's result and episodes.</summary>

@@ -391,7 +391,7 @@ public sealed class SweepRunner
         ];
         try
         {
-            await _program([.. arguments, "--checkpoint-every", TrainingCheckpointSteps, .. File.Exists(checkpoint) ? ["--resume"] : Array.Empty<string>()],
+            await _program([.. arguments, "--checkpoint-every", TrainingCheckpointSteps, File.Exists(checkpoint) ? "--resume" : "--overwrite"],
                 line => _clock.Training(work, line), cancellationToken).ConfigureAwait(false);
         }
         catch (Exception e) when (e is InvalidInputException or InvalidOperationException or IOException)
