@@ -29,16 +29,23 @@ internal sealed class RunOutput : IDisposable
     /// <param name="asked">What <c>--out</c> says; null: the default, whose earlier results are replaced.</param>
     /// <param name="standard">The default.</param>
     /// <param name="overwrite">Whether results that are there may be replaced.</param>
+    /// <param name="goesOn">Whether it is the folder of the very run that is gone on with.</param>
     /// <param name="log">Whether an event log is written.</param>
     /// <exception cref="InvalidInputException">Another run is at work there, or it holds what must not be replaced.</exception>
-    public static RunOutput Claim(string? asked, string standard, bool overwrite, bool log = false)
+    public static RunOutput Claim(string? asked, string standard, bool overwrite, bool goesOn = false, bool log = false)
     {
         var folder = asked ?? standard;
         var claim = OutputClaim.OfFolder(folder, "--out");
         try
         {
             var result = Path.Combine(folder, ResultName);
-            InvalidInputException.Require(asked is null || overwrite || !File.Exists(result), $"--out {folder}", "", "a folder without the results of a run (--overwrite replaces them)", ResultName);
+            InvalidInputException.Require(asked is null || overwrite || goesOn || !File.Exists(result), $"--out {folder}", "", "a folder without the results of a run (--overwrite replaces them)", ResultName);
+            if (!goesOn)
+            {
+                // Whoever resumed that run would replace the results of this one.
+                SnapshotFolder.RequireFree(folder);
+            }
+
             // Results from before there were ledgers prove themselves.
             var proven = RunFolder.Is(folder) && StrictJson.ReadText(result).Contains("\"trajectoryHash\":", StringComparison.Ordinal);
             var output = new RunOutput(folder, claim, proven);

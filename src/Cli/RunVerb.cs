@@ -95,7 +95,7 @@ internal static class RunVerb
         var before = continuation.Branch is null ? null : Setup.Load(continuation.Branch.Parsed);
         continuation.Branch?.Require(before!.Identity, identity);
         var json = Options.WritableJson(parsed.GetValue(Json), "--json");
-        using var place = RunOutput.Claim(parsed.GetValue(Output), Repository.File("runs", "latest"), parsed.GetValue(Overwrite) || continuation.GoesOn, parsed.GetValue(RunContinuation.LogOption));
+        using var place = RunOutput.Claim(parsed.GetValue(Output), Repository.File("runs", "latest"), parsed.GetValue(Overwrite), continuation.GoesOn, parsed.GetValue(RunContinuation.LogOption));
         var output = place.Folder;
         if (continuation.Branch is { } branch && before is not null)
         {

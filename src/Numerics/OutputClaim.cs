@@ -154,7 +154,7 @@ public sealed class OutputClaim : IDisposable
             while (true)
             {
                 var open = new FileStream(ledger, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 0);
-                if (Posix.Of(open.SafeFileHandle) == Posix.Of(ledger))
+                if (Posix.Of(open.SafeFileHandle) is var held && (held == default || held == Posix.Of(ledger)))
                 {
                     return new OutputClaim(root, ledger, ofFile, [.. made], open, ledger);
                 }
