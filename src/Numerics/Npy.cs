@@ -254,7 +254,8 @@ public static class Npy
         where TTo : unmanaged, INumberBase<TTo>
     {
         var data = new TTo[count];
-        var same = data as TFrom[];
+        // By type and not by a cast of the array: the runtime takes an array of whole numbers with a sign for one without.
+        var same = typeof(TFrom) == typeof(TTo) ? (TFrom[])(object)data : null;
         var most = ChunkBytes / Unsafe.SizeOf<TFrom>();
         var buffer = same is null ? new TFrom[Math.Min(most, count)] : [];
         for (var at = 0; at < count; at += most)

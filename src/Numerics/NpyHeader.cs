@@ -38,7 +38,7 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
                     shape = Axes(reader);
                     break;
                 default:
-                    throw reader.Not("the keys descr, fortran_order and shape, each once", $"'{Quote.Of(key)}'");
+                    throw reader.Not("the keys descr, fortran_order and shape, each once", $"'{key}'");
             }
 
             if (!reader.TryTake(','))
@@ -75,7 +75,7 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
             var digits = word.EndsWith('L') ? word[..^1] : word;
             if (!int.TryParse(digits, NumberStyles.None, CultureInfo.InvariantCulture, out var axis))
             {
-                throw reader.Not($"lengths of axes, whole numbers from 0 to {int.MaxValue}", Quote.Of(word));
+                throw reader.Not($"lengths of axes, whole numbers from 0 to {int.MaxValue}", word);
             }
 
             axes.Add(axis);
@@ -163,8 +163,8 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
             }
         }
 
-        public InvalidDataException Not(string expected, object found) => new($"{where}: header: expected {expected}, found {found}");
+        public InvalidDataException Not(string expected, object found) => new($"{where}: header: expected {expected}, found {Quote.Of($"{found}")}");
 
-        private string Rest() => _at < text.Length ? Quote.Of(text.Substring(_at, Math.Min(20, text.Length - _at)).TrimEnd()) : "its end";
+        private string Rest() => _at < text.Length ? text.Substring(_at, Math.Min(20, text.Length - _at)).TrimEnd() : "its end";
     }
 }
