@@ -17,17 +17,33 @@ public static class GzipFile
     public static byte[] Read(string path)
     {
         using var file = Npy.OpenRead(path);
-        using var content = Npy.Seekable(file, path);
-        return Read(content, path);
+        return Read(file, path);
     }
 
-    private static byte[] Read(Stream stream, string where)
+    /// <summary>Unpacks such a file's content from a stream; see <see cref="Read(string)"/>.</summary>
+    /// <param name="stream">From its beginning.</param>
+    /// <param name="where">Named in messages.</param>
+    public static byte[] Read(Stream stream, string where)
+    {
+        ArgumentNullException.ThrowIfNull(stream);
+        try
+        {
+            return Unpack(Npy.Seekable(stream, where), where);
+        }
+        catch (IOException e)
+        {
+            throw new InvalidDataException($"{where}: cannot be read: {e.Message}", e);
+        }
+    }
+
+    private static byte[] Unpack(Stream stream, string where)
     {
         var (header, crc, length) = Layout(stream, where);
         var packed = new PartStream(stream, header, stream.Length - header - Trailer);
         if (length > Math.Min(Most, packed.Left * CheckedStream.MostPerByte))
         {
-            throw new InvalidDataException($"{where}: {length} bytes of content are declared, more than {packed.Left} bytes can hold or than can be read ({Most}): truncated, altered or damaged");
+            throw new InvalidDataException(length > Most ? $"{where}: expected at most {Most} bytes of content, found {length} declared"
+                : $"{where}: {length} bytes of content are declared, and {packed.Left} packed bytes do not hold them: truncated, altered or damaged");
         }
 
         using var unpacked = new CheckedStream(new DeflateStream(packed, CompressionMode.Decompress), packed, length, crc, where);
