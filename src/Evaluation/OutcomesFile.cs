@@ -54,7 +54,9 @@ public static class OutcomesFile
     public static void Save(string path, Outcomes outcomes) => AtomicFile.WriteText(path, Format(outcomes));
 
     /// <summary>Reads such a file, packed where its name ends in .gz.</summary>
-    /// <exception cref="InvalidInputException">It cannot be read, a packed one is truncated, altered or damaged, a column is missing, or a field is no number.</exception>
+    /// <exception cref="InvalidInputException">
+    /// It cannot be read, a packed one is truncated, altered or damaged, a column is missing, or a field is no number.
+    /// </exception>
     public static Outcomes Load(string path)
     {
         ArgumentNullException.ThrowIfNull(path);

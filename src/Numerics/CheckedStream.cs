@@ -50,7 +50,7 @@ internal sealed class PartStream(Stream whole, long start, long length) : Forwar
             return 0;
         }
 
-        // The last byte is given alone: whoever unpacks the part and meets the end of the packed data before it never asks for it, and so other bytes after that end are seen.
+        // The last byte is given alone: it is never asked for where the packed data end before it, and so bytes after that end are seen.
         var want = (int)Math.Min(buffer.Length, Math.Max(Left - 1, 1));
         whole.Position = _end - Left;
         var got = whole.Read(buffer[..want]);
@@ -59,7 +59,9 @@ internal sealed class PartStream(Stream whole, long start, long length) : Forwar
     }
 }
 
-/// <summary>Unpacked content whose length and CRC-32 are known beforehand and are checked when it ends. Owns the unpacking stream.</summary>
+/// <summary>
+/// Unpacked content whose length and CRC-32 are known beforehand and are checked when it ends. Owns the unpacking stream.
+/// </summary>
 /// <param name="unpacked">The content.</param>
 /// <param name="packed">Where the content is unpacked from.</param>
 /// <param name="length">The length that it must have.</param>
@@ -95,7 +97,8 @@ internal sealed class CheckedStream(Stream unpacked, PartStream packed, long len
         _crc.Append(buffer[..got]);
         if (_count > length || (got == 0 && _count != length))
         {
-            throw new InvalidDataException($"{where}: expected {length} bytes as the archive declares, found {(_count > length ? "more" : _count)}: truncated, altered or damaged");
+            var found = _count > length ? "more" : $"{_count}";
+            throw new InvalidDataException($"{where}: expected {length} bytes as the archive declares, found {found}: truncated or damaged");
         }
 
         if (got == 0)
@@ -107,7 +110,8 @@ internal sealed class CheckedStream(Stream unpacked, PartStream packed, long len
 
             if (_crc.Value != crc)
             {
-                throw new InvalidDataException($"{where}: altered or damaged: expected content with checksum (CRC-32) {crc:x8}, found {_crc.Value:x8}");
+                throw new InvalidDataException(
+                    $"{where}: altered or damaged: expected content with checksum (CRC-32) {crc:x8}, found {_crc.Value:x8}");
             }
         }
 

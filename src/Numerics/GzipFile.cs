@@ -3,7 +3,9 @@ using System.IO.Compression;
 
 namespace MimicD.Numerics;
 
-/// <summary>Reads .gz files (RFC 1952) of one member, the only kind that this program writes, with every check that the format allows.</summary>
+/// <summary>
+/// Reads .gz files (RFC 1952) of one member, the only kind that this program writes, with every check that the format allows.
+/// </summary>
 public static class GzipFile
 {
     private const int FixedHeader = 10;
@@ -12,7 +14,8 @@ public static class GzipFile
 
     /// <summary>Unpacks a file.</summary>
     /// <exception cref="InvalidDataException">
-    /// Missing, not such a file, truncated, followed by other bytes, or not of the length and CRC-32 that it was packed with; one line that names the file.
+    /// Missing, not such a file, truncated, followed by other bytes, or not of the length and CRC-32 that it was packed with; one line that
+    /// names the file.
     /// </exception>
     public static byte[] Read(string path)
     {
@@ -43,7 +46,7 @@ public static class GzipFile
         if (length > Math.Min(Most, packed.Left * CheckedStream.MostPerByte))
         {
             throw new InvalidDataException(length > Most ? $"{where}: expected at most {Most} bytes of content, found {length} declared"
-                : $"{where}: {length} bytes of content are declared, and {packed.Left} packed bytes do not hold them: truncated, altered or damaged");
+                : $"{where}: {length} bytes of content are declared, and {packed.Left} packed bytes do not hold them: truncated or damaged");
         }
 
         using var unpacked = new CheckedStream(new DeflateStream(packed, CompressionMode.Decompress), packed, length, crc, where);

@@ -20,8 +20,9 @@ public sealed record NdArray<T>(int[] Shape, T[] Data)
 }
 
 /// <summary>
-/// NumPy's .npy and .npz files (format description: numpy.lib.format, versions 1 to 3). Read are whole numbers of 8 to 64 bits and floating-point numbers of 16 to 64, of either byte order, in C or
-/// Fortran order, into the type asked for when that loses nothing but floating-point precision. Written are little-endian numbers in C order. Memory is taken only for what a file holds.
+/// NumPy's .npy and .npz files (format description: numpy.lib.format, versions 1 to 3). Read are whole numbers of 8 to 64 bits and
+/// floating-point numbers of 16 to 64, of either byte order, in C or Fortran order, into the type asked for when that loses nothing but
+/// floating-point precision. Written are little-endian numbers in C order. Memory is taken only for what a file holds.
 /// </summary>
 public static class Npy
 {
@@ -67,17 +68,17 @@ public static class Npy
             if (expected != length)
             {
                 throw new InvalidDataException(expected > length
-                    ? $"{where}: truncated: expected {expected} bytes for shape ({string.Join(", ", header.Shape)}), found {length}"
-                    : $"{where}: expected {expected} bytes for shape ({string.Join(", ", header.Shape)}), found {length - expected} more after them");
+                    ? $"{where}: truncated: expected {expected} bytes for shape {header.ShapeText}, found {length}"
+                    : $"{where}: expected {expected} bytes for shape {header.ShapeText}, found {length - expected} more after them");
             }
 
             RequireMemory((header.Fortran && header.Shape.Length > 1 ? 2 : 1) * header.Count * Unsafe.SizeOf<T>(), where);
             var data = read.Elements(stream, (int)header.Count, where);
             Span<byte> after = stackalloc byte[1];
-            // Whoever unpacks the content checks it when it ends.
+            // Reading to the end also makes a stream that unpacks the content check it.
             if (stream.Read(after) > 0)
             {
-                throw new InvalidDataException($"{where}: expected {expected} bytes for shape ({string.Join(", ", header.Shape)}), found more");
+                throw new InvalidDataException($"{where}: expected {expected} bytes for shape {header.ShapeText}, found more");
             }
 
             return new NdArray<T>(header.Shape, header.Fortran ? LastAxisFastest(data, header.Shape) : data);
@@ -188,7 +189,8 @@ public static class Npy
         length -= before + headerLength;
         if (headerLength > MostHeader || length < 0)
         {
-            throw new InvalidDataException(length < 0 ? $"{where}: truncated: expected a header of {headerLength} bytes, found {length + headerLength}"
+            throw new InvalidDataException(length < 0
+                ? $"{where}: truncated: expected a header of {headerLength} bytes, found {length + headerLength}"
                 : $"{where}: expected a header of at most {MostHeader} bytes, found {headerLength}");
         }
 
@@ -217,8 +219,9 @@ public static class Npy
             ("u2", _) => Reader<ushort, T>(descriptor, swap),
             ("u4", _) => Reader<uint, T>(descriptor, swap),
             ("u8", _) => Reader<ulong, T>(descriptor, swap),
-            _ => throw new InvalidDataException($"{where}: expected {(default(T) is float or double ? "whole numbers of 8 to 64 bits or floating-point numbers of 16 to 64" : "whole numbers of 8 to 64 bits")}, "
-                + $"found {NameOf(type)} (element type '{Quote.Of(descriptor)}')"),
+            _ => throw new InvalidDataException($"{where}: expected whole numbers of 8 to 64 bits"
+                + (default(T) is float or double ? " or floating-point numbers of 16 to 64" : "")
+                + $", found {NameOf(type)} (element type '{Quote.Of(descriptor)}')"),
         };
     }
 
@@ -312,8 +315,9 @@ public static class Npy
         catch (OverflowException e)
         {
             var bits = Unsafe.SizeOf<TTo>() * 8;
-            throw new InvalidDataException(string.Create(CultureInfo.InvariantCulture,
-                $"{where}: element type '{descriptor}': expected numbers within {bits} bits, found {from[i]} at element {(long)first + i}"), e);
+            var text = from[i].ToString(null, CultureInfo.InvariantCulture);
+            throw new InvalidDataException(
+                $"{where}: element type '{descriptor}': expected numbers within {bits} bits, found {text} at element {(long)first + i}", e);
         }
     }
 
@@ -359,7 +363,8 @@ public static class Npy
         var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
         if (available > 0 && bytes > available)
         {
-            throw new InvalidDataException($"{where}: expected an array that goes into the memory of this machine ({available >> 20} MiB), found one of {bytes >> 20} MiB");
+            throw new InvalidDataException(
+                $"{where}: expected an array that goes into the memory of this machine ({available >> 20} MiB), found one of {bytes >> 20} MiB");
         }
     }
 
@@ -373,7 +378,10 @@ public static class Npy
     }
 }
 
-/// <summary>An .npz file: a zip of .npy members. Its structure, and the length and CRC-32 of every member, also of those that are never asked for, are checked when it is opened.</summary>
+/// <summary>
+/// An .npz file: a zip of .npy members. Its structure, and the length and CRC-32 of every member, also of those that are never asked for, are
+/// checked when it is opened.
+/// </summary>
 public sealed class NpzReader : IDisposable
 {
     private const string Ending = ".npy";

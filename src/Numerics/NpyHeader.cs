@@ -2,7 +2,9 @@ using System.Globalization;
 
 namespace MimicD.Numerics;
 
-/// <summary>The header of a .npy file: a Python dictionary with the keys <c>descr</c>, <c>fortran_order</c> and <c>shape</c>, each once, and no others.</summary>
+/// <summary>
+/// The header of a .npy file: a Python dictionary with the keys <c>descr</c>, <c>fortran_order</c> and <c>shape</c>, each once, and no others.
+/// </summary>
 /// <param name="Descriptor">Byte order and type of the elements, such as <c>&lt;f8</c>.</param>
 /// <param name="Fortran">Whether the first axis is the fastest.</param>
 /// <param name="Shape">Lengths of the axes.</param>
@@ -11,10 +13,15 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
 {
     private const int MostAxes = 64;
 
+    /// <summary>Shape as <c>(100, 2, 101, 2)</c>.</summary>
+    public string ShapeText => "(" + string.Join(", ", Shape) + ")";
+
     /// <summary>Reads its text.</summary>
     /// <param name="text">The text.</param>
     /// <param name="where">File and member, for messages.</param>
-    /// <exception cref="InvalidDataException">Anything else than such a dictionary, or a shape of more elements than an array can have.</exception>
+    /// <exception cref="InvalidDataException">
+    /// Anything else than such a dictionary, or a shape of more elements than an array can have.
+    /// </exception>
     public static NpyHeader Parse(string text, string where)
     {
         var reader = new Reader(text, where);
@@ -32,7 +39,12 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
                     descriptor = reader.Peek is '[' or '(' ? throw reader.Not("an array of numbers", "structured elements") : reader.Text();
                     break;
                 case "fortran_order" when fortran is null:
-                    fortran = reader.Word() switch { "True" => true, "False" => false, var other => throw reader.Not("fortran_order True or False", other) };
+                    fortran = reader.Word() switch
+                    {
+                        "True" => true,
+                        "False" => false,
+                        var other => throw reader.Not("fortran_order True or False", other),
+                    };
                     break;
                 case "shape" when shape is null:
                     shape = Axes(reader);
@@ -51,14 +63,19 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
         reader.End();
         if (descriptor is null || fortran is null || shape is null)
         {
-            throw reader.Not("the keys descr, fortran_order and shape", $"no {(descriptor is null ? "descr" : fortran is null ? "fortran_order" : "shape")}");
+            var missing = descriptor is null ? "descr" : fortran is null ? "fortran_order" : "shape";
+            throw reader.Not("the keys descr, fortran_order and shape", $"no {missing}");
         }
 
         // An axis without elements makes all the others' lengths harmless; each product is compared at once, so that none overflows.
         var count = shape.Contains(0) ? 0L : 1L;
         foreach (var axis in shape)
         {
-            count = count * axis <= Array.MaxLength ? count * axis : throw reader.Not($"at most {Array.MaxLength} elements", $"shape ({string.Join(", ", shape)})");
+            count *= axis;
+            if (count > Array.MaxLength)
+            {
+                throw reader.Not($"at most {Array.MaxLength} elements", $"shape ({string.Join(", ", shape)})");
+            }
         }
 
         return new NpyHeader(descriptor, fortran.Value, [.. shape], count);
@@ -163,7 +180,8 @@ internal sealed record NpyHeader(string Descriptor, bool Fortran, int[] Shape, l
             }
         }
 
-        public InvalidDataException Not(string expected, object found) => new($"{where}: header: expected {expected}, found {Quote.Of($"{found}")}");
+        public InvalidDataException Not(string expected, object found)
+            => new($"{where}: header: expected {expected}, found {Quote.Of($"{found}")}");
 
         private string Rest() => _at < text.Length ? text.Substring(_at, Math.Min(20, text.Length - _at)).TrimEnd() : "its end";
     }

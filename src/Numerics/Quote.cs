@@ -11,10 +11,13 @@ internal static class Quote
     public static string Of(string text)
     {
         var shown = text.Length > Most ? string.Concat(text.AsSpan(0, Most), "...") : text;
-        return shown.Any(IsHidden) ? string.Concat(shown.Select(c => IsHidden(c) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : c.ToString())) : shown;
+        return shown.Any(IsHidden) ? string.Concat(shown.Select(Escaped)) : shown;
     }
 
     /// <summary>Whether a character is no visible one: controls, line separators, marks of direction, halves of pairs.</summary>
     public static bool IsHidden(char c) => char.GetUnicodeCategory(c)
-        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator or UnicodeCategory.Surrogate or UnicodeCategory.OtherNotAssigned;
+        is UnicodeCategory.Control or UnicodeCategory.Format or UnicodeCategory.LineSeparator or UnicodeCategory.ParagraphSeparator
+        or UnicodeCategory.Surrogate or UnicodeCategory.OtherNotAssigned;
+
+    private static string Escaped(char c) => IsHidden(c) ? string.Create(CultureInfo.InvariantCulture, $"\\u{(int)c:x4}") : c.ToString();
 }

@@ -51,7 +51,8 @@ public sealed class SafeTensors
 
     /// <summary>Reads a file.</summary>
     /// <exception cref="InvalidDataException">
-    /// Missing, truncated, malformed (also: a name twice, byte ranges that overlap or leave bytes out), not float32, or with numbers that are not finite; one line that names the file.
+    /// Missing, truncated, malformed (also: a name twice, byte ranges that overlap or leave bytes out), not float32, or with numbers that are
+    /// not finite; one line that names the file.
     /// </exception>
     public static SafeTensors Read(string path)
     {
@@ -100,7 +101,8 @@ public sealed class SafeTensors
         catch (InvalidOperationException e)
         {
             // Kinds of values are checked where they are used, so this is text.
-            throw new InvalidDataException($"{where}: malformed .safetensors header: a text is not valid UTF-8 or has half a surrogate pair", e);
+            throw new InvalidDataException(
+                $"{where}: malformed .safetensors header: a text is not valid UTF-8 or has half a surrogate pair", e);
         }
     }
 
@@ -245,13 +247,14 @@ public sealed class SafeTensors
         Require(begin <= end, where, "data_offsets", "a beginning before the end", $"{begin}-{end}");
         // Each product is compared at once, so that none overflows; zeros last would hide the others.
         var bytes = axes.Contains(0) ? 0L : sizeof(float);
+        var expected = $"a byte range that holds shape ({string.Join(", ", axes)})";
         foreach (var axis in axes)
         {
-            Require(axis <= int.MaxValue && (bytes == 0 || axis <= (end - begin) / bytes), where, "", $"a byte range that holds shape ({string.Join(", ", axes)})", $"{begin}-{end}");
+            Require(axis <= int.MaxValue && (bytes == 0 || axis <= (end - begin) / bytes), where, "", expected, $"{begin}-{end}");
             bytes *= axis;
         }
 
-        Require(bytes == end - begin, where, "", $"a byte range that holds shape ({string.Join(", ", axes)})", $"{begin}-{end}");
+        Require(bytes == end - begin, where, "", expected, $"{begin}-{end}");
         return end <= bodyLength ? (Array.ConvertAll(axes, a => (int)a), begin, end)
             : throw new InvalidDataException($"{where}: truncated: it ends at byte {end} of {bodyLength}");
     }
@@ -303,7 +306,8 @@ public sealed class SafeTensors
     {
         if (!condition)
         {
-            throw new InvalidDataException(field.Length == 0 ? $"{where}: expected {expected}, found {found}" : $"{where}: {field}: expected {expected}, found {found}");
+            var at = field.Length == 0 ? where : $"{where}: {field}";
+            throw new InvalidDataException($"{at}: expected {expected}, found {found}");
         }
     }
 }

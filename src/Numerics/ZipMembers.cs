@@ -5,8 +5,9 @@ using System.Text;
 namespace MimicD.Numerics;
 
 /// <summary>
-/// The members of a zip archive (PKWARE's APPNOTE.TXT, 4.3 and 4.5.3), stored or deflated, zip64 or not. Nothing in it is believed: sizes are compared with the file before anything is unpacked,
-/// a member's two headers with each other, and the length and CRC-32 of every member with what it unpacks to. The runtime's ZipArchive reads over all of these.
+/// The members of a zip archive (PKWARE's APPNOTE.TXT, 4.3 and 4.5.3), stored or deflated, zip64 or not. Nothing in it is believed: sizes are
+/// compared with the file before anything is unpacked, a member's two headers with each other, and the length and CRC-32 of every member with
+/// what it unpacks to. The runtime's own reader of archives makes none of these comparisons.
 /// </summary>
 internal sealed class ZipMembers
 {
@@ -31,7 +32,9 @@ internal sealed class ZipMembers
     /// <summary>Reads the directory, and checks every member.</summary>
     /// <param name="stream">Seekable; stays the caller's.</param>
     /// <param name="where">The file, for messages.</param>
-    /// <exception cref="InvalidDataException">No zip archive, or any part of it is not what it was when it was written; one line.</exception>
+    /// <exception cref="InvalidDataException">
+    /// No zip archive, or any part of it is not what it was when it was written; one line.
+    /// </exception>
     public ZipMembers(Stream stream, string where)
     {
         (_stream, _where) = (stream, where);
@@ -138,13 +141,15 @@ internal sealed class ZipMembers
             }
 
             // The narrow fields are either the same or say that they are too narrow.
-            if (!Same(disk, U32(wide, 16), ushort.MaxValue) || !Same(first, U32(wide, 20), ushort.MaxValue) || !Same(here, U64(wide, 24), ushort.MaxValue)
-                || !Same(count, U64(wide, 32), ushort.MaxValue) || !Same(length, U64(wide, 40), uint.MaxValue) || !Same(start, U64(wide, 48), uint.MaxValue))
+            if (!Same(disk, U32(wide, 16), ushort.MaxValue) || !Same(first, U32(wide, 20), ushort.MaxValue)
+                || !Same(here, U64(wide, 24), ushort.MaxValue) || !Same(count, U64(wide, 32), ushort.MaxValue)
+                || !Same(length, U64(wide, 40), uint.MaxValue) || !Same(start, U64(wide, 48), uint.MaxValue))
             {
                 throw NoArchive("the directory's two ends differ");
             }
 
-            (disk, first, here, count, length, start) = (U32(wide, 16), U32(wide, 20), U64(wide, 24), U64(wide, 32), U64(wide, 40), U64(wide, 48));
+            (disk, first, here, count) = (U32(wide, 16), U32(wide, 20), U64(wide, 24), U64(wide, 32));
+            (length, start) = (U64(wide, 40), U64(wide, 48));
             end = (long)record;
         }
 
@@ -192,7 +197,8 @@ internal sealed class ZipMembers
         at += EntrySize + nameSize + extraSize + commentSize;
         if ((flags & Encrypted) != 0 || method is not (Stored or Deflated))
         {
-            throw Damaged(name, $"expected a stored or deflated member, found {((flags & Encrypted) != 0 ? "an encrypted one" : $"compression method {method}")}");
+            var found = (flags & Encrypted) != 0 ? "an encrypted one" : $"compression method {method}";
+            throw Damaged(name, $"expected a stored or deflated member, found {found}");
         }
 
         var size = (ulong)_stream.Length;
@@ -230,7 +236,8 @@ internal sealed class ZipMembers
 
         // A writer that cannot go back leaves checksum and sizes empty here and writes them after the content.
         var known = (U16(header, 6) & SizesFollow) == 0;
-        if (Encoding.UTF8.GetString(rest, 0, nameSize) != member.Name || U16(header, 8) != member.Method || (U16(header, 6) & Encrypted) != 0
+        if (Encoding.UTF8.GetString(rest, 0, nameSize) != member.Name || U16(header, 8) != member.Method
+            || (U16(header, 6) & Encrypted) != 0
             || (known && (U32(header, 14) != member.Crc || packed != (ulong)member.Packed || length != (ulong)member.Length)))
         {
             throw Damaged(member.Name, "its two headers differ: altered or damaged");

@@ -149,7 +149,8 @@ public sealed partial class SnapshotFolder : IDisposable
             // As a stream, for arrays of many agents are more than a byte array can hold.
             using var content = new FileStream(arrays, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
             var found = Convert.ToHexStringLower(SHA256.HashData(content));
-            InvalidInputException.Require(found == manifest.ArraysSha256, arrays, "", $"the content that it was written with (SHA-256 {manifest.ArraysSha256[..Math.Min(12, manifest.ArraysSha256.Length)]})", $"truncated or altered ({found[..12]})");
+            InvalidInputException.Require(found == manifest.ArraysSha256, arrays, "",
+                $"the content that it was written with (SHA-256 {manifest.ArraysSha256[..12]})", $"truncated or altered ({found[..12]})");
             content.Position = 0;
             using var reader = new NpzReader(content, arrays);
             var world = WorldState.From(reader, arrays);

@@ -139,10 +139,13 @@ public sealed class NpyTests : IDisposable
         => Assert.Equal([1, 2], Read<int>(File("{\"shape\": (2L,), 'fortran_order':False, 'descr' : '|u1'}", [1, 2], major)).Data);
 
     [Theory]
-    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296, 2), }", "lengths of axes, whole numbers from 0 to 2147483647, found 4294967296")]
-    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647, 2147483647), }", "elements, found shape (2147483647, ")]
+    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (4294967296, 4294967296, 2), }",
+        "lengths of axes, whole numbers from 0 to 2147483647, found 4294967296")]
+    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (2147483647, 2147483647, 2147483647, 2147483647), }",
+        "elements, found shape (2147483647, ")]
     [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (65536, 65536, 65536, 65536), }", "elements, found shape (65536, ")]
-    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,), }", "truncated: expected 8000000000 bytes for shape (1000000000), found 8")]
+    [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (1000000000,), }",
+        "truncated: expected 8000000000 bytes for shape (1000000000), found 8")]
     [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (-1,), }", "whole numbers from 0 to 2147483647, found -1")]
     [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (1.5,), }", "found 1.5")]
     [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (,), }", "lengths of axes")]
@@ -156,7 +159,8 @@ public sealed class NpyTests : IDisposable
     [InlineData("{'descr': '<f8', 'fortran_order': 0, 'shape': (1,), }", "expected fortran_order True or False, found 0")]
     [InlineData("{'descr': '<f8', 'descr': '<f4', 'fortran_order': False, 'shape': (1,), }", "each once, found 'descr'")]
     [InlineData("{'descr': '<f8', 'fortran_order': False, 'shape': (1,), 'x': 1}", "found 'x'")]
-    [InlineData("{'descr': [('x', '<f8')], 'fortran_order': False, 'shape': (1,), }", "expected an array of numbers, found structured elements")]
+    [InlineData("{'descr': [('x', '<f8')], 'fortran_order': False, 'shape': (1,), }",
+        "expected an array of numbers, found structured elements")]
     [InlineData("{'descr': '|b1', 'fortran_order': False, 'shape': (8,), }", "found truth values (element type '|b1')")]
     [InlineData("{'descr': '<c8', 'fortran_order': False, 'shape': (1,), }", "found complex numbers (element type '<c8')")]
     [InlineData("{'descr': '<U2', 'fortran_order': False, 'shape': (1,), }", "found text")]
