@@ -1,5 +1,4 @@
 using System.Globalization;
-using System.IO.Compression;
 using System.Text;
 using MimicD.Contracts;
 using MimicD.Numerics;
@@ -63,7 +62,9 @@ public static class OutcomesFile
     public static void Save(string path, Outcomes outcomes) => AtomicFile.WriteText(path, Format(outcomes));
 
     /// <summary>Reads such a file, packed where its name ends in .gz.</summary>
-    /// <exception cref="InvalidInputException">It cannot be read, a column is missing, or a field is no number.</exception>
+    /// <exception cref="InvalidInputException">
+    /// It cannot be read, a packed one is truncated, altered or damaged, a column is missing, or a field is no number.
+    /// </exception>
     public static Outcomes Load(string path)
     {
         ArgumentNullException.ThrowIfNull(path);
@@ -131,12 +132,11 @@ public static class OutcomesFile
     {
         try
         {
-            using var reader = new StreamReader(new GZipStream(File.OpenRead(path), CompressionMode.Decompress));
-            return reader.ReadToEnd();
+            return Encoding.UTF8.GetString(GzipFile.Read(path));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
+        catch (InvalidDataException e)
         {
-            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+            throw new InvalidInputException(e.Message, e);
         }
     }
 

@@ -1,6 +1,8 @@
 using System.Buffers.Binary;
 using System.Globalization;
 using System.IO.Compression;
+using System.Numerics;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text;
 
@@ -18,15 +20,22 @@ public sealed record NdArray<T>(int[] Shape, T[] Data)
 }
 
 /// <summary>
-/// NumPy's .npy and .npz files (format description: numpy.lib.format), little-endian, C order; float32, float64, int32 and int64 are read
-/// into the type asked for when that loses nothing but floating-point precision.
+/// NumPy's .npy and .npz files (format description: numpy.lib.format, versions 1 to 3). Read are whole numbers of 8 to 64 bits and
+/// floating-point numbers of 16 to 64, of either byte order, in C or Fortran order, into the type asked for when that loses nothing but
+/// floating-point precision. Written are little-endian numbers in C order. Memory is taken only for what a file holds.
 /// </summary>
 public static class Npy
 {
+    private const int MostHeader = 65536;
+    private const int ChunkBytes = 1 << 16;
+
     private static readonly byte[] Magic = [0x93, (byte)'N', (byte)'U', (byte)'M', (byte)'P', (byte)'Y'];
 
     /// <summary>Reads a .npy file.</summary>
-    /// <exception cref="InvalidDataException">Not such a file, truncated, or of an element type that does not convert; one line that names the file.</exception>
+    /// <typeparam name="T">float, double, int or long.</typeparam>
+    /// <exception cref="InvalidDataException">
+    /// Not such a file, truncated, followed by other bytes, or with an element that does not convert; one line that names the file.
+    /// </exception>
     public static NdArray<T> Read<T>(string path)
         where T : unmanaged
     {
@@ -34,58 +43,54 @@ public static class Npy
         return Read<T>(stream, path);
     }
 
-    /// <summary>Reads .npy content.</summary>
+    /// <summary>Reads .npy content up to the end of a stream.</summary>
+    /// <typeparam name="T">float, double, int or long.</typeparam>
     /// <param name="stream">Positioned at the magic number.</param>
     /// <param name="where">File and member, for messages.</param>
+    /// <exception cref="InvalidDataException">As for <see cref="Read{T}(string)"/>.</exception>
     public static NdArray<T> Read<T>(Stream stream, string where)
         where T : unmanaged
     {
         ArgumentNullException.ThrowIfNull(stream);
-        Span<byte> head = stackalloc byte[12];
-        Fill(stream, head[..10], where);
-        if (!head[..6].SequenceEqual(Magic))
-        {
-            throw new InvalidDataException($"{where}: not a NumPy array (.npy): the magic number is missing");
-        }
+        var whole = Seekable(stream, where);
+        return Read<T>(whole, whole.Length - whole.Position, where);
+    }
 
-        int headerLength;
-        if (head[6] == 1)
+    /// <summary>Reads .npy content of a known length up to the end of a stream.</summary>
+    internal static NdArray<T> Read<T>(Stream stream, long length, string where)
+        where T : unmanaged
+    {
+        try
         {
-            headerLength = BinaryPrimitives.ReadUInt16LittleEndian(head[8..]);
-        }
-        else
-        {
-            Fill(stream, head[10..12], where);
-            headerLength = BinaryPrimitives.ReadInt32LittleEndian(head[8..]);
-        }
+            var header = ReadHeader(stream, ref length, where);
+            var read = ReaderOf<T>(header.Descriptor, where);
+            var expected = header.Count * read.Size;
+            if (expected != length)
+            {
+                throw new InvalidDataException(expected > length
+                    ? $"{where}: truncated: expected {expected} bytes for shape {header.ShapeText}, found {length}"
+                    : $"{where}: expected {expected} bytes for shape {header.ShapeText}, found {length - expected} more after them");
+            }
 
-        if (headerLength is <= 0 or > 65536)
-        {
-            throw new InvalidDataException($"{where}: header length {headerLength} is out of range");
-        }
+            RequireMemory((header.Fortran && header.Shape.Length > 1 ? 2 : 1) * header.Count * Unsafe.SizeOf<T>(), where);
+            var data = read.Elements(stream, (int)header.Count, where);
+            Span<byte> after = stackalloc byte[1];
+            // Reading to the end also makes a stream that unpacks the content check it.
+            if (stream.Read(after) > 0)
+            {
+                throw new InvalidDataException($"{where}: expected {expected} bytes for shape {header.ShapeText}, found more");
+            }
 
-        var header = new byte[headerLength];
-        Fill(stream, header, where);
-        var (descriptor, shape) = ParseHeader(Encoding.ASCII.GetString(header), where);
-        long count = 1;
-        foreach (var n in shape)
-        {
-            count = checked(count * n);
+            return new NdArray<T>(header.Shape, header.Fortran ? LastAxisFastest(data, header.Shape) : data);
         }
-
-        if (count > int.MaxValue / 8)
+        catch (IOException e)
         {
-            throw new InvalidDataException($"{where}: {count} elements are more than can be read");
+            throw new InvalidDataException($"{where}: cannot be read: {e.Message}", e);
         }
-
-        return new NdArray<T>(shape, descriptor switch
+        catch (OutOfMemoryException e)
         {
-            "<f8" => Convert<double, T>(ReadRaw<double>(stream, (int)count, where), where, descriptor),
-            "<f4" => Convert<float, T>(ReadRaw<float>(stream, (int)count, where), where, descriptor),
-            "<i4" => Convert<int, T>(ReadRaw<int>(stream, (int)count, where), where, descriptor),
-            "<i8" => Convert<long, T>(ReadRaw<long>(stream, (int)count, where), where, descriptor),
-            _ => throw new InvalidDataException($"{where}: element type '{descriptor}' is not supported; expected <f4, <f8, <i4 or <i8"),
-        });
+            throw new InvalidDataException($"{where}: there is not enough memory for it", e);
+        }
     }
 
     /// <summary>Writes a .npy file, aside and renamed.</summary>
@@ -112,7 +117,11 @@ public static class Npy
         stream.Write(Magic);
         stream.Write([1, 0, (byte)header.Length, (byte)(header.Length >> 8)]);
         stream.Write(header);
-        stream.Write(MemoryMarshal.AsBytes(data.Span));
+        // In slices, for the bytes of a large array are more than a span can have.
+        for (var at = 0; at < data.Length; at += ChunkBytes)
+        {
+            stream.Write(MemoryMarshal.AsBytes(data.Span.Slice(at, Math.Min(ChunkBytes, data.Length - at))));
+        }
     }
 
     internal static FileStream OpenRead(string path)
@@ -121,9 +130,30 @@ public static class Npy
         {
             return new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new InvalidDataException($"{path}: cannot be read: {e.Message}", e);
+            throw new InvalidDataException($"{path}: cannot be read: {(Directory.Exists(path) ? "it is a folder" : e.Message)}", e);
+        }
+    }
+
+    /// <summary>The stream itself, or a copy of what is left of one that cannot be moved about in, such as a pipe.</summary>
+    internal static Stream Seekable(Stream stream, string where)
+    {
+        if (stream.CanSeek)
+        {
+            return stream;
+        }
+
+        try
+        {
+            var copy = new MemoryStream();
+            stream.CopyTo(copy);
+            copy.Position = 0;
+            return copy;
+        }
+        catch (Exception e) when (e is IOException or OutOfMemoryException)
+        {
+            throw new InvalidDataException($"{where}: cannot be read: {e.Message}", e);
         }
     }
 
@@ -133,72 +163,209 @@ public static class Npy
         : typeof(T) == typeof(long) ? "<i8"
         : throw new NotSupportedException($"{typeof(T)} cannot be written as .npy");
 
-    private static (string Descriptor, int[] Shape) ParseHeader(string text, string where)
+    private static NpyHeader ReadHeader(Stream stream, ref long length, string where)
     {
-        string Value(string key)
+        Span<byte> head = stackalloc byte[12];
+        Fill(stream, head[..10], where);
+        if (!head[..6].SequenceEqual(Magic))
         {
-            var at = text.IndexOf($"'{key}':", StringComparison.Ordinal);
-            return at < 0 ? throw new InvalidDataException($"{where}: header lacks '{key}'") : text[(at + key.Length + 3)..].TrimStart();
+            throw new InvalidDataException($"{where}: not a NumPy array (.npy): the magic number is missing");
         }
 
-        var descriptor = Value("descr");
-        var close = descriptor.Length > 1 && descriptor[0] == '\'' ? descriptor.IndexOf('\'', 1) : -1;
-        if (close < 0)
+        var (major, minor) = (head[6], head[7]);
+        if (major is < 1 or > 3 || minor != 0)
         {
-            throw new InvalidDataException($"{where}: structured element types are not supported");
+            throw new InvalidDataException($"{where}: expected a .npy file of version 1.0, 2.0 or 3.0, found {major}.{minor}");
         }
 
-        if (!Value("fortran_order").StartsWith("False", StringComparison.Ordinal))
+        var before = 10;
+        long headerLength = BinaryPrimitives.ReadUInt16LittleEndian(head[8..]);
+        if (major > 1)
         {
-            throw new InvalidDataException($"{where}: Fortran order is not supported; save it in C order");
+            Fill(stream, head[10..12], where);
+            (before, headerLength) = (12, BinaryPrimitives.ReadUInt32LittleEndian(head[8..]));
         }
 
-        var shape = Value("shape");
-        var end = shape.IndexOf(')', StringComparison.Ordinal);
-        if (shape[0] != '(' || end < 0)
+        length -= before + headerLength;
+        if (headerLength > MostHeader || length < 0)
         {
-            throw new InvalidDataException($"{where}: header has no shape");
+            throw new InvalidDataException(length < 0
+                ? $"{where}: truncated: expected a header of {headerLength} bytes, found {length + headerLength}"
+                : $"{where}: expected a header of at most {MostHeader} bytes, found {headerLength}");
         }
 
-        var axes = new List<int>();
-        foreach (var part in shape[1..end].Split(',', StringSplitOptions.TrimEntries | StringSplitOptions.RemoveEmptyEntries))
-        {
-            if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out var axis))
-            {
-                throw new InvalidDataException($"{where}: axis length '{part}' is not a number");
-            }
-
-            axes.Add(axis);
-        }
-
-        return (descriptor[1..close], [.. axes]);
+        var header = new byte[headerLength];
+        Fill(stream, header, where);
+        return NpyHeader.Parse((major < 3 ? Encoding.Latin1 : Encoding.UTF8).GetString(header), where);
     }
 
-    private static T[] ReadRaw<T>(Stream stream, int count, string where)
+    /// <summary>How elements of a type are read: the bytes of one, and what reads so many of them.</summary>
+    private static (int Size, Func<Stream, int, string, T[]> Elements) ReaderOf<T>(string descriptor, string where)
         where T : unmanaged
     {
-        var data = new T[count];
-        Fill(stream, MemoryMarshal.AsBytes(data.AsSpan()), where);
+        // Without a mark, or with = or |, elements have this machine's byte order.
+        var marked = descriptor.Length > 0 && descriptor[0] is '<' or '>' or '=' or '|';
+        var (type, swap) = (marked ? descriptor[1..] : descriptor, marked && descriptor[0] == (BitConverter.IsLittleEndian ? '>' : '<'));
+        return (type, default(T)) switch
+        {
+            ("f2", float or double) => Reader<Half, T>(descriptor, swap),
+            ("f4", float or double) => Reader<float, T>(descriptor, swap),
+            ("f8", float or double) => Reader<double, T>(descriptor, swap),
+            ("i1", _) => Reader<sbyte, T>(descriptor, swap),
+            ("i2", _) => Reader<short, T>(descriptor, swap),
+            ("i4", _) => Reader<int, T>(descriptor, swap),
+            ("i8", _) => Reader<long, T>(descriptor, swap),
+            ("u1", _) => Reader<byte, T>(descriptor, swap),
+            ("u2", _) => Reader<ushort, T>(descriptor, swap),
+            ("u4", _) => Reader<uint, T>(descriptor, swap),
+            ("u8", _) => Reader<ulong, T>(descriptor, swap),
+            _ => throw new InvalidDataException($"{where}: expected whole numbers of 8 to 64 bits"
+                + (default(T) is float or double ? " or floating-point numbers of 16 to 64" : "")
+                + $", found {NameOf(type)} (element type '{Quote.Of(descriptor)}')"),
+        };
+    }
+
+    /// <summary>What a type's elements are, for messages.</summary>
+    private static string NameOf(string type) => (type.Length > 0 ? type[0] : ' ') switch
+    {
+        'f' => "floating-point numbers",
+        'b' or '?' => "truth values",
+        'c' => "complex numbers",
+        'S' or 'U' or 'a' => "text",
+        'O' => "Python objects, which are never read",
+        'M' or 'm' => "times",
+        'V' => "raw bytes",
+        _ => "others",
+    };
+
+    private static (int Size, Func<Stream, int, string, T[]> Elements) Reader<TFrom, T>(string descriptor, bool swap)
+        where TFrom : unmanaged, INumberBase<TFrom>
+        where T : unmanaged
+    {
+        return (Unsafe.SizeOf<TFrom>(), (stream, count, where) => default(T) switch
+        {
+            float => (T[])(object)ReadAs<TFrom, float>(stream, count, descriptor, swap, where),
+            double => (T[])(object)ReadAs<TFrom, double>(stream, count, descriptor, swap, where),
+            int => (T[])(object)ReadAs<TFrom, int>(stream, count, descriptor, swap, where),
+            long => (T[])(object)ReadAs<TFrom, long>(stream, count, descriptor, swap, where),
+            _ => throw new NotSupportedException($"{typeof(T)} cannot be read from .npy"),
+        });
+    }
+
+    private static TTo[] ReadAs<TFrom, TTo>(Stream stream, int count, string descriptor, bool swap, string where)
+        where TFrom : unmanaged, INumberBase<TFrom>
+        where TTo : unmanaged, INumberBase<TTo>
+    {
+        var data = new TTo[count];
+        // By type and not by a cast of the array: the runtime takes an array of whole numbers with a sign for one without.
+        var same = typeof(TFrom) == typeof(TTo) ? (TFrom[])(object)data : null;
+        var most = ChunkBytes / Unsafe.SizeOf<TFrom>();
+        var buffer = same is null ? new TFrom[Math.Min(most, count)] : [];
+        for (var at = 0; at < count; at += most)
+        {
+            var chunk = same is null ? buffer.AsSpan(0, Math.Min(most, count - at)) : same.AsSpan(at, Math.Min(most, count - at));
+            var bytes = MemoryMarshal.AsBytes(chunk);
+            Fill(stream, bytes, where);
+            if (swap)
+            {
+                Swap(bytes, Unsafe.SizeOf<TFrom>());
+            }
+
+            if (same is null)
+            {
+                Convert<TFrom, TTo>(chunk, data.AsSpan(at), at, descriptor, where);
+            }
+        }
+
         return data;
     }
 
-    private static TTo[] Convert<TFrom, TTo>(TFrom[] data, string where, string descriptor)
-        where TFrom : unmanaged
-        where TTo : unmanaged
+    private static void Swap(Span<byte> bytes, int size)
     {
-        if (data is TTo[] same)
+        switch (size)
         {
-            return same;
+            case sizeof(ushort):
+                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<byte, ushort>(bytes), MemoryMarshal.Cast<byte, ushort>(bytes));
+                break;
+            case sizeof(uint):
+                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<byte, uint>(bytes), MemoryMarshal.Cast<byte, uint>(bytes));
+                break;
+            case sizeof(ulong):
+                BinaryPrimitives.ReverseEndianness(MemoryMarshal.Cast<byte, ulong>(bytes), MemoryMarshal.Cast<byte, ulong>(bytes));
+                break;
+        }
+    }
+
+    private static void Convert<TFrom, TTo>(ReadOnlySpan<TFrom> from, Span<TTo> to, int first, string descriptor, string where)
+        where TFrom : unmanaged, INumberBase<TFrom>
+        where TTo : unmanaged, INumberBase<TTo>
+    {
+        var i = 0;
+        try
+        {
+            for (; i < from.Length; i++)
+            {
+                to[i] = TTo.CreateChecked(from[i]);
+                if (TFrom.IsFinite(from[i]) && !TTo.IsFinite(to[i]))
+                {
+                    throw new OverflowException();
+                }
+            }
+        }
+        catch (OverflowException e)
+        {
+            var bits = Unsafe.SizeOf<TTo>() * 8;
+            var text = from[i].ToString(null, CultureInfo.InvariantCulture);
+            throw new InvalidDataException(
+                $"{where}: element type '{descriptor}': expected numbers within {bits} bits, found {text} at element {(long)first + i}", e);
+        }
+    }
+
+    /// <summary>Elements with the first axis fastest, put in order so that the last one is.</summary>
+    private static T[] LastAxisFastest<T>(T[] data, int[] shape)
+        where T : unmanaged
+    {
+        if (shape.Length < 2 || data.Length < 2)
+        {
+            return data;
         }
 
-        return (data, typeof(TTo)) switch
+        var strides = new int[shape.Length];
+        for (int axis = shape.Length - 1, stride = 1; axis >= 0; stride *= shape[axis], axis--)
         {
-            (double[] d, var t) when t == typeof(float) => (TTo[])(object)Array.ConvertAll(d, x => (float)x),
-            (float[] d, var t) when t == typeof(double) => (TTo[])(object)Array.ConvertAll(d, x => (double)x),
-            (long[] d, var t) when t == typeof(int) => (TTo[])(object)Array.ConvertAll(d, x => checked((int)x)),
-            (int[] d, var t) when t == typeof(long) => (TTo[])(object)Array.ConvertAll(d, x => (long)x),
-            _ => throw new InvalidDataException($"{where}: expected elements of type {typeof(TTo).Name}, found '{descriptor}'"),
-        };
+            strides[axis] = stride;
+        }
+
+        var result = new T[data.Length];
+        var (index, to) = (new int[shape.Length], 0);
+        foreach (var value in data)
+        {
+            result[to] = value;
+            for (var axis = 0; axis < shape.Length; axis++)
+            {
+                to += strides[axis];
+                if (++index[axis] < shape[axis])
+                {
+                    break;
+                }
+
+                to -= strides[axis] * shape[axis];
+                index[axis] = 0;
+            }
+        }
+
+        return result;
+    }
+
+    /// <summary>Refuses what would not go into this machine's memory, where the system might end the process instead.</summary>
+    private static void RequireMemory(long bytes, string where)
+    {
+        var available = GC.GetGCMemoryInfo().TotalAvailableMemoryBytes;
+        if (available > 0 && bytes > available)
+        {
+            throw new InvalidDataException(
+                $"{where}: expected an array that goes into the memory of this machine ({available >> 20} MiB), found one of {bytes >> 20} MiB");
+        }
     }
 
     private static void Fill(Stream stream, Span<byte> bytes, string where)
@@ -211,70 +378,75 @@ public static class Npy
     }
 }
 
-/// <summary>An .npz file: a zip of .npy members.</summary>
+/// <summary>
+/// An .npz file: a zip of .npy members. Its structure, and the length and CRC-32 of every member, also of those that are never asked for, are
+/// checked when it is opened.
+/// </summary>
 public sealed class NpzReader : IDisposable
 {
+    private const string Ending = ".npy";
+    private const int MostNamed = 12;
     private readonly string _path;
     private readonly Stream _stream;
-    private readonly ZipArchive _zip;
+    private readonly ZipMembers _zip;
 
     /// <summary>Opens a file.</summary>
-    /// <exception cref="InvalidDataException">The file is missing or not a zip archive.</exception>
+    /// <exception cref="InvalidDataException">The file is missing, not a zip archive, truncated, altered or damaged.</exception>
     public NpzReader(string path)
         : this(Npy.OpenRead(path), path)
     {
     }
 
     /// <summary>Reads such a file from a stream, which is then this reader's.</summary>
-    /// <param name="stream">Seekable.</param>
+    /// <param name="stream">From its beginning.</param>
     /// <param name="where">Named in messages.</param>
-    /// <exception cref="InvalidDataException">It is not a zip archive.</exception>
+    /// <exception cref="InvalidDataException">It is not a zip archive, or one that is truncated, altered or damaged.</exception>
     public NpzReader(Stream stream, string where)
     {
         ArgumentNullException.ThrowIfNull(stream);
-        _path = where;
-        _stream = stream;
+        (_path, _stream) = (where, stream);
         try
         {
-            _zip = new ZipArchive(_stream, ZipArchiveMode.Read);
+            _stream = Npy.Seekable(stream, where);
+            _zip = new ZipMembers(_stream, where);
         }
-        catch (InvalidDataException e)
+        catch (InvalidDataException)
         {
-            _stream.Dispose();
-            throw new InvalidDataException($"{where}: not an .npz file, or truncated: {e.Message}", e);
+            stream.Dispose();
+            throw;
+        }
+        catch (IOException e)
+        {
+            stream.Dispose();
+            throw new InvalidDataException($"{where}: cannot be read: {e.Message}", e);
         }
     }
 
     /// <summary>Names of the arrays, without <c>.npy</c>.</summary>
-    public IReadOnlyList<string> Names => [.. _zip.Entries.Select(e => Path.GetFileNameWithoutExtension(e.FullName))];
+    public IReadOnlyList<string> Names => [.. _zip.Names.Select(Path.GetFileNameWithoutExtension).OfType<string>()];
 
     /// <summary>Whether there is an array of that name.</summary>
-    public bool Has(string name) => _zip.GetEntry(name + ".npy") is not null;
+    public bool Has(string name) => _zip.Has(name + Ending);
 
     /// <summary>Reads one array.</summary>
     /// <exception cref="InvalidDataException">No such array, or <see cref="Npy.Read{T}(Stream, string)"/> refuses it.</exception>
     public NdArray<T> Read<T>(string name)
         where T : unmanaged
     {
-        var entry = _zip.GetEntry(name + ".npy")
-            ?? throw new InvalidDataException($"{_path}: array '{name}' is missing; found: {string.Join(", ", Names)}");
-        try
+        if (_zip.Open(name + Ending) is not var (content, length))
         {
-            using var stream = entry.Open();
-            return Npy.Read<T>(stream, $"{_path}: {name}");
+            var found = string.Join(", ", Names.Take(MostNamed).Select(Quote.Of)) + (Names.Count > MostNamed ? ", ..." : "");
+            throw new InvalidDataException($"{_path}: array '{name}' is missing; found: {found}");
         }
-        catch (InvalidDataException e) when (!e.Message.StartsWith(_path, StringComparison.Ordinal))
+
+        using (content)
         {
-            throw new InvalidDataException($"{_path}: {name}: {e.Message}", e);
+            return Npy.Read<T>(content, length, $"{_path}: {name}");
         }
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _zip.Dispose();
-        _stream.Dispose();
-    }
+    public void Dispose() => _stream.Dispose();
 }
 
 /// <summary>Writes .npz files, aside and renamed.</summary>

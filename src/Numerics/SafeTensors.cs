@@ -6,7 +6,8 @@ namespace MimicD.Numerics;
 
 /// <summary>
 /// A .safetensors file with float32 tensors and text metadata (format: an 8-byte little-endian header length, a JSON header that gives each
-/// tensor's dtype, shape and byte range, then the bytes). Reading executes nothing and trusts nothing.
+/// tensor's dtype, shape and byte range, then the bytes, of which every one belongs to one tensor). Reading executes nothing and trusts nothing.
+/// The format has no checksum: of altered weights only those that are not finite are noticed.
 /// </summary>
 public sealed class SafeTensors
 {
@@ -49,7 +50,10 @@ public sealed class SafeTensors
     }
 
     /// <summary>Reads a file.</summary>
-    /// <exception cref="InvalidDataException">Missing, truncated, malformed, not float32, or with numbers that are not finite; one line that names the file.</exception>
+    /// <exception cref="InvalidDataException">
+    /// Missing, truncated, malformed (also: a name twice, byte ranges that overlap or leave bytes out), not float32, or with numbers that are
+    /// not finite; one line that names the file.
+    /// </exception>
     public static SafeTensors Read(string path)
     {
         byte[] bytes;
@@ -57,9 +61,9 @@ public sealed class SafeTensors
         {
             bytes = File.ReadAllBytes(path);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException or NotSupportedException)
         {
-            throw new InvalidDataException($"{path}: cannot be read: {e.Message}", e);
+            throw new InvalidDataException($"{path}: cannot be read: {(Directory.Exists(path) ? "it is a folder" : e.Message)}", e);
         }
 
         return Parse(bytes, path);
@@ -85,31 +89,21 @@ public sealed class SafeTensors
         }
 
         var body = bytes[(8 + (int)headerLength)..];
-        var result = new SafeTensors();
         try
         {
             using var header = JsonDocument.Parse(bytes.Slice(8, (int)headerLength));
-            foreach (var member in header.RootElement.EnumerateObject())
-            {
-                if (member.Name == "__metadata__")
-                {
-                    foreach (var entry in member.Value.EnumerateObject())
-                    {
-                        result.Metadata[entry.Name] = entry.Value.GetString() ?? "";
-                    }
-                }
-                else
-                {
-                    result._tensors.Add(member.Name, ReadTensor(member, body.Span, where));
-                }
-            }
+            return Parse(header.RootElement, body.Span, where);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or KeyNotFoundException or FormatException or ArgumentException)
+        catch (JsonException e)
         {
-            throw new InvalidDataException($"{where}: malformed .safetensors header: {e.Message.ReplaceLineEndings(" ")}", e);
+            throw new InvalidDataException($"{where}: malformed .safetensors header: {Quote.Of(e.Message.ReplaceLineEndings(" "))}", e);
         }
-
-        return result;
+        catch (InvalidOperationException e)
+        {
+            // Kinds of values are checked where they are used, so this is text.
+            throw new InvalidDataException(
+                $"{where}: malformed .safetensors header: a text is not valid UTF-8 or has half a surrogate pair", e);
+        }
     }
 
     /// <summary>Writes a file, aside and renamed. The bytes depend on the content alone.</summary>
@@ -168,37 +162,152 @@ public sealed class SafeTensors
         });
     }
 
-    private static NdArray<float> ReadTensor(JsonProperty member, ReadOnlySpan<byte> body, string where)
+    private static SafeTensors Parse(JsonElement header, ReadOnlySpan<byte> body, string where)
     {
-        var dtype = member.Value.GetProperty("dtype").GetString();
-        if (dtype != "F32")
+        var result = new SafeTensors();
+        var tensors = new Dictionary<string, (int[] Shape, long Begin, long End)>(StringComparer.Ordinal);
+        var described = false;
+        foreach (var (name, value) in Members(header, where, "the header"))
         {
-            throw new InvalidDataException($"{where}: tensor '{member.Name}': expected F32, found {dtype}");
+            if (name == "__metadata__")
+            {
+                Require(!described, where, name, "it once", "it twice");
+                described = true;
+                ReadMetadata(value, result.Metadata, where);
+            }
+            else
+            {
+                Require(tensors.TryAdd(name, Describe(name, value, body.Length, where)), where, $"tensor '{name}'", "it once", "it twice");
+            }
         }
 
-        var shape = member.Value.GetProperty("shape").EnumerateArray().Select(e => e.GetInt32()).ToArray();
-        var offsets = member.Value.GetProperty("data_offsets");
-        var (begin, end) = (offsets[0].GetInt64(), offsets[1].GetInt64());
-        var count = shape.Aggregate(1L, (a, b) => b < 0 ? throw new FormatException("negative axis") : a * b);
-        if (begin < 0 || end - begin != count * sizeof(float))
+        // Every byte belongs to one tensor; so memory is taken only for what the file holds.
+        var next = 0L;
+        foreach (var (name, (_, begin, end)) in tensors.OrderBy(t => t.Value.Begin).ThenBy(t => t.Value.End))
         {
-            throw new InvalidDataException($"{where}: tensor '{member.Name}': byte range {begin}-{end} does not hold shape ({string.Join(", ", shape)})");
+            Require(begin == next, where, $"tensor '{name}'", $"a byte range from {next}, where the one before it ends", $"{begin}-{end}");
+            next = end;
         }
 
-        if (end > body.Length)
+        Require(next == body.Length, where, "", $"{next} bytes of tensors", $"{body.Length - next} more after them");
+        foreach (var (name, (shape, begin, end)) in tensors)
         {
-            throw new InvalidDataException($"{where}: truncated: tensor '{member.Name}' ends at byte {end} of {body.Length}");
+            result._tensors.Add(name, new NdArray<float>(shape, Numbers(name, body[(int)begin..(int)end], where)));
         }
 
-        var data = MemoryMarshal.Cast<byte, float>(body[(int)begin..(int)end]).ToArray();
+        return result;
+    }
+
+    private static void ReadMetadata(JsonElement metadata, SortedDictionary<string, string> to, string where)
+    {
+        foreach (var (key, value) in Members(metadata, where, "__metadata__"))
+        {
+            Require(value.ValueKind == JsonValueKind.String, where, $"__metadata__: '{Quote.Of(key)}'", "a text", KindOf(value));
+            Require(to.TryAdd(key, value.GetString()!), where, $"__metadata__: '{Quote.Of(key)}'", "it once", "it twice");
+        }
+    }
+
+    /// <summary>What the header says of a tensor; the range lies within the body and holds the shape.</summary>
+    private static (int[] Shape, long Begin, long End) Describe(string name, JsonElement entry, int bodyLength, string where)
+    {
+        Require(!name.Any(Quote.IsHidden), where, "a tensor's name", "characters that can be printed", $"'{Quote.Of(name)}'");
+        where = $"{where}: tensor '{name}'";
+        (JsonElement? dtype, JsonElement? shape, JsonElement? offsets) = (null, null, null);
+        foreach (var (key, value) in Members(entry, where, "its entry"))
+        {
+            ref var field = ref dtype;
+            if (key == "shape")
+            {
+                field = ref shape;
+            }
+            else if (key == "data_offsets")
+            {
+                field = ref offsets;
+            }
+            else
+            {
+                Require(key == "dtype", where, "", "the keys dtype, shape and data_offsets", $"'{Quote.Of(key)}'");
+            }
+
+            Require(field is null, where, key, "it once", "it twice");
+            field = value;
+        }
+
+        Require(dtype?.ValueKind == JsonValueKind.String, where, "dtype", "F32", KindOf(dtype));
+        var found = dtype!.Value.GetString()!;
+        if (found != "F32")
+        {
+            throw new InvalidDataException($"{where}: expected F32, found {Quote.Of(found)}");
+        }
+
+        var axes = WholeNumbers(shape, "shape", where);
+        var range = WholeNumbers(offsets, "data_offsets", where);
+        Require(range.Length == 2, where, "data_offsets", "where its bytes begin and end, two numbers", $"{range.Length}");
+        var (begin, end) = (range[0], range[1]);
+        Require(begin <= end, where, "data_offsets", "a beginning before the end", $"{begin}-{end}");
+        // Each product is compared at once, so that none overflows; zeros last would hide the others.
+        var bytes = axes.Contains(0) ? 0L : sizeof(float);
+        var expected = $"a byte range that holds shape ({string.Join(", ", axes)})";
+        foreach (var axis in axes)
+        {
+            Require(axis <= int.MaxValue && (bytes == 0 || axis <= (end - begin) / bytes), where, "", expected, $"{begin}-{end}");
+            bytes *= axis;
+        }
+
+        Require(bytes == end - begin, where, "", expected, $"{begin}-{end}");
+        return end <= bodyLength ? (Array.ConvertAll(axes, a => (int)a), begin, end)
+            : throw new InvalidDataException($"{where}: truncated: it ends at byte {end} of {bodyLength}");
+    }
+
+    private static float[] Numbers(string name, ReadOnlySpan<byte> bytes, string where)
+    {
+        var data = MemoryMarshal.Cast<byte, float>(bytes).ToArray();
         foreach (var value in data)
         {
             if (!float.IsFinite(value))
             {
-                throw new InvalidDataException($"{where}: tensor '{member.Name}' holds a number that is not finite");
+                throw new InvalidDataException($"{where}: tensor '{name}' holds a number that is not finite");
             }
         }
 
-        return new NdArray<float>(shape, data);
+        return data;
+    }
+
+    private static IEnumerable<(string Name, JsonElement Value)> Members(JsonElement element, string where, string what)
+    {
+        Require(element.ValueKind == JsonValueKind.Object, where, what, "an object", KindOf(element));
+        return element.EnumerateObject().Select(m => (m.Name, m.Value));
+    }
+
+    private static long[] WholeNumbers(JsonElement? list, string field, string where)
+    {
+        Require(list?.ValueKind == JsonValueKind.Array, where, field, "a list of whole numbers", KindOf(list));
+        return [.. list!.Value.EnumerateArray().Select(e =>
+        {
+            var number = -1L;
+            Require(e.ValueKind == JsonValueKind.Number && e.TryGetInt64(out number) && number >= 0, where, field, "whole numbers from 0",
+                e.ValueKind == JsonValueKind.Number ? Quote.Of(e.GetRawText()) : KindOf(e));
+            return number;
+        })];
+    }
+
+    private static string KindOf(JsonElement? element) => element?.ValueKind switch
+    {
+        null or JsonValueKind.Undefined => "nothing",
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Array => "a list",
+        JsonValueKind.String => "a text",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.Null => "null",
+        _ => "true or false",
+    };
+
+    private static void Require(bool condition, string where, string field, string expected, string found)
+    {
+        if (!condition)
+        {
+            var at = field.Length == 0 ? where : $"{where}: {field}";
+            throw new InvalidDataException($"{at}: expected {expected}, found {found}");
+        }
     }
 }

@@ -32,6 +32,9 @@ public sealed partial class DemonstrationSet
     /// <summary>Name of their description.</summary>
     public const string MetaName = "meta.json";
 
+    // A longer number in a file's name is no agent's.
+    private const int MostDigits = 18;
+
     /// <summary>Holds arrays without copying them.</summary>
     /// <param name="positions">Positions [M,N,T,D] [m]; D is 2 or 3, T at least 2.</param>
     /// <param name="controls">Controls [M,N,T-1,C], or null where there are none.</param>
@@ -135,10 +138,6 @@ public sealed partial class DemonstrationSet
         {
             throw new InvalidInputException(e.Message, e);
         }
-        catch (OverflowException e)
-        {
-            throw new InvalidInputException($"{path}: a mode or a shape is too large a number", e);
-        }
     }
 
     /// <summary>Throws unless they have the agents, the dimensions and the time step of a scenario.</summary>
@@ -230,9 +229,9 @@ public sealed partial class DemonstrationSet
         }
 
         InvalidInputException.Require(Directory.Exists(folder), path, "", $"a folder with {ArraysName}, or with one .npy file an agent", null);
-        var files = from file in Directory.EnumerateFiles(folder, "*.npy")
+        var files = from file in ArrayFiles(folder)
                     let match = FirstNumber().Match(System.IO.Path.GetFileName(file))
-                    where match.Success
+                    where match.Success && match.Length <= MostDigits
                     let stem = System.IO.Path.GetFileName(file)
                     select (File: file, Set: string.Concat(stem.AsSpan(0, match.Index), "*", stem.AsSpan(match.Index + match.Length)), Number: long.Parse(match.Value, CultureInfo.InvariantCulture));
         // A set numbers its agents without a gap, from 0 or from 1; other numbers in file names are not agents.
@@ -270,6 +269,18 @@ public sealed partial class DemonstrationSet
         }
 
         return new DemonstrationSet(new NdArray<double>([first[0], agents.Length, first[1], first[2]], positions), null, null, meta, path);
+    }
+
+    private static string[] ArrayFiles(string folder)
+    {
+        try
+        {
+            return Directory.GetFiles(folder, "*.npy");
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{folder}: cannot be read: {e.Message}", e);
+        }
     }
 
     private static void RequireFinite(NdArray<double> array, string where, string field)

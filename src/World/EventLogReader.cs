@@ -65,7 +65,8 @@ internal sealed class EventLogReader : IDisposable
 
         _file.ReadExactly(head);
         var length = BinaryPrimitives.ReadInt32LittleEndian(head[1..]);
-        if (head[0] is < EventLog.Begun or > EventLog.Ended || length < 0 || length > LongestPayload)
+        var longest = Math.Min(LongestPayload, Array.MaxLength - EventLog.FrameSize);
+        if (head[0] is < EventLog.Begun or > EventLog.Ended || length < 0 || length > longest)
         {
             throw Altered();
         }

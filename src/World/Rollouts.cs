@@ -90,9 +90,11 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
         try
         {
             using var reader = new NpzReader(path);
+            var modes = reader.Has("mode") ? reader.Read<int>("mode") : null;
+            InvalidInputException.Require(modes is null || modes.Shape.Length == 1, path, "mode", "shape (E,)", modes?.ShapeText);
             var rollouts = new Rollouts(
                 reader.Read<float>("positions"), reader.Read<float>("actions"), reader.Read<double>("starts"), reader.Read<double>("goals"),
-                reader.Has("mode") ? reader.Read<int>("mode").Data : null);
+                modes?.Data);
             var p = rollouts.Positions.Shape;
             InvalidInputException.Require(p is [>= 1, >= 1, >= 1, 2 or 3], path, "positions", "shape [E,N,T,D] with D 2 or 3", rollouts.Positions.ShapeText);
             InvalidInputException.Require(Vectors.AllFinite(rollouts.Positions.Data), path, "positions", "finite numbers", "others");

@@ -133,21 +133,15 @@ public sealed partial class SnapshotFolder : IDisposable
         InvalidInputException.Require(manifest.Format == Format, file, "format", $"{Format}", manifest.Format);
         InvalidInputException.Require(manifest.Hash() == manifest.Sha256, file, "", "the content that it was written with (SHA-256)", "another");
         InvalidInputException.Require(manifest.RunSha256 == _descriptionHash, DescriptionFile, "", $"the description that the snapshot of tick {tick} was written with (SHA-256)", "another");
-        byte[] bytes;
         try
         {
-            bytes = File.ReadAllBytes(arrays);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new InvalidInputException($"{arrays}: cannot be read: {e.Message}", e);
-        }
-
-        var found = Convert.ToHexStringLower(SHA256.HashData(bytes));
-        InvalidInputException.Require(found == manifest.ArraysSha256, arrays, "", $"the content that it was written with (SHA-256 {manifest.ArraysSha256[..12]})", $"truncated or altered ({found[..12]})");
-        try
-        {
-            using var reader = new NpzReader(new MemoryStream(bytes, writable: false), arrays);
+            // As a stream, for arrays of many agents are more than a byte array can hold.
+            using var content = new FileStream(arrays, FileMode.Open, FileAccess.Read, FileShare.Read, 1 << 16);
+            var found = Convert.ToHexStringLower(SHA256.HashData(content));
+            InvalidInputException.Require(found == manifest.ArraysSha256, arrays, "",
+                $"the content that it was written with (SHA-256 {manifest.ArraysSha256[..12]})", $"truncated or altered ({found[..12]})");
+            content.Position = 0;
+            using var reader = new NpzReader(content, arrays);
             var world = WorldState.From(reader, arrays);
             var (ticks, window) = (reader.Read<int>("windowTicks"), reader.Read<float>("window"));
             return new RunSnapshot(world, manifest.Counts, manifest.Host, ticks.Data, window, manifest.WallSeconds) { Where = arrays };
@@ -155,6 +149,10 @@ public sealed partial class SnapshotFolder : IDisposable
         catch (InvalidDataException e)
         {
             throw new InvalidInputException(e.Message, e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{arrays}: cannot be read: {e.Message}", e);
         }
     }
 

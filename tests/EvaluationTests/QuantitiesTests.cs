@@ -1,3 +1,5 @@
+using System.IO.Compression;
+using System.Text;
 using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.Numerics;
@@ -232,6 +234,63 @@ public class QuantitiesTests
 
         Assert.Equal(StrictJson.Format(Figures.Compute(Scene, paths, goals, baseline)), StrictJson.Format(Figures.Compute(Scene, read, baseline)));
         Assert.Equal(OutcomesFile.Format(outcomes), OutcomesFile.Format(read));
+    }
+
+    [Fact]
+    public void Packed_outcomes_that_are_cut_altered_or_longer_are_refused()
+    {
+        var file = Path.Combine(Directory.CreateTempSubdirectory("mimicd-outcomes-").FullName, "outcomes.csv.gz");
+        try
+        {
+            var text = OutcomesFile.Format(Outcomes.Compute(Scene, Random(2, 2, 5, 3), new double[8]));
+            using (var gzip = new GZipStream(File.Create(file), CompressionLevel.SmallestSize))
+            {
+                gzip.Write(Encoding.UTF8.GetBytes(text));
+            }
+
+            var whole = File.ReadAllBytes(file);
+            Assert.Equal(text, OutcomesFile.Format(OutcomesFile.Load(file)));
+            byte[] altered = [.. whole];
+            altered[^12] ^= 1;
+            byte[] sized = [.. whole];
+            sized[^2] ^= 1;
+            foreach (var bad in new[] { whole[..^1], whole[..^8], whole[..^20], whole[..12], [], [.. whole, 0], [.. whole, .. whole], altered, sized })
+            {
+                File.WriteAllBytes(file, bad);
+                Assert.StartsWith(file + ": ", Assert.Throws<InvalidInputException>(() => OutcomesFile.Load(file)).Message, StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            Directory.Delete(Path.GetDirectoryName(file)!, recursive: true);
+        }
+    }
+
+    [Fact]
+    public void A_flipped_bit_of_recorded_paths_is_refused_also_where_it_would_leave_the_goals_out()
+    {
+        var folder = Directory.CreateTempSubdirectory("mimicd-rollouts-").FullName;
+        try
+        {
+            var file = Path.Combine(folder, RolloutFile.Name);
+            new NpzWriter().Add<long>("positions", new long[3 * 2 * 4 * 2], 3, 2, 4, 2).Add<long>("goals", new long[3 * 2 * 2], 3, 2, 2).Save(file);
+            Assert.All(RolloutFile.Load(folder, Scene).Goals, goal => Assert.Equal(0, goal));
+
+            var whole = File.ReadAllBytes(file);
+            byte[] flipped = [.. whole];
+            flipped[whole.AsSpan().IndexOf("positions.npy"u8) + 60] ^= 1;
+            byte[] renamed = [.. whole];
+            renamed[whole.AsSpan().LastIndexOf("goals.npy"u8)] ^= 1;
+            foreach (var bad in new[] { flipped, renamed })
+            {
+                File.WriteAllBytes(file, bad);
+                Assert.StartsWith(file + ": ", Assert.Throws<InvalidDataException>(() => RolloutFile.Load(folder, Scene)).Message, StringComparison.Ordinal);
+            }
+        }
+        finally
+        {
+            Directory.Delete(folder, recursive: true);
+        }
     }
 
     [Fact]

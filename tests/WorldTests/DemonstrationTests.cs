@@ -1,3 +1,4 @@
+using System.Text;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -128,6 +129,63 @@ public sealed class DemonstrationTests : IDisposable
         WriteAgent(set, 0, "data1.npy", 4);
         WriteAgent(set, 1, "data2.npy", 3);
         Refused(_folder, "data2.npy: expected shape (4, 3, 2) as in data1.npy, found (3, 3, 2)");
+    }
+
+    [Fact]
+    public void Whole_numbers_and_Fortran_order_are_read_as_any_others()
+    {
+        // Two demonstrations of three steps in two dimensions; element (m, t, d) is 100 m + 10 t + d, the first index fastest.
+        short[] first = [0, 100, 10, 110, 20, 120, 1, 101, 11, 111, 21, 121];
+        foreach (var agent in new[] { 1, 2 })
+        {
+            var header = "{'descr': '>i2', 'fortran_order': True, 'shape': (2, 3, 2), }\n";
+            File.WriteAllBytes(Path.Combine(_folder, $"data{agent}.npy"), [0x93, .. "NUMPY"u8, 1, 0, (byte)header.Length, 0, .. Encoding.ASCII.GetBytes(header),
+                .. first.SelectMany(x => new[] { (byte)((x + agent) >> 8), (byte)(x + agent) })]);
+        }
+
+        var set = DemonstrationSet.Load(_folder);
+        Assert.Equal([2, 2, 3, 2], set.Positions.Shape);
+        Assert.Equal([101, 102, 111, 112, 121, 122], set.Path(1, 0).ToArray());
+        Assert.Equal([2, 3, 12, 13, 22, 23], set.Path(0, 1).ToArray());
+
+        // A name with a number that no agent can have is no agent's, and makes no others unreadable.
+        File.Copy(Path.Combine(_folder, "data1.npy"), Path.Combine(_folder, "data99999999999999999999999.npy"));
+        Assert.Equal(2, DemonstrationSet.Load(_folder).Agents);
+    }
+
+    [Fact]
+    public void A_mode_that_is_too_large_a_number_is_refused_by_name()
+    {
+        Make(2, 2, 4).Save(_folder);
+        new NpzWriter().Add<double>("positions", new double[32], 2, 2, 4, 2).Add<long>("mode", new[] { 1, 5_000_000_000 }, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "agents.npz: mode: element type '<i8': expected numbers within 32 bits, found 5000000000 at element 1");
+    }
+
+    [Fact]
+    public void A_flipped_bit_is_refused_wherever_it_is_in_the_numbers()
+    {
+        var set = Make(3, 2, 4);
+        set.Save(_folder);
+        var file = Path.Combine(_folder, "agents.npz");
+        var whole = File.ReadAllBytes(file);
+        var hash = set.ContentHash();
+        for (var at = 0; at < whole.Length; at += 7)
+        {
+            var flipped = (byte[])whole.Clone();
+            flipped[at] ^= 16;
+            File.WriteAllBytes(file, flipped);
+            try
+            {
+                var read = DemonstrationSet.Load(_folder);
+                Assert.Equal((hash, set.Modes!.Length, set.Controls!.Data.Length), (read.ContentHash(), read.Modes!.Length, read.Controls!.Data.Length));
+                Assert.Equal(set.Modes, read.Modes);
+                Assert.Equal(set.Controls.Data, read.Controls.Data);
+            }
+            catch (InvalidInputException e)
+            {
+                Assert.StartsWith(file, e.Message, StringComparison.Ordinal);
+            }
+        }
     }
 
     [Fact]
