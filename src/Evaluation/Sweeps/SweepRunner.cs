@@ -165,7 +165,7 @@ public sealed class SweepRunner
 
     /// <summary>Strict successes of a block that is on the disk, or null.</summary>
     private int? Successes(SweepCell cell, int block)
-        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadFile<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).Successes : null;
+        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).Successes : null;
 
     private TrainingWork TrainingOf(SweepTraining training)
     {
@@ -174,7 +174,7 @@ public sealed class SweepRunner
             work = new TrainingWork(training);
             if (File.Exists(MarkerPath(_folder, training)) && File.Exists(_folder.Resolve(training.File)))
             {
-                (work.State, work.Marker) = (TrainingState.Done, StrictJson.ReadFile<TrainingMarker>(MarkerPath(_folder, training)));
+                (work.State, work.Marker) = (TrainingState.Done, StrictJson.ReadRecord<TrainingMarker>(MarkerPath(_folder, training)));
             }
 
             _trainings.Add(training.Key, work);
@@ -493,7 +493,7 @@ public sealed class SweepRunner
         var (cell, crew) = (work.Cell, work.Crew.Value);
         var blocks = Enumerable.Range(0, work.Needed).ToArray();
         var rollouts = Rollouts.Join([.. blocks.Select(b => Rollouts.Load(_folder.BlockPath(cell.Id, b)))]);
-        var counts = blocks.Select(b => StrictJson.ReadFile<BlockCounts>(_folder.BlockCountsPath(cell.Id, b))).ToArray();
+        var counts = blocks.Select(b => StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, b))).ToArray();
         var paths = PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id);
         var baseline = BaselineOf(cell) ?? Baseline.Of(crew.Model?.Spec.Provenance);
         var figures = Figures.Compute(cell.Scenario, paths, rollouts.Goals.Data, baseline);
