@@ -104,6 +104,12 @@ public sealed class SweepRunner
     /// <exception cref="InvalidInputException">A file in the folder is malformed, or demonstrations could not be made.</exception>
     public async Task<SweepOutcome> RunAsync(IProgress<SweepProgress>? progress, CancellationToken cancellationToken)
     {
+        foreach (var cell in _options.Elsewhere is null ? [] : _plan.Cells)
+        {
+            var bytes = SweepBlockResult.BytesOf(cell.Scenario, cell.BlockEpisodes.Max());
+            InvalidInputException.Require(bytes <= WireLimits.ResultBytes, $"cell '{cell.Label}'", "block", $"a result of at most {WireLimits.ResultBytes} bytes, to be sent by a node (fewer episodes a block)", bytes);
+        }
+
         Gather();
         Publish();
         _clock = new SweepClock(_options.Time, _options.Threads, () => _options.Elsewhere is { } nodes ? Math.Max(1, nodes.Capacity) : _options.Threads, progress, _cells, _trainings.Values);
