@@ -111,9 +111,15 @@ public static class RunLimits
     public static void Require(RunSize size, string where, long? memory = null)
     {
         ArgumentNullException.ThrowIfNull(size);
-        foreach (var (what, of, most, found) in Limits(size))
+        foreach (var (what, of, most, found, all) in Limits(size))
         {
-            InvalidInputException.Require(found <= most, where, what, $"at most {most} ({of}){Fewer(size, most, found)}", found);
+            if (found > most)
+            {
+                var episodes = all ? Episodes(size, most, found) : 0;
+                throw episodes > 0
+                    ? InvalidInputException.Create(where, "episodes", FormattableString.Invariant($"at most {episodes} with {size.Agents} agents and {size.Steps} steps ({what}: {most} {of})"), size.Episodes)
+                    : InvalidInputException.Create(where, what, FormattableString.Invariant($"at most {most} ({of}){(all ? $", so fewer agents or steps than {size.Agents} and {size.Steps}" : "")}"), found);
+            }
         }
 
         var (needed, there) = (MemoryNeeded(size), memory ?? AvailableMemory);
@@ -155,45 +161,42 @@ public static class RunLimits
         return parts.Aggregate((a, b) => a > long.MaxValue - b ? long.MaxValue : a + b);
     }
 
-    /// <summary>What is limited, what it is the product of, the limit, and how much there is.</summary>
-    private static IEnumerable<(string What, string Of, long Most, long Found)> Limits(RunSize size)
+    /// <summary>What is limited, what it is the product of, the limit, how much there is, and whether it grows with the number of episodes.</summary>
+    private static IEnumerable<(string What, string Of, long Most, long Found, bool All)> Limits(RunSize size)
     {
         var (bodies, d, f) = (size.Bodies, size.Dimensions, size.FrameSize);
-        yield return ("positions", "numbers; episodes x agents x steps x dimensions", ArrayNumbers, RunSize.Product(bodies, size.Steps, d));
-        yield return ("actions", "numbers; episodes x agents x (steps - 1) x action", ArrayNumbers, RunSize.Product(bodies, size.Steps - 1, size.ActionSize));
-        yield return ("sensing.delay", "numbers; (ticks of delay + 2) x episodes x agents x dimensions", ArrayNumbers, RunSize.Product(size.Delay + 2, bodies, d));
-        yield return ("sensor", "numbers that an agent remembers; ticks x observation", Array.MaxLength, RunSize.Product(size.WindowTicks, f));
+        yield return ("positions", "numbers; episodes x agents x steps x dimensions", ArrayNumbers, RunSize.Product(bodies, size.Steps, d), true);
+        yield return ("actions", "numbers; episodes x agents x (steps - 1) x action", ArrayNumbers, RunSize.Product(bodies, size.Steps - 1, size.ActionSize), true);
+        yield return ("sensing.delay", "numbers; (ticks of delay + 2) x episodes x agents x dimensions", ArrayNumbers, RunSize.Product(size.Delay + 2, bodies, d), true);
+        yield return ("sensor", "numbers that an agent remembers; ticks x observation", Array.MaxLength, RunSize.Product(size.WindowTicks, f), false);
         if (size.HoldsObservations)
         {
-            yield return ("sensor", "numbers that all agents observe at a tick; episodes x agents x observation", Array.MaxLength, RunSize.Product(bodies, f));
+            yield return ("sensor", "numbers that all agents observe at a tick; episodes x agents x observation", Array.MaxLength, RunSize.Product(bodies, f), true);
         }
 
         if (size.Snapshots)
         {
-            yield return ("--snapshot-every", "numbers of a snapshot's observations; ticks remembered x episodes x agents x observation", ArrayNumbers, RunSize.Product(size.WindowTicks, bodies, f));
+            yield return ("--snapshot-every", "numbers of a snapshot's observations; ticks remembered x episodes x agents x observation", ArrayNumbers, RunSize.Product(size.WindowTicks, bodies, f), true);
         }
 
         if (size.Log)
         {
-            yield return ("--log", "bytes of a tick; episodes x agents x (9 + 4 x action)", LogRecordBytes, RunSize.Product(bodies, 1 + sizeof(ulong) + sizeof(float) * size.ActionSize));
+            yield return ("--log", "bytes of a tick; episodes x agents x (9 + 4 x action)", LogRecordBytes, RunSize.Product(bodies, 1 + sizeof(ulong) + sizeof(float) * size.ActionSize), true);
             var state = RunSize.Product(d, (4 + size.Delay + 2) * sizeof(double) + sizeof(float) * (size.From + 1)) + RunSize.Product(size.ActionSize, size.From, sizeof(float)) + sizeof(double);
-            yield return ("--log", "bytes of the state that it begins with; episodes x agents x what is known of each", LogRecordBytes, RunSize.Product(bodies, state));
+            yield return ("--log", "bytes of the state that it begins with; episodes x agents x what is known of each", LogRecordBytes, RunSize.Product(bodies, state), true);
         }
 
         if (size.Results)
         {
-            yield return ("result.json", "characters of starts or goals; episodes x agents x dimensions x 25", ResultCharacters, RunSize.Product(bodies, d * NumberCharacters + 3));
+            yield return ("result.json", "characters of starts or goals; episodes x agents x dimensions x 25", ResultCharacters, RunSize.Product(bodies, d * NumberCharacters + 3), true);
         }
     }
 
-    /// <summary>How many episodes would be within a limit that goes with them.</summary>
-    private static string Fewer(RunSize size, long most, long found)
+    /// <summary>How many episodes would be within a limit that goes with them; 0 where fewer would not help.</summary>
+    private static long Episodes(RunSize size, long most, long found)
     {
         var each = found / Math.Max(1, size.Episodes);
-        var episodes = each == 0 ? 0 : most / each;
-        return episodes > 0 && episodes < size.Episodes
-            ? FormattableString.Invariant($": at most {episodes} {(episodes == 1 ? "episode" : "episodes")} with {size.Agents} agents and {size.Steps} steps")
-            : FormattableString.Invariant($": fewer agents or steps than {size.Agents} and {size.Steps}");
+        return each > 0 && found < long.MaxValue && each <= most && most / each < size.Episodes ? most / each : 0;
     }
 
     private static string Gigabytes(long bytes) => (bytes / 1e9).ToString("0.0", CultureInfo.InvariantCulture) + " GB";

@@ -11,17 +11,17 @@ public sealed class RunLimitsTests
 
     public static TheoryData<RunSize, string> TooLarge => new()
     {
-        { Small with { Agents = 16_384, Steps = 40_000, Episodes = 1 }, "positions: expected at most 268435455 (numbers; episodes x agents x steps x dimensions): fewer agents or steps than 16384 and 40000, found 1310720000" },
-        { Small with { Episodes = 1_000_000, Agents = 10 }, "positions: expected at most 268435455 (numbers; episodes x agents x steps x dimensions): at most 134217 episodes with 10 agents and 100 steps, found 2000000000" },
+        { Small with { Agents = 16_384, Steps = 40_000, Episodes = 1 }, "positions: expected at most 268435455 (numbers; episodes x agents x steps x dimensions), so fewer agents or steps than 16384 and 40000, found 1310720000" },
+        { Small with { Episodes = 1_000_000, Agents = 10 }, "episodes: expected at most 134217 with 10 agents and 100 steps (positions: 268435455 numbers; episodes x agents x steps x dimensions), found 1000000" },
         { Small with { Episodes = int.MaxValue, Agents = int.MaxValue, Steps = int.MaxValue }, "found 9223372036854775807" },
-        { Small with { Episodes = 1_000_000, Agents = 1, ActionSize = 7, Dimensions = 1 }, "actions: expected at most 268435455" },
-        { Small with { Episodes = 100_000, Steps = 5, Delay = 1000 }, "sensing.delay: expected at most 268435455" },
+        { Small with { Episodes = 1_000_000, Agents = 1, ActionSize = 7, Dimensions = 1 }, "(actions: 268435455 numbers;" },
+        { Small with { Episodes = 100_000, Steps = 5, Delay = 1000 }, "(sensing.delay: 268435455 numbers;" },
         { Small with { FrameSize = 50_000_000, WindowTicks = 64 }, "sensor: expected at most 2147483591" },
-        { Small with { FrameSize = 50_000_000, HoldsObservations = true }, "sensor: expected at most 2147483591" },
-        { Small with { FrameSize = 1_000_000, Snapshots = true }, "--snapshot-every: expected at most 268435455" },
-        { Small with { Episodes = 60_000_000, Agents = 1, Steps = 2, Log = true, Results = false }, "--log: expected at most" },
-        { Small with { Episodes = 300_000, Steps = 200, From = 190, Log = true, Results = false, Delay = 200 }, "--log: expected at most" },
-        { Small with { Episodes = 1_000_000, Agents = 20, Steps = 3 }, "result.json: expected at most 500000000 (characters of starts or goals; episodes x agents x dimensions x 25)" },
+        { Small with { FrameSize = 50_000_000, HoldsObservations = true }, "(sensor: 2147483591 numbers that all agents observe at a tick" },
+        { Small with { FrameSize = 1_000_000, Snapshots = true }, "(--snapshot-every: 268435455 numbers of a snapshot" },
+        { Small with { Episodes = 60_000_000, Agents = 1, Steps = 2, Log = true, Results = false }, "(--log: " },
+        { Small with { Episodes = 300_000, Steps = 200, From = 190, Log = true, Results = false, Delay = 200 }, "(--log: " },
+        { Small with { Episodes = 1_000_000, Agents = 20, Steps = 3 }, "(result.json: 500000000 characters of starts or goals; episodes x agents x dimensions x 25)" },
     };
 
     [Theory]
@@ -59,7 +59,7 @@ public sealed class RunLimitsTests
         var host = new TestHost(_ => throw new InvalidOperationException("asked"));
         var scenario = ScenarioTests.Parse().WithSteps(1_000_000);
         var error = await Assert.ThrowsAsync<InvalidInputException>(() => Simulation.RunAsync(scenario, new SensorSpec(), new SimulationOptions { Episodes = 1000 }, host));
-        Assert.Contains("positions: expected at most 268435455", error.Message, StringComparison.Ordinal);
+        Assert.Contains("(positions: 268435455 numbers;", error.Message, StringComparison.Ordinal);
         Assert.Null(host.Run);
     }
 
