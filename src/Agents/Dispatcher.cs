@@ -14,6 +14,7 @@ internal sealed class Dispatcher
     private static int _latest;
 
     private readonly Worker[] _workers;
+    private readonly Action<Exception> _failed;
     private readonly TaskCompletionSource _finished = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private Exception? _error;
     private volatile bool _gathering;
@@ -22,9 +23,10 @@ internal sealed class Dispatcher
     /// <summary>Makes a dispatcher whose workers sleep.</summary>
     /// <param name="mailboxes">Mailboxes at most.</param>
     /// <param name="threads">Workers, at least 1.</param>
-    public Dispatcher(int mailboxes, int threads)
+    /// <param name="failed">Told at once when a mailbox's owner failed: whoever waits for that one would wait for ever.</param>
+    public Dispatcher(int mailboxes, int threads, Action<Exception>? failed = null)
     {
-        Mailboxes = mailboxes;
+        (Mailboxes, _failed) = (mailboxes, failed ?? (_ => { }));
         _workers = [.. Enumerable.Range(0, threads).Select(_ => new Worker(this, (mailboxes + threads - 1) / threads))];
     }
 
@@ -88,8 +90,19 @@ internal sealed class Dispatcher
     /// <summary>Lends the calling thread as a worker, where one sleeps, until nobody waits for one any more.</summary>
     public void Lend() => Raise()?.Run();
 
-    /// <summary>Remembers that a mailbox's owner failed.</summary>
-    public void Fail(Exception error) => Interlocked.CompareExchange(ref _error, error, null);
+    /// <summary>Remembers that a mailbox's owner failed, and says so.</summary>
+    public void Fail(Exception error)
+    {
+        Interlocked.CompareExchange(ref _error, error, null);
+        try
+        {
+            _failed(error);
+        }
+        catch (Exception)
+        {
+            // Whom it is said to may be what failed; it is thrown when the dispatcher finishes.
+        }
+    }
 
     /// <summary>Waits until all that was added is handled; nothing is added any more.</summary>
     /// <exception cref="Exception">A mailbox's owner failed.</exception>
@@ -194,11 +207,7 @@ internal sealed class Dispatcher
         {
             do
             {
-                while (Next() is { } mailbox)
-                {
-                    mailbox.Work(_plans);
-                }
-
+                Work(own: false);
                 Interlocked.Exchange(ref _awake, 0);
                 _dispatcher.Finish();
             }
@@ -208,16 +217,28 @@ internal sealed class Dispatcher
         /// <summary>Works until the own ring is empty, and leaves the others' alone while there is gathered.</summary>
         public void RunRing()
         {
-            while (Own() is { } mailbox)
-            {
-                mailbox.Work(_plans);
-            }
-
+            Work(own: true);
             Interlocked.Exchange(ref _awake, 0);
             _dispatcher.Finish();
             if (!_dispatcher._gathering && _dispatcher.Backlog > 0 && TryRise())
             {
                 Run();
+            }
+        }
+
+        /// <summary>Works until nothing waits. Whatever fails, the worker goes to sleep as it should: one that stayed awake would never be woken.</summary>
+        private void Work(bool own)
+        {
+            try
+            {
+                while ((own ? Own() : Next()) is { } mailbox)
+                {
+                    mailbox.Work(_plans);
+                }
+            }
+            catch (Exception error)
+            {
+                _dispatcher.Fail(error);
             }
         }
 

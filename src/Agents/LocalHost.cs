@@ -83,7 +83,7 @@ public sealed class LocalHost : IAgentHost
 
         _run = run;
         var actors = new Actor?[checked(run.Episodes * run.Agents)];
-        var dispatcher = new Dispatcher(actors.Length, _threads);
+        var dispatcher = new Dispatcher(actors.Length, _threads, world.Fail);
         for (var i = 0; i < actors.Length; i++)
         {
             cancellationToken.ThrowIfCancellationRequested();
@@ -162,6 +162,7 @@ public sealed class LocalHost : IAgentHost
     public void EndTickAndWork(Tick tick) => _dispatcher!.Release(lend: true);
 
     /// <summary>Closes the mailboxes and waits until what they hold is answered.</summary>
+    /// <exception cref="Exception">What failed outside the supervised part of an agent; the world was told of it when it did (<see cref="IActionSink.Fail"/>).</exception>
     public async ValueTask DisposeAsync()
     {
         Volatile.Write(ref _closed, true);
@@ -186,9 +187,9 @@ public sealed class LocalHost : IAgentHost
 
         public void Refuse(Tick tick) => Answer(tick, false);
 
-        public void Take(int calls) => Finish(agent.Take(calls));
+        public void Take(int calls) => Finish(calls);
 
-        public void PlanAlone() => Finish(agent.PlanAlone());
+        public void PlanAlone() => Finish(null);
 
         protected override bool Handle(Tick tick, ReadOnlySpan<float> frame, PlanTable plans)
         {
@@ -203,15 +204,15 @@ public sealed class LocalHost : IAgentHost
             return true;
         }
 
-        /// <summary>Answers the observation that waited for its plan.</summary>
-        private void Finish(bool decided)
+        /// <summary>Answers the observation that waited for its plan: by the one that was made in so many evaluations, or by one that is made now.</summary>
+        private void Finish(int? calls)
         {
             try
             {
-                Answer(agent.Tick, decided);
+                Answer(agent.Tick, calls is { } made ? agent.Take(made) : agent.PlanAlone());
                 Finish();
             }
-            catch (Exception error) when (error is not OutOfMemoryException)
+            catch (Exception error)
             {
                 Break(error);
             }

@@ -81,8 +81,9 @@ internal abstract class Mailbox(Dispatcher dispatcher, int home, int capacity)
             }
             while (Interlocked.Decrement(ref _waiting) > 0);
         }
-        catch (Exception error) when (error is not OutOfMemoryException)
+        catch (Exception error)
         {
+            // Of whatever kind: nobody else would be told.
             Break(error);
         }
     }

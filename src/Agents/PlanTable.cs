@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+
 namespace MimicD.Agents;
 
 /// <summary>An agent's actor that goes on when its plan is made. It asks for no other plan before that call has returned.</summary>
@@ -84,19 +86,31 @@ public sealed class PlanTable
         {
             var count = _count;
             _count = 0;
-            if (count == 1 || !TryPlan(count))
-            {
-                for (var i = 0; i < count; i++)
-                {
-                    _agents[i].PlanAlone();
-                }
-
-                return;
-            }
-
+            var together = count > 1 && TryPlan(count);
+            Exception? error = null;
             for (var i = 0; i < count; i++)
             {
-                _agents[i].Take(_calls[i]);
+                try
+                {
+                    if (together)
+                    {
+                        _agents[i].Take(_calls[i]);
+                    }
+                    else
+                    {
+                        _agents[i].PlanAlone();
+                    }
+                }
+                catch (Exception e)
+                {
+                    // The others still wait for theirs.
+                    error ??= e;
+                }
+            }
+
+            if (error is not null)
+            {
+                ExceptionDispatchInfo.Throw(error);
             }
         }
 
@@ -113,7 +127,7 @@ public sealed class PlanTable
                 policy.Plan(_queries.AsSpan(0, count), _calls.AsSpan(0, count));
                 return true;
             }
-            catch (Exception error) when (error is not OutOfMemoryException)
+            catch (Exception)
             {
                 return false;
             }

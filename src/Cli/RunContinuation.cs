@@ -83,12 +83,16 @@ internal sealed class RunContinuation
             return new RunKeeping(_parent, null, _description.BranchedFrom, _from, every, keep, log);
         }
 
+        if (log is not null)
+        {
+            EventLog.RequireReplaceable(log);
+        }
+
         if (every == 0)
         {
             return new RunKeeping(null, null, null, null, every, keep, log);
         }
 
-        SnapshotFolder.RequireFree(output);
         var description = new RunDescription
         {
             Arguments = Arguments(Parsed, o => o.Name is not "--out" and not "--full" and not "--overwrite"),
@@ -96,7 +100,9 @@ internal sealed class RunContinuation
             Identity = identity,
             BranchedFrom = Branch?.Summary,
         };
-        return new RunKeeping(null, () => SnapshotFolder.Create(output, StrictJson.Format(description) + "\n"), Branch?.Summary, Branch?.Reached, every, keep, log);
+        var text = StrictJson.Format(description) + "\n";
+        SnapshotFolder.RequireFree(output, text);
+        return new RunKeeping(null, () => SnapshotFolder.Create(output, text), Branch?.Summary, Branch?.Reached, every, keep, log);
     }
 
     private static RunContinuation Resumed(ParseResult parsed, string run)
@@ -112,6 +118,7 @@ internal sealed class RunContinuation
             var ticks = folder.Ticks;
             InvalidInputException.Require(ticks.Count > 0, run, "", "a run with a snapshot", "none");
             var from = folder.Read(ticks[^1]);
+            folder.RequireOwn();
             var again = Again(parsed, description, run, folder.DescriptionFile, Anew, []);
             GoTo(description);
             return new RunContinuation(again, folder, description, from);

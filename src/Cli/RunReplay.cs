@@ -12,7 +12,7 @@ internal static class RunReplay
 {
     public static bool IsAsked(ParseResult parsed) => parsed.GetValue(RunContinuation.Replay) is not null;
 
-    public static int Run(ParseResult parsed)
+    public static int Run(ParseResult parsed, CancellationToken cancellation)
     {
         var given = parsed.CommandResult.Children.OfType<OptionResult>().Where(o => !o.Implicit).ToDictionary(o => o.Option.Name, o => o.Tokens.Count > 0 ? o.Tokens[0].Value : "", StringComparer.Ordinal);
         var other = parsed.CommandResult.Children.OfType<ArgumentResult>().SelectMany(a => a.Tokens).Select(t => t.Value).Concat(given.Keys.Except(["--replay", "--out", "--overwrite", "--json"], StringComparer.Ordinal)).FirstOrDefault();
@@ -23,7 +23,7 @@ internal static class RunReplay
         place?.RequireOwn([RolloutFile.Name]);
         var json = Options.WritableJson(given.GetValueOrDefault("--json"), "--json");
         var file = parsed.GetValue(RunContinuation.Replay)!;
-        var replay = EventReplay.Of(file);
+        var replay = EventReplay.Of(file, cancellation);
         var ticks = replay.Scenario.Steps - 1;
         Terminal.Line($"replayed {replay.StepsDone} of {ticks} ticks: every observation and every state is what the log says");
         if (!replay.Completed)
@@ -37,7 +37,7 @@ internal static class RunReplay
             var path = Path.Combine(output, RolloutFile.Name);
             place!.WillMake([RolloutFile.Name]);
             var paths = PathSet.Create<float>(replay.Rollouts.Positions.Data, replay.Rollouts.Positions.Shape, replay.Scenario.Name);
-            (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null).Modes?.Labels }).Save(path);
+            (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null, cancellationToken: cancellation).Modes?.Labels }).Save(path);
             Terminal.Line($"wrote {path}");
         }
 

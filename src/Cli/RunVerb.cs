@@ -84,7 +84,7 @@ internal static class RunVerb
     {
         if (RunReplay.IsAsked(parsed))
         {
-            return RunReplay.Run(parsed);
+            return RunReplay.Run(parsed, cancellation);
         }
 
         // Everything that can be refused is refused before the first tick.
@@ -105,6 +105,7 @@ internal static class RunVerb
 
         using var kept = continuation.Open(output, identity);
         options = kept.Into(options);
+        RunLimits.Require(RunLimits.SizeOf(scenario, cast.Sensor, options), scenario.Name);
 
         await using var quarters = await Quarters.PrepareAsync(parsed.GetValue(ClusterFile), nodes, cast, scenario, threads, cancellation);
         Console.Error.WriteLine($"{scenario.Name}: {episodes} episodes of {scenario.Agents} agents, {crew.Name}{string.Concat(partners.Select(p => $", place {p.Agent + 1}: {p.Who}"))}, seed {options.Seed}");
@@ -158,6 +159,8 @@ internal static class RunVerb
             var crew = Crew.Load(parsed, scenario);
             Partner[] partners = [.. parsed.GetValue(RunVerb.Partners)!.Select(p => Partner.Parse(p, scenario, "--partner"))];
             var cast = new Cast(scenario, crew.Player, partners);
+            var size = RunLimits.SizeOf(scenario, cast.Sensor, cast.Into(new SimulationOptions { Episodes = episodes })) with { Results = true, AgentsHere = parsed.GetValue(ClusterFile) is null && parsed.GetValue(Nodes) is null };
+            RunLimits.Require(size, scenario.Name);
             var starts = Places(parsed.GetValue(Starts), "--starts", episodes, scenario, last: false);
             var goals = Places(parsed.GetValue(Goals), "--goals", episodes, scenario, last: true);
             var baseline = parsed.GetValue(Demonstrations) is { } folder ? EvaluateVerb.Load(folder, scenario) : Baseline.Of(crew.Model?.Spec.Provenance);

@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using System.Text;
 using MimicD.Agents;
 using MimicD.Contracts;
 
@@ -20,6 +21,9 @@ public sealed record PolicyDescription
 /// <summary>All that a node is told of a run before it starts. Nothing in it is executable, and nothing is added while the run goes on.</summary>
 public sealed record RunDescription
 {
+    // What is round it in a message; much less.
+    private const int Envelope = 1 << 12;
+
     /// <summary>What every agent may know.</summary>
     public required RunSpec Run { get; init; }
 
@@ -62,7 +66,11 @@ public sealed record RunDescription
             }
         }
 
-        return (new RunDescription { Run = run, Shards = shards, Policies = policies, Places = places }, models);
+        var description = new RunDescription { Run = run, Shards = shards, Policies = policies, Places = places };
+        description.RequireLimits("run");
+        var length = Encoding.UTF8.GetByteCount(StrictJson.Format(description, indented: false));
+        InvalidInputException.Require(length <= WireLimits.MessageBytes - Envelope, "run", "", $"a description of at most {WireLimits.MessageBytes - Envelope} bytes, to be sent to nodes (fewer agents, or fewer that differ)", length);
+        return (description, models);
 
         byte[] Bytes(Model model)
         {
@@ -79,6 +87,19 @@ public sealed record RunDescription
         }
     }
 
+    /// <summary>Throws where a run is larger than what the wire may carry: at a world before it asks nodes for anything, and at a node before it makes an agent.</summary>
+    private void RequireLimits(string where)
+    {
+        InvalidInputException.Require(Run.Episodes >= 1 && Run.Agents >= 1 && (long)Run.Episodes * Run.Agents <= WireLimits.Agents, where, "agents", $"1 to {WireLimits.Agents}, all episodes together", (long)Run.Episodes * Run.Agents);
+        InvalidInputException.Require(Run.ActionSize is >= 1 and <= WireLimits.Values, where, "actionSize", $"1 to {WireLimits.Values}", Run.ActionSize);
+        InvalidInputException.Require(Shards is >= 1 and <= WireLimits.Shards, where, "shards", $"1 to {WireLimits.Shards}", Shards);
+        InvalidInputException.Require(Policies.Count <= WireLimits.Policies, where, "policies", $"at most {WireLimits.Policies}", Policies.Count);
+        foreach (var (agent, slot) in (Run.Slots ?? [Run.Slot(new AgentId(0))]).Index())
+        {
+            InvalidInputException.Require(slot is null || slot.FrameSize is >= 1 and <= WireLimits.Values, where, $"places[{agent}]", $"observations of 1 to {WireLimits.Values} numbers", slot?.FrameSize);
+        }
+    }
+
     /// <summary>Reads what a world wrote.</summary>
     /// <exception cref="InvalidInputException">It is not a description, or a number in it is out of range.</exception>
     public static RunDescription Parse(string text)
@@ -86,12 +107,9 @@ public sealed record RunDescription
         const string Where = "run";
         var description = StrictJson.Parse<RunDescription>(text, Where);
         var run = description.Run;
-        InvalidInputException.Require(run.Episodes >= 1 && run.Agents >= 1 && (long)run.Episodes * run.Agents <= WireLimits.Agents, Where, "agents", $"1 to {WireLimits.Agents}, all episodes together", (long)run.Episodes * run.Agents);
-        InvalidInputException.Require(run.ActionSize is >= 1 and <= WireLimits.Values, Where, "actionSize", $"1 to {WireLimits.Values}", run.ActionSize);
-        InvalidInputException.Require(description.Shards is >= 1 and <= WireLimits.Shards, Where, "shards", $"1 to {WireLimits.Shards}", description.Shards);
+        description.RequireLimits(Where);
         InvalidInputException.Require(run.Slots is null || run.Slots.Count == run.Agents, Where, "slots", $"{run.Agents}, one an agent", run.Slots?.Count);
         InvalidInputException.Require(description.Places.Count == run.Agents, Where, "places", $"{run.Agents}, one an agent", description.Places.Count);
-        InvalidInputException.Require(description.Policies.Count <= WireLimits.Policies, Where, "policies", $"at most {WireLimits.Policies}", description.Policies.Count);
         foreach (var policy in description.Policies)
         {
             InvalidInputException.Require(policy is not null && policy.Model is null != policy.Script is null, Where, "policies", "a model or a script each", policy is null ? null : "both or neither");
@@ -103,7 +121,6 @@ public sealed record RunDescription
         {
             var (policy, slot) = (description.Places[agent], run.Slot(new AgentId(agent)));
             InvalidInputException.Require(slot is null ? policy == -1 : policy >= 0 && policy < description.Policies.Count, Where, $"places[{agent}]", slot is null ? "-1, for nobody acts there" : $"0 to {description.Policies.Count - 1}", policy);
-            InvalidInputException.Require(slot is null || slot.FrameSize is >= 1 and <= WireLimits.Values, Where, $"places[{agent}]", $"observations of 1 to {WireLimits.Values} numbers", slot?.FrameSize);
             InvalidInputException.Require(slot is null || slot.Sampling is not null, Where, $"places[{agent}]", "how it samples", null);
         }
 

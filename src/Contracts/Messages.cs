@@ -35,6 +35,15 @@ public interface IActionSink
 {
     /// <summary>Takes one action. Thread-safe, and returns at once. An action for a tick that is not open is counted and dropped.</summary>
     void Act(in AgentAction action);
+
+    /// <summary>
+    /// Says that something has failed outside the supervised part of an agent, so that actions may never come: whoever waits for them ends with this error instead. Thread-safe, and returns at once.
+    /// A sink that waits for no action, because its clock runs on, need not do anything.
+    /// </summary>
+    /// <param name="error">What failed; the first one counts.</param>
+    void Fail(Exception error)
+    {
+    }
 }
 
 /// <summary>

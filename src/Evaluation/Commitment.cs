@@ -12,8 +12,9 @@ public static class Commitment
     /// </summary>
     /// <param name="scenario">Whose modes; one that tells modes apart.</param>
     /// <param name="paths">[E,N,T,2].</param>
+    /// <param name="cancellationToken">Gives up within a moment.</param>
     /// <returns>Share of the way, [E], NaN where no mode was defined by t* (or t* is the start); changes, [E].</returns>
-    public static (double[] LastChange, int[] Switches) Compute(Scenario scenario, PathSet paths)
+    public static (double[] LastChange, int[] Switches) Compute(Scenario scenario, PathSet paths, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
@@ -21,8 +22,9 @@ public static class Commitment
         var size = paths.Agents * paths.Times * paths.Dimensions;
         for (var e = 0; e < paths.Episodes; e++)
         {
-            var labels = RunningModes.Labels(scenario, paths.Positions.AsSpan(e * size, size));
-            var closest = Distances.ClosestApproach(paths, e).Time;
+            cancellationToken.ThrowIfCancellationRequested();
+            var labels = RunningModes.Labels(scenario, paths.Positions.AsSpan(e * size, size), cancellationToken);
+            var closest = Distances.ClosestApproach(paths, e, cancellationToken).Time;
             var (mode, last) = (0, 0);
             for (var t = 0; t <= closest; t++)
             {

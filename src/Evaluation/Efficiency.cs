@@ -4,7 +4,7 @@ namespace MimicD.Evaluation;
 public static class Efficiency
 {
     /// <summary>Length of an agent's path, the sum of its steps [m], mean over agents, [E].</summary>
-    public static double[] PathLength(PathSet paths)
+    public static double[] PathLength(PathSet paths, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         var result = new double[paths.Episodes];
@@ -12,6 +12,7 @@ public static class Efficiency
         {
             for (var n = 0; n < paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 for (var t = 0; t + 1 < paths.Times; t++)
                 {
                     result[e] += PathSet.Distance(paths.At(e, n, t), paths.At(e, n, t + 1));
@@ -32,7 +33,8 @@ public static class Efficiency
     /// <param name="goals">[E,N,D] [m].</param>
     /// <param name="tolerance">[m].</param>
     /// <param name="timeStep">Seconds between ticks.</param>
-    public static double[] TimeToGoal(PathSet paths, ReadOnlySpan<double> goals, double tolerance, double timeStep)
+    /// <param name="cancellationToken">Gives up within a moment.</param>
+    public static double[] TimeToGoal(PathSet paths, ReadOnlySpan<double> goals, double tolerance, double timeStep, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         paths.RequireGoals(goals);
@@ -41,6 +43,7 @@ public static class Efficiency
         {
             for (var n = 0; n < paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 var goal = goals.Slice((e * paths.Agents + n) * paths.Dimensions, paths.Dimensions);
                 var t = paths.Times;
                 while (t > 0 && PathSet.Distance(paths.At(e, n, t - 1), goal) <= tolerance)

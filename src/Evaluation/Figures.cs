@@ -170,14 +170,16 @@ public sealed record Figures
     /// <param name="goals">[E,N,D] [m].</param>
     /// <param name="baseline">What to compare with, or null.</param>
     /// <param name="seed">Seed of the resampling floors.</param>
+    /// <param name="cancellationToken">Gives up within a moment.</param>
     /// <exception cref="InvalidInputException">The paths do not fit the scenario.</exception>
-    public static Figures Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, Baseline? baseline, ulong seed = 0)
+    public static Figures Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, Baseline? baseline, ulong seed = 0, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
         InvalidInputException.Require(paths.Agents == scenario.Agents && paths.Dimensions == scenario.Dimensions, "positions", "agents and dimensions",
             $"{scenario.Agents} and {scenario.Dimensions} as in scenario {scenario.Name}", $"{paths.Agents} and {paths.Dimensions}");
-        var figures = Compute(scenario, Outcomes.Compute(scenario, paths, goals), baseline, seed);
+        var figures = Compute(scenario, Outcomes.Compute(scenario, paths, goals, cancellationToken), baseline, seed);
+        cancellationToken.ThrowIfCancellationRequested();
         return baseline?.Paths is not { } demonstrations ? figures : figures with
         {
             Transport = JointTransport.Compare(paths, demonstrations, seed),

@@ -1,3 +1,4 @@
+using System.Runtime.CompilerServices;
 using MimicD.World;
 
 namespace MimicD.Evaluation;
@@ -47,6 +48,9 @@ public sealed record Outcomes
     /// <summary>Changes of the running joint mode up to the closest approach, [E]; null like <see cref="Commitment"/>.</summary>
     public int[]? ModeSwitches { get; init; }
 
+    // The figures, the table of outcomes and the pictures of one run each ask for them. A path set is not changed once it is made.
+    private static readonly ConditionalWeakTable<PathSet, Known> Computed = [];
+
     /// <summary>Episodes (E).</summary>
     public int Episodes => MinimumPair.Length;
 
@@ -54,10 +58,23 @@ public sealed record Outcomes
     /// <param name="scenario">Tolerance, obstacles, mode rule, slots.</param>
     /// <param name="paths">[E,N,T,D].</param>
     /// <param name="goals">[E,N,D] [m].</param>
-    public static Outcomes Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals)
+    /// <param name="cancellationToken">Gives up within a moment.</param>
+    public static Outcomes Compute(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
+        if (Computed.TryGetValue(paths, out var known) && ReferenceEquals(known.Scenario, scenario) && goals.SequenceEqual(known.Goals))
+        {
+            return known.Outcomes;
+        }
+
+        var outcomes = Work(scenario, paths, goals, cancellationToken);
+        Computed.AddOrUpdate(paths, new Known(scenario, goals.ToArray(), outcomes));
+        return outcomes;
+    }
+
+    private static Outcomes Work(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, CancellationToken cancellationToken)
+    {
         int[]? modes = null;
         (double[] LastChange, int[] Switches)? commitment = null;
         if (scenario.Modes != ModeRule.None)
@@ -66,26 +83,27 @@ public sealed record Outcomes
             var size = paths.Agents * paths.Times * paths.Dimensions;
             for (var e = 0; e < modes.Length; e++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 modes[e] = JointModes.Label(scenario, paths.Positions.AsSpan(e * size, size));
             }
 
-            commitment = Evaluation.Commitment.Compute(scenario, paths);
+            commitment = Evaluation.Commitment.Compute(scenario, paths, cancellationToken);
         }
 
         return new Outcomes
         {
             Agents = paths.Agents,
-            MinimumPair = Distances.MinimumPair(paths),
-            MinimumObstacle = Array.ConvertAll(scenario.Obstacles, o => Distances.MinimumTo(paths, o.Centre)),
+            MinimumPair = Distances.MinimumPair(paths, cancellationToken),
+            MinimumObstacle = Array.ConvertAll(scenario.Obstacles, o => Distances.MinimumTo(paths, o.Centre, cancellationToken)),
             FinalToGoal = Distances.FinalToGoal(paths, goals),
-            AgentSuccess = AgentsWithoutFault(scenario, paths, goals),
+            AgentSuccess = AgentsWithoutFault(scenario, paths, goals, cancellationToken),
             Modes = modes,
             Contested = scenario.Contested is { } spec ? Contest.SameSide(paths, spec, scenario.Obstacles[spec.Obstacle].Centre) : null,
-            SecondDifference = Smoothness.Difference(paths, 2),
-            ThirdDifference = Smoothness.Difference(paths, 3),
-            LargestStep = Smoothness.LargestStep(paths),
-            PathLength = Efficiency.PathLength(paths),
-            TimeToGoal = Efficiency.TimeToGoal(paths, goals, scenario.GoalTolerance, scenario.TimeStep),
+            SecondDifference = Smoothness.Difference(paths, 2, cancellationToken),
+            ThirdDifference = Smoothness.Difference(paths, 3, cancellationToken),
+            LargestStep = Smoothness.LargestStep(paths, cancellationToken),
+            PathLength = Efficiency.PathLength(paths, cancellationToken),
+            TimeToGoal = Efficiency.TimeToGoal(paths, goals, scenario.GoalTolerance, scenario.TimeStep, cancellationToken),
             Commitment = commitment?.LastChange,
             ModeSwitches = commitment?.Switches,
         };
@@ -95,19 +113,21 @@ public sealed record Outcomes
     /// <param name="scenario">Tolerance, obstacles, contact limit.</param>
     /// <param name="paths">[E,N,T,D].</param>
     /// <param name="goals">[E,N,D] [m].</param>
-    public static double[] AgentsWithoutFault(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals)
+    /// <param name="cancellationToken">Gives up within a moment.</param>
+    public static double[] AgentsWithoutFault(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
         paths.RequireGoals(goals);
         var contact = scenario.Collision.ContactLimit;
-        var faults = Distances.Touched(paths, contact.Pair);
+        var faults = Distances.Touched(paths, contact.Pair, cancellationToken);
         var result = new double[paths.Episodes];
         for (var e = 0; e < paths.Episodes; e++)
         {
             var good = 0;
             for (var n = 0; n < paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 var fault = faults[e * paths.Agents + n] || PathSet.Distance(paths.At(e, n, paths.Times - 1), goals.Slice((e * paths.Agents + n) * paths.Dimensions, paths.Dimensions)) > scenario.GoalTolerance;
                 foreach (var obstacle in contact.Obstacle is null ? [] : scenario.Obstacles)
                 {
@@ -145,4 +165,7 @@ public sealed record Outcomes
         ArgumentNullException.ThrowIfNull(scenario);
         return Array.ConvertAll(FinalToGoal, d => d <= scenario.GoalTolerance);
     }
+
+    /// <summary>What was computed of a path set last, and for what.</summary>
+    private sealed record Known(Scenario Scenario, double[] Goals, Outcomes Outcomes);
 }

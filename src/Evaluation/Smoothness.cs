@@ -7,7 +7,7 @@ public static class Smoothness
     /// Roughness: mean norm of the difference of the given order along each path [m], over agents and times, one value an episode, [E].
     /// Order 2 is p(t+2) - 2 p(t+1) + p(t), order 3 the difference of those (evaluation.md). Zero when the paths are too short to have any.
     /// </summary>
-    public static double[] Difference(PathSet paths, int order)
+    public static double[] Difference(PathSet paths, int order, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         ArgumentOutOfRangeException.ThrowIfLessThan(order, 1);
@@ -20,6 +20,7 @@ public static class Smoothness
             var sum = 0.0;
             for (var n = 0; n < paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 for (var t = 0; t < count; t++)
                 {
                     sum += Norm(paths, e, n, t, weights);
@@ -33,7 +34,7 @@ public static class Smoothness
     }
 
     /// <summary>Longest step of any agent between two ticks [m], [E].</summary>
-    public static double[] LargestStep(PathSet paths)
+    public static double[] LargestStep(PathSet paths, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(paths);
         var result = new double[paths.Episodes];
@@ -41,6 +42,7 @@ public static class Smoothness
         {
             for (var n = 0; n < paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 for (var t = 0; t + 1 < paths.Times; t++)
                 {
                     result[e] = Math.Max(result[e], PathSet.Distance(paths.At(e, n, t), paths.At(e, n, t + 1)));

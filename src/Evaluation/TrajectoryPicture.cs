@@ -19,17 +19,18 @@ public sealed record PictureContent(
     /// <param name="scenario">Obstacles, limits, tolerance.</param>
     /// <param name="paths">[E,N,T,D].</param>
     /// <param name="goals">[E,N,D] [m].</param>
-    public static PictureContent Of(Scenario scenario, PathSet paths, double[] goals)
+    /// <param name="cancellationToken">Gives up within a moment.</param>
+    public static PictureContent Of(Scenario scenario, PathSet paths, double[] goals, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(paths);
-        var outcomes = Outcomes.Compute(scenario, paths, goals);
+        var outcomes = Outcomes.Compute(scenario, paths, goals, cancellationToken);
         var contact = scenario.Collision.ContactLimit;
         var (titles, marked, contacts) = (new string[paths.Episodes], outcomes.Collided(contact), new (double X, double Y)?[paths.Episodes]);
         for (var e = 0; e < paths.Episodes; e++)
         {
             var mode = outcomes.Modes is { } modes ? $" · {JointModes.Names(scenario)[modes[e] - 1]}" : "";
-            contacts[e] = marked[e] ? Contact(scenario, paths, e, contact) : null;
+            contacts[e] = marked[e] ? Contact(scenario, paths, e, contact, cancellationToken) : null;
             var missed = outcomes.FinalToGoal[e] > scenario.GoalTolerance;
             titles[e] = $"episode {e}{mode}{(marked[e] ? " · contact" : "")}{(missed ? " · goal missed" : "")}";
             marked[e] |= missed;
@@ -38,9 +39,9 @@ public sealed record PictureContent(
         return new PictureContent(paths, goals, scenario.Obstacles, titles, marked, contacts);
     }
 
-    private static (double X, double Y) Contact(Scenario scenario, PathSet paths, int episode, CollisionLimit limit)
+    private static (double X, double Y) Contact(Scenario scenario, PathSet paths, int episode, CollisionLimit limit, CancellationToken cancellationToken)
     {
-        var pair = Distances.ClosestApproach(paths, episode);
+        var pair = Distances.ClosestApproach(paths, episode, cancellationToken);
         if (pair.Distance < limit.Pair)
         {
             var (a, b) = (paths.At(episode, pair.First, pair.Time).ToArray(), paths.At(episode, pair.Second, pair.Time).ToArray());
@@ -94,7 +95,8 @@ public static class TrajectoryPicture
     /// <param name="caption">A line at the top.</param>
     /// <param name="episodes">Episodes drawn, at most that many, the first ones; fewer where agents are so many that the file would grow out of hand.</param>
     /// <param name="columns">Panels side by side.</param>
-    public static string Panels(PictureContent content, string caption, int episodes = 12, int columns = 4)
+    /// <param name="cancellationToken">Gives up within a moment.</param>
+    public static string Panels(PictureContent content, string caption, int episodes = 12, int columns = 4, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
         var count = Math.Clamp(MaxPanelPaths / content.Paths.Agents, 1, Math.Min(episodes, content.Paths.Episodes));
@@ -115,6 +117,7 @@ public static class TrajectoryPicture
             Frame(svg, content, view);
             for (var n = 0; n < content.Paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 DrawAgent(svg, content, view, e, n);
             }
 
@@ -133,7 +136,8 @@ public static class TrajectoryPicture
     /// <param name="content">What to draw.</param>
     /// <param name="caption">A line at the top.</param>
     /// <param name="episodes">Episodes drawn, at most that many, the first ones.</param>
-    public static string Overlay(PictureContent content, string caption, int episodes = 200)
+    /// <param name="cancellationToken">Gives up within a moment.</param>
+    public static string Overlay(PictureContent content, string caption, int episodes = 200, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(content);
         var count = Math.Clamp(MaxOverlayPaths / content.Paths.Agents, 1, Math.Min(episodes, content.Paths.Episodes));
@@ -148,6 +152,7 @@ public static class TrajectoryPicture
         {
             for (var n = 0; n < content.Paths.Agents; n++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 var style = content.Marked[e] ? "class=\"badpath\"" : string.Create(CultureInfo.InvariantCulture, $"stroke=\"{Colour(n, content.Paths.Agents)}\" stroke-opacity=\"{opacity:0.00}\"");
                 svg.Append(CultureInfo.InvariantCulture, $"<path fill=\"none\" stroke-width=\"1.3\" {style} d=\"{PathData(content.Paths, view, e, n)}\"/>\n");
             }

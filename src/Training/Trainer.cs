@@ -382,7 +382,7 @@ public static class Trainer
         {
             Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
             var kept = start > 0 && File.Exists(path)
-                ? File.ReadLines(path).Where(line => line.EndsWith('}') && StrictJson.Parse<TrainingProgress>(line, path).Step <= start).ToArray()
+                ? File.ReadLines(path).Where(line => line.EndsWith('}') && StrictJson.ParseRecord<TrainingProgress>(line, path).Step <= start).ToArray()
                 : [];
             AtomicFile.WriteText(path, string.Concat(kept.Select(line => line + "\n")));
             _writer = new StreamWriter(path, append: true, new UTF8Encoding(false)) { AutoFlush = true };

@@ -46,12 +46,41 @@ public sealed class EventLog : IDisposable
 
     internal static ReadOnlySpan<byte> Magic => "MIMICDL1"u8;
 
-    /// <summary>Begins a log; one of that name is overwritten.</summary>
+    /// <summary>Throws where a new log would replace a file that is none.</summary>
+    /// <param name="path">The file.</param>
+    /// <exception cref="InvalidInputException">There is something else of that name.</exception>
+    public static void RequireReplaceable(string path)
+    {
+        if (!File.Exists(path))
+        {
+            InvalidInputException.Require(!Directory.Exists(path), path, "", "a place for an event log", "a folder");
+            return;
+        }
+
+        Span<byte> start = stackalloc byte[Magic.Length];
+        int got;
+        try
+        {
+            using var file = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.ReadWrite);
+            got = file.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+        }
+
+        // One that was killed at once has less than a magic.
+        InvalidInputException.Require(Magic.StartsWith(start[..got]), path, "", "an event log or no file (it would be replaced: move or remove it)", "something else");
+    }
+
+    /// <summary>Begins a log; another log of that name is overwritten.</summary>
     /// <param name="path">The file.</param>
     /// <param name="world">The world at its first logged tick.</param>
+    /// <exception cref="InvalidInputException">A file of that name is no log.</exception>
     public static EventLog Create(string path, SimulatedWorld world)
     {
         ArgumentNullException.ThrowIfNull(world);
+        RequireReplaceable(path);
         Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(path))!);
         var file = new FileStream(path, FileMode.Create, FileAccess.ReadWrite, FileShare.Read, bufferSize: 0);
         try

@@ -20,8 +20,9 @@ public sealed record EventReplay(Scenario Scenario, Rollouts Rollouts, int Steps
 
     /// <summary>Replays a log.</summary>
     /// <param name="path">The file.</param>
+    /// <param name="cancellationToken">Gives up between two ticks.</param>
     /// <exception cref="InvalidInputException">No log, altered, or the world does not do what the log says: then the first tick and agent that differ are named.</exception>
-    public static EventReplay Of(string path)
+    public static EventReplay Of(string path, CancellationToken cancellationToken = default)
     {
         using var reader = new EventLogReader(path);
         var (text, arrays) = reader.ReadBegun();
@@ -37,6 +38,7 @@ public sealed record EventReplay(Scenario Scenario, Rollouts Rollouts, int Steps
         var completed = false;
         while (reader.TryRead(out var type, out var payload))
         {
+            cancellationToken.ThrowIfCancellationRequested();
             var record = new Record(path, payload);
             InvalidInputException.Require(!completed && type != EventLog.Begun && world.IsDone == (type == EventLog.Ended), path, "", $"other events after tick {world.Tick}", $"a record of type {type}");
             switch (type)

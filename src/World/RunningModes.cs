@@ -27,8 +27,9 @@ public static class RunningModes
     /// <summary>The mode at each tick, [T], from 1; 0 while undefined, and throughout where the scenario tells no modes apart.</summary>
     /// <param name="scenario">Whose rule.</param>
     /// <param name="joint">All agents' positions [N,T,2] [m].</param>
+    /// <param name="cancellationToken">Gives up within a moment.</param>
     /// <exception cref="ArgumentException">The path does not have the scenario's agents in the plane.</exception>
-    public static int[] Labels(Scenario scenario, ReadOnlySpan<double> joint)
+    public static int[] Labels(Scenario scenario, ReadOnlySpan<double> joint, CancellationToken cancellationToken = default)
     {
         ArgumentNullException.ThrowIfNull(scenario);
         if (scenario.Modes == ModeRule.None)
@@ -45,8 +46,8 @@ public static class RunningModes
         return scenario.Modes switch
         {
             ModeRule.Swap => Swap(joint[..size], joint[size..]),
-            ModeRule.Circulation => Circulation(joint, scenario.Agents, scenario.Circle!.Centre),
-            _ => Winding(joint, scenario.Agents),
+            ModeRule.Circulation => Circulation(joint, scenario.Agents, scenario.Circle!.Centre, cancellationToken),
+            _ => Winding(joint, scenario.Agents, cancellationToken),
         };
     }
 
@@ -78,7 +79,7 @@ public static class RunningModes
         return labels;
     }
 
-    private static int[] Winding(ReadOnlySpan<double> joint, int agents)
+    private static int[] Winding(ReadOnlySpan<double> joint, int agents, CancellationToken cancellationToken)
     {
         var size = joint.Length / agents;
         var labels = new int[size / 2];
@@ -88,6 +89,7 @@ public static class RunningModes
         {
             for (var j = i + 1; j < agents; j++, pair++)
             {
+                cancellationToken.ThrowIfCancellationRequested();
                 var (angle, sense) = (0.0, 0);
                 for (var t = 0; t < labels.Length; t++)
                 {
@@ -105,7 +107,7 @@ public static class RunningModes
         return labels;
     }
 
-    private static int[] Circulation(ReadOnlySpan<double> joint, int agents, ReadOnlySpan<double> centre)
+    private static int[] Circulation(ReadOnlySpan<double> joint, int agents, ReadOnlySpan<double> centre, CancellationToken cancellationToken)
     {
         var size = joint.Length / agents;
         var labels = new int[size / 2];
@@ -113,6 +115,7 @@ public static class RunningModes
         var senses = new int[agents];
         for (var t = 1; t < labels.Length; t++)
         {
+            cancellationToken.ThrowIfCancellationRequested();
             for (var i = 0; i < agents; i++)
             {
                 angles[i] += CirculationModes.Step(joint.Slice(i * size + 2 * t - 2, 4), centre);

@@ -110,8 +110,7 @@ public sealed class SimulatedWorld
 
         _dynamics = new Dynamics(scenario.Dynamics, scenario.Dimensions, scenario.TimeStep);
         var (n, d, steps) = (scenario.Agents, scenario.Dimensions, scenario.Steps);
-        var recorded = (long)episodes * n * steps * Math.Max(d, ActionSize);
-        InvalidInputException.Require(recorded <= Array.MaxLength, scenario.Name, "episodes", $"at most {Array.MaxLength / ((long)n * steps * Math.Max(d, ActionSize))} with {n} agents and {steps} steps", episodes);
+        RunLimits.Require(new RunSize(episodes, n, steps, d, ActionSize) { FrameSize = FrameSize, Delay = scenario.Sensing.Delay }, scenario.Name);
         Starts = starts is null ? scenario.DrawStarts(seed, episodes) : Checked(starts, "starts");
         Goals = goals is null ? scenario.DrawGoals(seed, episodes) : Checked(goals, "goals");
         for (var body = 0; body < episodes * n; body++)

@@ -113,6 +113,8 @@ public static class Simulation
         ArgumentNullException.ThrowIfNull(host);
         InvalidInputException.Require(options.Threads >= 1, scenario.Name, "threads", "at least 1", options.Threads);
         InvalidInputException.Require(options.Slots is null || options.Slots.Count == scenario.Agents, scenario.Name, "slots", $"{scenario.Agents}, one an agent", options.Slots?.Count);
+        var size = RunLimits.SizeOf(scenario, sensor, options);
+        RunLimits.Require(size with { HoldsObservations = size.HoldsObservations || !host.IsConcurrent }, scenario.Name);
         var sensors = options.Slots is null ? [sensor] : options.Slots.Select(s => s.Sensor).ToArray();
         var world = new SimulatedWorld(scenario, sensors, options.Seed, options.Episodes, options.Starts, options.Goals, options.Replays);
         if (options.From is { } from)

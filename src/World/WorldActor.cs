@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.ExceptionServices;
 using MimicD.Contracts;
 
 namespace MimicD.World;
@@ -92,6 +93,7 @@ public sealed class WorldActor : IActionSink
     private readonly long[] _outcomeCounts = new long[Enum.GetValues<Outcome>().Length];
     private readonly TickBarrier _barrier;
     private bool _lends;
+    private Exception? _failure;
     private long _late;
     private long _duplicate;
     private long _unknown;
@@ -115,7 +117,7 @@ public sealed class WorldActor : IActionSink
         _time = time;
         _observe = Observe;
         _observeAndDeliver = ObserveAndDeliver;
-        _crew = new Crew(threads, host.Work);
+        _crew = new Crew(threads, Help);
         _keeps = windows is not null || log is not null || !host.IsConcurrent;
         _stride = _keeps ? world.FrameSize : (world.FrameSize / CacheLine + 2) * CacheLine;
         _features = new float[(_keeps ? world.Bodies : _crew.Parts) * _stride];
@@ -172,10 +174,20 @@ public sealed class WorldActor : IActionSink
         }
     }
 
+    /// <inheritdoc/>
+    /// <remarks>The tick that is open is abandoned, and <see cref="RunAsync(Action{int}, CancellationToken)"/> throws the error.</remarks>
+    public void Fail(Exception error)
+    {
+        ArgumentNullException.ThrowIfNull(error);
+        Interlocked.CompareExchange(ref _failure, error, null);
+        _barrier.Open();
+    }
+
     /// <summary>Runs to the last tick, or until cancelled: then the tick that is open is abandoned and everything before it kept.</summary>
     /// <param name="tickClosed">Called after each tick with the number of ticks done.</param>
     /// <param name="cancellationToken">Stops at a tick boundary.</param>
     /// <returns>Whether the run came to its end.</returns>
+    /// <exception cref="Exception">What a host said by <see cref="Fail"/>, or what the world, its log or <paramref name="tickClosed"/> threw.</exception>
     public Task<bool> RunAsync(Action<int>? tickClosed, CancellationToken cancellationToken) => RunAsync(null, tickClosed, cancellationToken);
 
     /// <summary>Runs to a tick, or until cancelled: then the tick that is open is abandoned and everything before it kept.</summary>
@@ -219,7 +231,7 @@ public sealed class WorldActor : IActionSink
             OpenTick(realTime);
             if (!_barrier.Release())
             {
-                if (cancellationToken.IsCancellationRequested)
+                if (cancellationToken.IsCancellationRequested || Volatile.Read(ref _failure) is not null)
                 {
                     // It may have been said before there was a tick to end.
                     _barrier.Open();
@@ -254,6 +266,12 @@ public sealed class WorldActor : IActionSink
             }
 
             CloseSlots();
+            if (Volatile.Read(ref _failure) is { } failure)
+            {
+                // Who has not acted may not have been asked: what such a tick would come to depends on the moment of the failure.
+                ExceptionDispatchInfo.Throw(failure);
+            }
+
             _world.Apply(_actions, _outcomes);
             CountOutcomes();
 
@@ -262,6 +280,19 @@ public sealed class WorldActor : IActionSink
         }
 
         return _world.IsDone;
+    }
+
+    /// <summary>What a helper does between its parts; nobody else sees what fails there.</summary>
+    private void Help()
+    {
+        try
+        {
+            _host.Work();
+        }
+        catch (Exception error)
+        {
+            Fail(error);
+        }
     }
 
     /// <summary>Stays awake a moment for the last agents: going to sleep and being woken takes longer than they mostly do.</summary>

@@ -51,6 +51,32 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
+    public async Task A_run_whose_agents_were_all_stopped_is_kept_resumed_branched_from_replayed_and_evaluated()
+    {
+        // What is sensed is beyond what a plan can be made of.
+        string[] run = ["run", Swap, "--model", Model(), "--episodes", "2", "--set", "scenario.steps=12", "--set", "scenario.sensing.noise=1e300"];
+        (await EntryPoint.RunAsync([.. run, "--snapshot-every", "4", "--log", "--out", _scratch["run"]])).Success.ToString();
+        var hash = Hash("run");
+        void AllStopped(string folder)
+        {
+            var stopped = JsonNode.Parse(File.ReadAllText(_scratch[$"{folder}/result.json"]))!["host"]!["stopped"]!.AsArray();
+            Assert.Equal(["0 0 0", "0 1 0", "1 0 0", "1 1 0"], stopped.Select(s => $"{s!["episode"]} {s["agent"]} {s["tick"]}"));
+        }
+
+        AllStopped("run");
+        File.Delete(_scratch["run/snapshots/finished.json"]);
+        (await EntryPoint.RunAsync("run", "--resume", _scratch["run"])).Success.ToString();
+        AllStopped("run");
+        Assert.Equal(hash, Hash("run"));
+        (await EntryPoint.RunAsync("run", "--fork", _scratch["run"], "--at", "6", "--out", _scratch["fork"], "--set", "scenario.sensing.noise=0")).Success.ToString();
+        AllStopped("fork");
+        (await EntryPoint.RunAsync("run", "--replay", _scratch["run/events.log"], "--json", _scratch["replay.json"])).Success.ToString();
+        Assert.Contains(hash, await File.ReadAllTextAsync(_scratch["replay.json"]), StringComparison.Ordinal);
+        (await EntryPoint.RunAsync("evaluate", _scratch["run"], "--scenario", Swap, "--json", _scratch["figures.json"])).Success.ToString();
+        Assert.Equal(2, (int)JsonNode.Parse(await File.ReadAllTextAsync(_scratch["figures.json"]))!["figures"]!["episodes"]!);
+    }
+
+    [Fact]
     public async Task Stopped_by_ctrl_c_a_run_is_resumed_to_the_same_results()
     {
         (await EntryPoint.RunAsync([.. _run, "--out", _scratch["whole"]])).Success.ToString();

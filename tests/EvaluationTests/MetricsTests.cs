@@ -83,6 +83,91 @@ public class MetricsTests
     }
 
     [Fact]
+    public void The_closest_approach_is_the_first_one_of_the_sorted_tick_whatever_the_ticks_before()
+    {
+        const ulong seed = 20261201;
+        var random = new CounterRandom(seed, RandomPurpose.Resampling);
+        for (var round = 0; round < 40; round++)
+        {
+            // Walks that cross each other, jumps now and then, and a grid, so that there are ties; more ticks than are turned over together.
+            var (agents, times) = (2 + random.NextInt32(12), 30 + random.NextInt32(60));
+            var positions = new double[agents * times * 2];
+            for (var i = 0; i < positions.Length; i++)
+            {
+                positions[i] = i % (times * 2) < 2 || random.NextDouble() < 0.02 ? random.NextInt32(40) : positions[i - 2] + random.NextInt32(3) - 1;
+            }
+
+            var paths = new PathSet(positions, 1, agents, times, 2);
+            Assert.True(Sorted(paths) == Distances.ClosestApproach(paths, 0), $"seed {seed}, round {round}");
+            var touched = Enumerable.Range(0, agents).Select(i => Enumerable.Range(0, times).Any(t => Enumerable.Range(0, agents).Any(j => j != i && PathSet.Distance(paths.At(0, i, t), paths.At(0, j, t)) < 2))).ToArray();
+            Assert.True(touched.AsSpan().SequenceEqual(Distances.Touched(paths, 2)), $"seed {seed}, round {round}");
+        }
+
+        static (double Distance, int Time, int First, int Second) Sorted(PathSet paths)
+        {
+            var best = (Distance: double.PositiveInfinity, Time: 0, First: 0, Second: 0);
+            for (var t = 0; t < paths.Times; t++)
+            {
+                var order = Enumerable.Range(0, paths.Agents).ToArray();
+                var x = Array.ConvertAll(order, n => paths.At(0, n, t)[0]);
+                Array.Sort(x, order);
+                for (var i = 0; i < order.Length; i++)
+                {
+                    for (var j = i + 1; j < order.Length && x[j] - x[i] < best.Distance; j++)
+                    {
+                        var distance = PathSet.Distance(paths.At(0, order[i], t), paths.At(0, order[j], t));
+                        best = distance < best.Distance ? (distance, t, Math.Min(order[i], order[j]), Math.Max(order[i], order[j])) : best;
+                    }
+                }
+            }
+
+            return best;
+        }
+    }
+
+    [Fact]
+    public void Whatever_is_computed_of_paths_gives_up_when_it_is_told_to()
+    {
+        using var cancel = new CancellationTokenSource();
+        cancel.Cancel();
+        var scenario = Scenario.Load(Path.Combine(MimicD.Tests.RepositoryRoot.Folder, "scenarios", "ring.json")).WithAgents(4);
+        var goals = new double[8];
+        Action<PathSet>[] all =
+        [
+            p => Distances.MinimumPair(p, cancel.Token), p => Distances.Touched(p, 1, cancel.Token), p => Distances.MinimumTo(p, [0, 0], cancel.Token), p => Smoothness.Difference(p, 2, cancel.Token),
+            p => Smoothness.LargestStep(p, cancel.Token), p => Efficiency.PathLength(p, cancel.Token), p => Efficiency.TimeToGoal(p, goals, 1, 0.1, cancel.Token), p => Commitment.Compute(scenario, p, cancel.Token),
+            p => Outcomes.AgentsWithoutFault(scenario, p, goals, cancel.Token), p => Outcomes.Compute(scenario, p, goals, cancel.Token), p => Figures.Compute(scenario, p, goals, null, 0, cancel.Token),
+            p => PictureContent.Of(scenario, p, goals, cancel.Token),
+        ];
+        foreach (var (i, compute) in all.Index())
+        {
+            var paths = new PathSet(new double[4 * 50 * 2], 1, 4, 50, 2);
+            Assert.True(Record.Exception(() => compute(paths)) is OperationCanceledException, $"number {i} went on");
+        }
+
+        // What was given up is computed when it is asked for again.
+        var whole = new PathSet(new double[4 * 50 * 2], 1, 4, 50, 2);
+        Assert.Throws<OperationCanceledException>(() => Outcomes.Compute(scenario, whole, goals, cancel.Token));
+        Assert.Equal([0.0], Outcomes.Compute(scenario, whole, goals).MinimumPair);
+        var content = PictureContent.Of(scenario, whole, goals);
+        Assert.Throws<OperationCanceledException>(() => TrajectoryPicture.Panels(content, "", cancellationToken: cancel.Token));
+        Assert.Throws<OperationCanceledException>(() => TrajectoryPicture.Overlay(content, "", cancellationToken: cancel.Token));
+    }
+
+    [Fact]
+    public void Outcomes_are_those_of_the_goals_and_of_the_scenario_that_are_asked_for()
+    {
+        var scenario = Scenario.Load(Path.Combine(MimicD.Tests.RepositoryRoot.Folder, "scenarios", "ring.json")).WithAgents(2);
+        var paths = Episode([(0, 0), (1, 0)], [(5, 0), (4, 0)]);
+        double[] goals = [1, 0, 4, 0];
+        var first = Outcomes.Compute(scenario, paths, goals);
+        Assert.Same(first, Outcomes.Compute(scenario, paths, goals));
+        goals[0] = 3;
+        Assert.Equal((0, 2), (first.FinalToGoal[0], Outcomes.Compute(scenario, paths, goals).FinalToGoal[0]));
+        Assert.Equal(0, Outcomes.Compute(scenario with { GoalTolerance = 9 }, paths, goals).TimeToGoal[0]);
+    }
+
+    [Fact]
     public void Obstacle_distance_is_to_the_centre_and_over_all_agents()
         => Assert.Equal([1.0], Distances.MinimumTo(Episode([(0, 0), (10, 5)], [(20, 0), (10, -1)]), [10, 0]));
 

@@ -74,6 +74,38 @@ public sealed class SimulationTests : IDisposable
         Assert.Equal(few.Positions.Data, many.Positions.Data[..few.Positions.Data.Length]);
     }
 
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public async Task What_a_host_says_has_failed_ends_the_run(bool lockstep)
+    {
+        // Missing evidence and no cause: a run that waits is cancelled, and then comes back without an error.
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        TestHost host = null!;
+        host = new TestHost(o => o.Tick.Value == 2 ? null : Stay(o)) { OnTick = t => Fail(t.Value) };
+        var scenario = lockstep ? ScenarioTests.Parse() : RealTime();
+        var error = await Assert.ThrowsAsync<IOException>(() => RunAsync(scenario, host, new SimulationOptions { Time = new JumpingTime() }, cancellationToken: patience.Token));
+        Assert.Equal("the first", error.Message);
+
+        void Fail(int tick)
+        {
+            if (tick == 2)
+            {
+                host.Sink.Fail(new IOException("the first"));
+                host.Sink.Fail(new IOException("the second"));
+            }
+        }
+    }
+
+    [Fact]
+    public async Task A_helper_that_fails_between_its_parts_ends_the_run()
+    {
+        using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
+        var host = new UnwillingHost();
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => Simulation.RunAsync(Ring(5000, steps: 400), TestHost.WalkSensor, new SimulationOptions { Threads = 3 }, host, null, patience.Token));
+        Assert.Equal("no thread", error.Message);
+    }
+
     [Fact]
     public async Task The_first_position_is_the_start_and_the_agents_are_told_the_run()
     {
@@ -327,5 +359,42 @@ public sealed class SimulationTests : IDisposable
     private sealed class Direct(List<SimulationProgress> told) : IProgress<SimulationProgress>
     {
         public void Report(SimulationProgress value) => told.Add(value);
+    }
+
+    /// <summary>Answers at once, until one of the world's helpers lends it a thread; from then on nothing.</summary>
+    private sealed class UnwillingHost : IAgentHost
+    {
+        private IActionSink _sink = null!;
+        private volatile bool _gone;
+
+        public AgentHostReport Report { get; } = new(0, 0, 0, []);
+
+        public bool IsConcurrent => true;
+
+        public ValueTask OpenAsync(RunSpec run, IActionSink world, CancellationToken cancellationToken)
+        {
+            _sink = world;
+            return ValueTask.CompletedTask;
+        }
+
+        public void Deliver(in Observation observation)
+        {
+            if (!_gone)
+            {
+                _sink.Act(new AgentAction(observation.Episode, observation.Agent, observation.Tick, observation.Features[..2], ActionStatus.Decided));
+            }
+        }
+
+        public void EndTick(Tick tick)
+        {
+        }
+
+        public void Work()
+        {
+            _gone = true;
+            throw new InvalidOperationException("no thread");
+        }
+
+        public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
 }

@@ -133,6 +133,130 @@ public sealed class SnapshotTests : IDisposable
     }
 
     [Fact]
+    public async Task A_new_run_removes_the_finished_one_and_leaves_other_files_alone()
+    {
+        var (run, _) = await KeptAsync(every: 6);
+        var inside = Path.Combine(run, SnapshotFolder.Name);
+        using (var folder = SnapshotFolder.Open(run))
+        {
+            // What is left of a snapshot whose JSON was not written: proven by the arrays themselves.
+            File.Delete(Path.Combine(inside, "tick-00000012.json"));
+            folder.Finish("00");
+        }
+
+        string[] others = ["notes.txt", "tick-1.json", "tick-00000006.npz.bak", "run.json.old", "model.npz"];
+        foreach (var other in others)
+        {
+            await File.WriteAllTextAsync(Path.Combine(inside, other), "mine");
+        }
+
+        Directory.CreateDirectory(Path.Combine(inside, "kept"));
+        await File.WriteAllTextAsync(Path.Combine(inside, "kept", "tick-00000000.json"), "mine");
+        using var next = SnapshotFolder.Create(run, "another");
+        Assert.Equal([.. others.Append("lock").Append("run.json").Order(StringComparer.Ordinal)], Directory.GetFiles(inside).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+        Assert.Equal("mine", await File.ReadAllTextAsync(Path.Combine(inside, "kept", "tick-00000000.json")));
+        Assert.All(others, other => Assert.Equal("mine", File.ReadAllText(Path.Combine(inside, other))));
+    }
+
+    [Theory]
+    [InlineData("tick-00000006.json")]
+    [InlineData("tick-00000007.json")]
+    [InlineData("tick-00000007.npz")]
+    [InlineData("tick-00000006.npz")]
+    [InlineData("finished.json")]
+    [InlineData("run.json")]
+    public async Task A_file_of_our_name_that_no_run_wrote_is_refused_before_anything_is_done(string name)
+    {
+        var (run, _) = await KeptAsync(every: 6);
+        var inside = Path.Combine(run, SnapshotFolder.Name);
+        using (var folder = SnapshotFolder.Open(run))
+        {
+            folder.Finish("00");
+        }
+
+        await File.WriteAllTextAsync(Path.Combine(inside, name), """{ "tick": 6, "trajectoryHash": "not a hash" }""");
+        var before = Content();
+        foreach (var refused in new Action[] { () => SnapshotFolder.RequireFree(run), () => SnapshotFolder.Create(run, "another"), () => SnapshotFolder.RequireFree(run, "another") })
+        {
+            var message = Assert.Throws<InvalidInputException>(refused).Message;
+            Assert.Contains("expected no file here but those of this folder's run", message, StringComparison.Ordinal);
+            Assert.DoesNotContain('\n', message);
+        }
+
+        Assert.Equal(before, Content());
+
+        string Content() => string.Join('\n', Directory.GetFiles(inside).Where(f => Path.GetFileName(f) != "lock").Order(StringComparer.Ordinal).Select(f => $"{f} {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))}"));
+    }
+
+    [Fact]
+    public void A_description_alone_is_replaced_by_the_same_and_by_no_other()
+    {
+        using (SnapshotFolder.Create(_folder, "what the run follows from"))
+        {
+        }
+
+        // It was ended before its first snapshot.
+        using (SnapshotFolder.Create(_folder, "what the run follows from"))
+        {
+        }
+
+        Assert.Contains("run.json: expected the description of a run with snapshots", Assert.Throws<InvalidInputException>(() => SnapshotFolder.Create(_folder, "another")).Message, StringComparison.Ordinal);
+        Assert.Equal("what the run follows from", File.ReadAllText(Path.Combine(_folder, SnapshotFolder.Name, "run.json")));
+    }
+
+    [Fact]
+    public async Task Snapshots_of_another_run_are_not_pruned()
+    {
+        var (run, _) = await KeptAsync(every: 3);
+        var foreign = Path.Combine(run, SnapshotFolder.Name, "tick-00000001.json");
+        await File.WriteAllTextAsync(foreign, "mine");
+        await File.WriteAllTextAsync(Path.ChangeExtension(foreign, ".npz"), "mine");
+        using var folder = SnapshotFolder.Open(run);
+        Assert.Contains("tick-00000001.json: expected no file here but those of this folder's run", Assert.Throws<InvalidInputException>(folder.RequireOwn).Message, StringComparison.Ordinal);
+        folder.Prune(1);
+        Assert.Equal("mine", await File.ReadAllTextAsync(foreign));
+        Assert.Equal([0, 1, 18], folder.Ticks);
+    }
+
+    [Fact]
+    public async Task A_run_that_went_wrong_is_written_read_and_gone_on_with()
+    {
+        // Agents that are stopped, deadlines that are missed, figures that are not finite.
+        var run = new Case(5, history: 1, execute: 1, steps: 12);
+        var stopped = new StoppedAgent(new EpisodeId(1), new AgentId(2), new Tick(4), "no plan");
+        TestHost Host() => new(o => o.Episode.Value == 0 && o.Agent.Value == 1 && o.Tick.Value % 2 == 0 ? [float.NaN, 1] : TestHost.Walk(o));
+        var whole = await run.SimulateAsync(Host(), o => o);
+        using var folder = SnapshotFolder.Create(_folder, "what the run follows from");
+        await run.SimulateAsync(Host(), o => o with
+        {
+            Until = 6,
+            Snapshot = s => folder.Write(s with { Host = new AgentHostReport(100, 1000, 3, [stopped], 50, 2, double.PositiveInfinity), WallSeconds = double.NaN, Counts = s.Counts with { Missed = 4 } }),
+        });
+        Assert.Equal([6], folder.Ticks);
+        var read = folder.Read(6);
+        Assert.Equal([stopped], read.Host.Stopped);
+        Assert.Equal((4, true, true), (read.Counts.Missed, double.IsNaN(read.WallSeconds), double.IsNaN(read.Host.Projected)));
+        var result = await run.SimulateAsync(Host(), o => o with { From = read });
+        Assert.Equal(5, result.Counts.Stopped);
+        Assert.Equal(whole.Counts.Refused, result.Counts.Refused);
+        Assert.Equal(whole.Positions.Data[..(12 * 2 * 2)], result.Positions.Data[..(12 * 2 * 2)]);
+    }
+
+    [Fact]
+    public async Task A_log_replaces_another_log_and_nothing_else()
+    {
+        var run = new Case(5, history: 1, execute: 1, steps: 4);
+        var log = Path.Combine(_folder, EventLog.Name);
+        await run.SimulateAsync(new TestHost(TestHost.Walk), o => o with { Log = log });
+        await run.SimulateAsync(new TestHost(TestHost.Walk), o => o with { Log = log });
+        Assert.True(EventReplay.Of(log).Completed);
+        await File.WriteAllTextAsync(log, "my own events");
+        var error = await Assert.ThrowsAsync<InvalidInputException>(() => run.SimulateAsync(new TestHost(TestHost.Walk), o => o with { Log = log }));
+        Assert.Contains("events.log: expected an event log or no file", error.Message, StringComparison.Ordinal);
+        Assert.Equal("my own events", await File.ReadAllTextAsync(log));
+    }
+
+    [Fact]
     public async Task A_state_of_another_run_is_refused()
     {
         var (_, snapshots) = await KeptAsync(every: 6);

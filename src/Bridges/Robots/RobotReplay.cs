@@ -172,13 +172,16 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
     private sealed class Answers : IActionSink
     {
         private readonly ConcurrentDictionary<(int Episode, int Agent, int Tick), TaskCompletionSource<AgentAction>> _answers = new();
+        private readonly TaskCompletionSource<AgentAction> _failed = new(TaskCreationOptions.RunContinuationsAsynchronously);
 
         public void Act(in AgentAction action)
             => Of(action.Episode.Value, action.Agent.Value, action.Tick.Value).TrySetResult(action with { Values = action.Values.ToArray() });
 
+        public void Fail(Exception error) => _failed.TrySetException(error);
+
         public async Task<AgentAction> TakeAsync(RobotEvent e, CancellationToken cancellationToken)
         {
-            var action = await Of(e.Episode, e.Agent, e.Tick).Task.WaitAsync(Patience, cancellationToken).ConfigureAwait(false);
+            var action = await (await Task.WhenAny(Of(e.Episode, e.Agent, e.Tick).Task, _failed.Task).WaitAsync(Patience, cancellationToken).ConfigureAwait(false)).ConfigureAwait(false);
             _answers.TryRemove((e.Episode, e.Agent, e.Tick), out _);
             return action;
         }

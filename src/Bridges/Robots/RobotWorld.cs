@@ -125,6 +125,7 @@ public sealed class RobotWorld
 
         _sensors = [.. Enumerable.Range(0, n).Select(a => made[made.Length == 1 ? 0 : a])];
         _dynamics = new Dynamics(scenario.Dynamics, d, scenario.TimeStep);
+        RunLimits.Require(new RunSize(options.Episodes, n, steps, d, ActionSize) { Results = true }, scenario.Name);
         var bodies = options.Episodes * n;
         _bodies = new BodyState(bodies, d);
         _previous = new double[bodies * d];

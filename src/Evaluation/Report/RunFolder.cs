@@ -43,11 +43,11 @@ public static class RunFolder
             Episodes = episodes,
             Seeds = [runSeed],
             BlockEpisodes = [episodes],
-            Figures = Read<Figures?>("figures") ?? throw InvalidInputException.Create(file, "figures", "figures", null),
-            Baseline = Read<Baseline?>("demonstrations"),
+            Figures = Read<Figures?>("figures", options: StrictJson.Records) ?? throw InvalidInputException.Create(file, "figures", "figures", null),
+            Baseline = Read<Baseline?>("demonstrations", options: StrictJson.Records),
             TrajectoryHash = Read<string?>("trajectoryHash"),
             Rollouts = RolloutFile.Name,
-            Seconds = result["speed"] is JsonObject speed ? Read<double>("wallSeconds", speed) : 0,
+            Seconds = result["speed"] is JsonObject speed ? Read<double>("wallSeconds", speed, StrictJson.Records) : 0,
             Command = run,
         };
         var manifest = new SweepManifest
@@ -67,11 +67,11 @@ public static class RunFolder
         // A run does not say which version and machine it was, nor does it have a sweep's file.
         return data with { Origin = data.Origin with { Version = null, Machine = null, File = null } };
 
-        T? Read<T>(string name, JsonObject? of = null)
+        T? Read<T>(string name, JsonObject? of = null, JsonSerializerOptions? options = null)
         {
             try
             {
-                return (of ?? result)[name] is { } node ? node.Deserialize<T>(StrictJson.Options) : default;
+                return (of ?? result)[name] is { } node ? node.Deserialize<T>(options ?? StrictJson.Options) : default;
             }
             catch (JsonException e)
             {

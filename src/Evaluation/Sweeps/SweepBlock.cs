@@ -185,6 +185,13 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         ];
     }
 
+    /// <summary>Bytes of a block's result.</summary>
+    public static long BytesOf(Scenario scenario, long episodes)
+    {
+        var (n, t, d) = (scenario.Agents, scenario.Steps, scenario.Dimensions);
+        return sizeof(double) + CountFields * sizeof(long) + episodes * n * (sizeof(float) * ((long)t * d + (t - 1L) * scenario.ActionSize) + 2L * sizeof(double) * d);
+    }
+
     /// <summary>Reads what came from a node.</summary>
     /// <param name="bytes">It may be anything.</param>
     /// <param name="scenario">What was simulated.</param>
@@ -195,7 +202,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         var (n, t, d) = (scenario.Agents, scenario.Steps, scenario.Dimensions);
         int[][] shapes = [[episodes, n, t, d], [episodes, n, t - 1, scenario.ActionSize], [episodes, n, d]];
         var sizes = Array.ConvertAll(shapes, s => s.Aggregate(1L, (a, b) => a * b));
-        var expected = sizeof(double) + CountFields * sizeof(long) + sizeof(float) * (sizes[0] + sizes[1]) + 2 * sizeof(double) * sizes[2];
+        var expected = BytesOf(scenario, episodes);
         InvalidInputException.Require(bytes.Length == expected, Where, "bytes", $"{expected}", bytes.Length);
         var at = 0;
         var seconds = Next<double>(1)[0];

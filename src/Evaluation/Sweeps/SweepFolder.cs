@@ -38,7 +38,7 @@ public sealed class SweepFolder(string root)
     /// <summary>Reads <c>cells.jsonl</c>: what is finished so far, and what failed.</summary>
     /// <exception cref="InvalidInputException">Missing, or a line is malformed.</exception>
     public SweepCellResult[] ReadCells()
-        => [.. StrictJson.ReadText(CellsPath).Split('\n').Index().Where(l => l.Item.Length > 0).Select(l => StrictJson.Parse<SweepCellResult>(l.Item, $"{CellsPath}: line {l.Index + 1}"))];
+        => [.. StrictJson.ReadText(CellsPath).Split('\n').Index().Where(l => l.Item.Length > 0).Select(l => StrictJson.ParseRecord<SweepCellResult>(l.Item, $"{CellsPath}: line {l.Index + 1}"))];
 
     /// <summary>Writes <c>cells.jsonl</c> and <c>cells.csv</c>.</summary>
     /// <param name="cells">In the sweep's order.</param>
@@ -54,7 +54,7 @@ public sealed class SweepFolder(string root)
     public SweepCellResult? ReadCell(string id)
     {
         var path = Resolve(CellFile(id, "result.json"));
-        return File.Exists(path) ? StrictJson.ReadFile<SweepCellResult>(path) : null;
+        return File.Exists(path) ? StrictJson.ReadRecord<SweepCellResult>(path) : null;
     }
 
     /// <summary>Writes the result of one cell.</summary>

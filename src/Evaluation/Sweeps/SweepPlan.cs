@@ -96,6 +96,9 @@ public sealed class SweepPlan
         var name = keys.Text(SweepKeys.Scenario) ?? throw InvalidInputException.Create(where, SweepKeys.Scenario, "a scenario's name or file, in base or on an axis", null);
         var scenarioFile = Find("scenarios", name);
         var scenario = Scenario.Load(scenarioFile, keys.ScenarioChanges());
+
+        // Blocks are joined to a cell's rollouts and figures.
+        RunLimits.Require(new RunSize(File.Episodes, scenario.Agents, scenario.Steps, scenario.Dimensions, scenario.ActionSize) { Results = true }, where);
         var (policy, modelFile, preset) = (keys.Text(SweepKeys.Policy), keys.Text(SweepKeys.Model), keys.Text(SweepKeys.TrainingPreset));
         if (policy is not null)
         {

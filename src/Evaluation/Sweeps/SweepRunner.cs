@@ -104,6 +104,12 @@ public sealed class SweepRunner
     /// <exception cref="InvalidInputException">A file in the folder is malformed, or demonstrations could not be made.</exception>
     public async Task<SweepOutcome> RunAsync(IProgress<SweepProgress>? progress, CancellationToken cancellationToken)
     {
+        foreach (var cell in _options.Elsewhere is null ? [] : _plan.Cells)
+        {
+            var bytes = SweepBlockResult.BytesOf(cell.Scenario, cell.BlockEpisodes.Max());
+            InvalidInputException.Require(bytes <= WireLimits.ResultBytes, $"cell '{cell.Label}'", "block", $"a result of at most {WireLimits.ResultBytes} bytes, to be sent by a node (fewer episodes a block)", bytes);
+        }
+
         Gather();
         Publish();
         _clock = new SweepClock(_options.Time, _options.Threads, () => _options.Elsewhere is { } nodes ? Math.Max(1, nodes.Capacity) : _options.Threads, progress, _cells, _trainings.Values);
@@ -165,7 +171,7 @@ public sealed class SweepRunner
 
     /// <summary>Strict successes of a block that is on the disk, or null.</summary>
     private int? Successes(SweepCell cell, int block)
-        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadFile<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).Successes : null;
+        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).Successes : null;
 
     private TrainingWork TrainingOf(SweepTraining training)
     {
@@ -174,7 +180,7 @@ public sealed class SweepRunner
             work = new TrainingWork(training);
             if (File.Exists(MarkerPath(_folder, training)) && File.Exists(_folder.Resolve(training.File)))
             {
-                (work.State, work.Marker) = (TrainingState.Done, StrictJson.ReadFile<TrainingMarker>(MarkerPath(_folder, training)));
+                (work.State, work.Marker) = (TrainingState.Done, StrictJson.ReadRecord<TrainingMarker>(MarkerPath(_folder, training)));
             }
 
             _trainings.Add(training.Key, work);
@@ -493,7 +499,7 @@ public sealed class SweepRunner
         var (cell, crew) = (work.Cell, work.Crew.Value);
         var blocks = Enumerable.Range(0, work.Needed).ToArray();
         var rollouts = Rollouts.Join([.. blocks.Select(b => Rollouts.Load(_folder.BlockPath(cell.Id, b)))]);
-        var counts = blocks.Select(b => StrictJson.ReadFile<BlockCounts>(_folder.BlockCountsPath(cell.Id, b))).ToArray();
+        var counts = blocks.Select(b => StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, b))).ToArray();
         var paths = PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id);
         var baseline = BaselineOf(cell) ?? Baseline.Of(crew.Model?.Spec.Provenance);
         var figures = Figures.Compute(cell.Scenario, paths, rollouts.Goals.Data, baseline);

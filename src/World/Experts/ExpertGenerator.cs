@@ -43,6 +43,7 @@ public static class ExpertGenerator
     /// <param name="progress">Told how many are done, from any thread, never backwards.</param>
     /// <param name="cancellation">Stops the work; what is returned then is the set up to the first demonstration that is not done, the same as a smaller count gives.</param>
     /// <exception cref="OperationCanceledException">Cancelled before the first demonstration was done.</exception>
+    /// <exception cref="Contracts.InvalidInputException">They are more than can be held and written (<see cref="RunLimits"/>).</exception>
     /// <exception cref="InvalidOperationException">A demonstration could not be found in the allowed number of draws.</exception>
     public static ExpertDemonstrations Generate(
         IExpertTask task, IReadOnlyList<int> modes, ulong seed, int threads, IProgress<int>? progress = null, CancellationToken cancellation = default)
@@ -52,6 +53,7 @@ public static class ExpertGenerator
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
         (int agents, int knots) = (task.Nominal.Agents.Count, task.Nominal.Knots);
         int count = modes.Count;
+        RunLimits.RequireArray(task.Scenario, "positions", "demonstrations x agents x steps x 2", count, agents, knots, 2);
         int path = agents * knots * 2;
         int controls = agents * (knots - 1) * 2;
         ArgumentOutOfRangeException.ThrowIfLessThan(count, 1, nameof(modes));
