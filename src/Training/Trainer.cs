@@ -134,6 +134,7 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
+        TorchRuntime.RequireName(options.Device);
         return Accept(demonstrations, scenario, preset, options).Doubts;
     }
 

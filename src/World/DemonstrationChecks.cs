@@ -47,7 +47,7 @@ public static class DemonstrationChecks
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(known);
         InvalidInputException.Require(set.Scenario.Length == 0 || set.Scenario == scenario.Name || (known(set.Scenario) is { } named && Serves(named, scenario)), where, "meta.json: scenario",
-            $"demonstrations of scenario {scenario.Name}, or of one with the same bodies, obstacles and time step", set.Scenario);
+            $"demonstrations of scenario {scenario.Name}, or of one with the same bodies, obstacles, time step and law of starts", set.Scenario);
     }
 
     /// <summary>Whether demonstrations of one scenario serve another: bodies, obstacles, limits of the experts and time step are the same, and so is the law that demonstrations begin by.</summary>
