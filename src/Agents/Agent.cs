@@ -14,7 +14,11 @@ public sealed record AgentSpec(ulong Seed, EpisodeId Episode, AgentId Id, Sampli
 /// <param name="NetworkCalls">Evaluations of a network.</param>
 /// <param name="Projections">Actions that the safety projection moved.</param>
 /// <param name="Projected">How far it moved them, all together [m].</param>
-public readonly record struct AgentCounts(long Plans, long NetworkCalls, long Projections, double Projected);
+public readonly record struct AgentCounts(long Plans, long NetworkCalls, long Projections, double Projected)
+{
+    /// <summary>What its policy counted of the observations that it planned on (<see cref="IPolicy.CountUnfamiliar"/>): the agent's own, still counting. Empty where the policy counts nothing.</summary>
+    public ReadOnlyMemory<long> Unfamiliar { get; init; }
+}
 
 /// <summary>
 /// One agent: observations in, actions out. Pure in the sense that its actions are a function of its <see cref="AgentSpec"/> and of its own observations;
@@ -30,6 +34,7 @@ public sealed class Agent
     private readonly AgentSpec _spec;
     private readonly IPolicy _policy;
     private readonly float[] _plan;
+    private readonly long[] _unfamiliar;
     private readonly Sampled? _sampled;
     private int _mode;
     private int _replan = -1;
@@ -51,6 +56,7 @@ public sealed class Agent
         (_spec, _policy) = (spec, policy);
         _mode = SharedMode.Draw(spec.Seed, spec.Episode, policy.ModeShares);
         _plan = new float[policy.PlanActions * policy.ActionSize];
+        _unfamiliar = policy.TrainedFeatures.Count > 0 ? new long[policy.TrainedFeatures.Count + 1] : [];
         _sampled = Sampled.For(spec, policy, _plan.Length);
         Window = new ObservationWindow(policy.FrameSize, policy.History, policy.History + spec.Sampling.Block - 1);
     }
@@ -76,13 +82,21 @@ public sealed class Agent
     /// <summary>All that it has done; any thread may read it.</summary>
     public AgentCounts Counts
     {
-        get => new(Plans, NetworkCalls, Projections, Projected);
+        get => new(Plans, NetworkCalls, Projections, Projected) { Unfamiliar = _unfamiliar };
         private set
         {
             Volatile.Write(ref _plans, value.Plans);
             Volatile.Write(ref _networkCalls, value.NetworkCalls);
             Volatile.Write(ref _projections, value.Projections);
             Volatile.Write(ref _projected, value.Projected);
+            if (value.Unfamiliar.Length == _unfamiliar.Length)
+            {
+                value.Unfamiliar.Span.CopyTo(_unfamiliar);
+            }
+            else
+            {
+                Array.Clear(_unfamiliar);
+            }
         }
     }
 
@@ -156,6 +170,11 @@ public sealed class Agent
             {
                 throw new InvalidOperationException($"the policy's plan at {tick} holds a number that is not finite");
             }
+        }
+
+        if (_unfamiliar.Length > 0)
+        {
+            _policy.CountUnfamiliar(Window.Newest, _unfamiliar);
         }
 
         Volatile.Write(ref _networkCalls, _networkCalls + calls);

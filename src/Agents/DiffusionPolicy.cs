@@ -17,6 +17,13 @@ public sealed class DiffusionPolicy : IPolicy
     private readonly ModePosterior? _posterior;
     private readonly bool _guided;
 
+    /// <summary>Where the presence of each number's slot stands in a condition, or -1.</summary>
+    private readonly int[] _presence;
+
+    /// <summary>Between what a number of the newest frame is familiar, in world units.</summary>
+    private readonly float[] _low;
+    private readonly float[] _high;
+
     /// <summary>Makes a policy of one network of a model.</summary>
     /// <param name="spec">The model's description, valid.</param>
     /// <param name="normalisation">The network's constants.</param>
@@ -41,6 +48,13 @@ public sealed class DiffusionPolicy : IPolicy
         Require(!_guided || (spec.Method == MethodKind.Diffusion && spec.ModeDropout > 0), "guidance", "none, or 1, with a model that is no diffusion model trained with modeDropout", sampling.Guidance);
         Require(sampling.WarmPeriod is null || (spec.Method == MethodKind.Diffusion && spec.Plan.Of == PlanOf.Own), "warmPeriod", "none with a model that is no diffusion model of the agent's own plan", sampling.WarmPeriod);
         Projection = sampling.Projection is null ? null : new SafetyProjection(spec.Sensor, sampling.Projection, spec.TimeStep);
+
+        var names = _layout.ConditionNames;
+        _presence = Array.ConvertAll(names, n => n.Split('.')[0] is var slot && slot.StartsWith("other", StringComparison.Ordinal) ? Array.IndexOf(names, $"{slot}.presence") : -1);
+        _low = [.. names.Select((_, i) => normalisation.ConditionMean[i] - Familiar(i) * normalisation.ConditionDeviation[i])];
+        _high = [.. names.Select((_, i) => normalisation.ConditionMean[i] + Familiar(i) * normalisation.ConditionDeviation[i])];
+
+        float Familiar(int i) => (float)(spec.Slots is { } set && i >= set.Start && i < set.Start + set.Length ? FamiliarityCounts.SetDeviations : FamiliarityCounts.Deviations);
 
         static void Require(bool holds, string field, string expected, object? found) => InvalidInputException.Require(holds, "sampling", field, expected, found);
     }
@@ -78,6 +92,37 @@ public sealed class DiffusionPolicy : IPolicy
         WriteCondition(frames, SharedMode.None, condition);
         _posterior.Evaluate(condition[..^_spec.ModeCount], logits);
         return true;
+    }
+
+    /// <inheritdoc/>
+    public IReadOnlyList<string> TrainedFeatures => _layout.ConditionNames;
+
+    /// <inheritdoc/>
+    public void CountUnfamiliar(ReadOnlySpan<float> frames, Span<long> counts)
+    {
+        ArgumentOutOfRangeException.ThrowIfNotEqual(counts.Length, _low.Length + 1, nameof(counts));
+        var condition = _denoiser.Scratch.Condition.AsSpan(0, _low.Length);
+        _layout.WriteCondition(frames[..FrameSize], condition);
+        if (_axes is not null)
+        {
+            _axes.Turn(_axes.Of(condition), condition);
+        }
+
+        var any = false;
+        for (var i = 0; i < condition.Length; i++)
+        {
+            // Nobody is in an empty slot, whatever its numbers.
+            if (!(condition[i] >= _low[i] && condition[i] <= _high[i]) && (_presence[i] < 0 || condition[_presence[i]] != 0))
+            {
+                counts[i]++;
+                any = true;
+            }
+        }
+
+        if (any)
+        {
+            counts[^1]++;
+        }
     }
 
     /// <summary>Makes a plan by a policy that knows no modes.</summary>

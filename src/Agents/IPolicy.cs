@@ -1,3 +1,5 @@
+using MimicD.Contracts;
+
 namespace MimicD.Agents;
 
 /// <summary>
@@ -48,6 +50,16 @@ public interface IPolicy
     /// <param name="actions">As above.</param>
     /// <returns>Evaluations of a network.</returns>
     int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, int mode, ReadOnlySpan<float> previous, Span<float> actions) => Plan(frames, noise, actions);
+
+    /// <summary>Names of the numbers of the newest frame that the policy was trained on; empty for one that was not trained.</summary>
+    IReadOnlyList<string> TrainedFeatures => [];
+
+    /// <summary>Counts what is far from all that the policy was trained on (<see cref="FamiliarityCounts"/>).</summary>
+    /// <param name="frames">As above.</param>
+    /// <param name="counts">[<see cref="TrainedFeatures"/> + 1]: each number that is too far off has one added, and the last where there is any.</param>
+    void CountUnfamiliar(ReadOnlySpan<float> frames, Span<long> counts)
+    {
+    }
 
     /// <summary>Agents that are worth asking about at once; 1 for a policy to which it makes no difference.</summary>
     int Together => 1;

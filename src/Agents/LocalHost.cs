@@ -50,6 +50,7 @@ public sealed class LocalHost : IAgentHost
         {
             long plans = 0, calls = 0, restarts = 0, messages = 0, projections = 0;
             var projected = 0.0;
+            var familiarity = new Familiarity();
             var stopped = new List<StoppedAgent>();
             foreach (var actor in _actors.OfType<Actor>())
             {
@@ -58,6 +59,7 @@ public sealed class LocalHost : IAgentHost
                 calls += counts.NetworkCalls;
                 projections += counts.Projections;
                 projected += counts.Projected;
+                familiarity.Add(actor.Agent.Policy.TrainedFeatures, counts);
                 restarts += actor.Agent.Restarts;
                 messages += Volatile.Read(ref actor.Messages);
                 if (actor.Agent.Stopped is { } why)
@@ -66,7 +68,7 @@ public sealed class LocalHost : IAgentHost
                 }
             }
 
-            return new AgentHostReport(plans, calls, restarts, stopped, messages, projections, projected);
+            return new AgentHostReport(plans, calls, restarts, stopped, messages, projections, projected) { Familiarity = familiarity.Counts() };
         }
     }
 

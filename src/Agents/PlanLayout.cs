@@ -40,11 +40,17 @@ public sealed class PlanLayout
         var slots = obstacles - (sensor.Others?.Count ?? 0) * sensor.OtherSize;
         _positions = [.. Enumerable.Range(0, Agents).Select(slot => Whose(slot) is var whose && whose == _agent ? 0 : slots + (whose - (whose < _agent ? 0 : 1)) * sensor.OtherSize)];
 
+        var names = sensor.FeatureNames();
+
         // In the joint state the own numbers stand as an other's do in its full slot: position, velocity, goal, and then the obstacles, which end the frame.
         _condition = plan.Of == PlanOf.Joint
             ? [.. _positions.SelectMany(at => at > 0 ? Enumerable.Range(at, sensor.OtherSize) : Enumerable.Range(0, slots).Concat(Enumerable.Range(obstacles, sensor.ObstaclesSize)))]
-            : [.. sensor.FeatureNames().Index().Skip(conditionOnPosition ? 0 : sensor.Dimensions).Where(n => !ignoreVelocity || !n.Item.Contains("velocity", StringComparison.Ordinal)).Select(n => n.Index)];
+            : [.. names.Index().Skip(conditionOnPosition ? 0 : sensor.Dimensions).Where(n => !ignoreVelocity || !n.Item.Contains("velocity", StringComparison.Ordinal)).Select(n => n.Index)];
+        ConditionNames = Array.ConvertAll(_condition, i => names[i]);
     }
+
+    /// <summary>Names of the numbers of one frame that the condition takes, [<see cref="ConditionSize"/>].</summary>
+    public string[] ConditionNames { get; }
 
     /// <summary>Agents planned for: 1, or N.</summary>
     public int Agents { get; }

@@ -37,6 +37,12 @@ public abstract class WrappedPolicy : IPolicy
     public bool ModeLogits(ReadOnlySpan<float> frames, Span<float> logits) => Policy.ModeLogits(frames, logits);
 
     /// <inheritdoc/>
+    public IReadOnlyList<string> TrainedFeatures => Policy.TrainedFeatures;
+
+    /// <inheritdoc/>
+    public void CountUnfamiliar(ReadOnlySpan<float> frames, Span<long> counts) => Policy.CountUnfamiliar(frames, counts);
+
+    /// <inheritdoc/>
     public int Plan(ReadOnlySpan<float> frames, ReadOnlySpan<float> noise, Span<float> actions) => Plan(frames, noise, SharedMode.None, [], actions);
 
     /// <inheritdoc/>

@@ -187,13 +187,14 @@ internal static class BridgeVerb
         var hash = Rollouts.Hash(run.Rollouts.Positions);
         Terminal.Line($"trajectory hash {hash}{(run.DecisionHash is null ? "" : $", decision hash {run.DecisionHash}")}");
         var summary = StrictJson.Format(new BridgeResult(
-            run.ScenarioFile, scenario, run.Crew.ModelSummary, run.Crew.Policy, run.Options, run.Crew.Player.Sampling, status.Tick, completed, hash, run.DecisionHash, status.Missed, status.Observations, status.Strange, status.Robots, run.Host, figures)) + "\n";
+            run.ScenarioFile, scenario, run.Crew.ModelSummary, run.Crew.Policy, run.Options, run.Crew.Player.Sampling, status.Tick, completed, hash, run.DecisionHash, status.Missed, status.Observations, status.Strange, status.Robots, run.Host, figures) { Familiarity = FamiliaritySummary.Of(run.Host) }) + "\n";
         RunFiles.Write(Path.Combine(place.Folder, RunOutput.ResultName), summary);
         if (json is not null)
         {
             RunFiles.Write(json, summary);
         }
 
+        FamiliaritySummary.Warn(run.Host);
         if (fenced is not null)
         {
             Console.Error.WriteLine($"mimicd: {fenced} hears another controller, of a higher term: that one has taken over, and this one has ended");
@@ -256,7 +257,10 @@ internal static class BridgeVerb
 
     private sealed record BridgeResult(
         string ScenarioFile, Scenario Scenario, RunVerb.ModelSummary? Model, string? Policy, RobotWorldOptions Options, SamplingSpec Sampling, int StepsDone, bool Completed, string TrajectoryHash, string? DecisionHash,
-        long Missed, long Observations, long Strange, IReadOnlyList<RobotStatus> Robots, AgentHostReport Host, Figures? Figures);
+        long Missed, long Observations, long Strange, IReadOnlyList<RobotStatus> Robots, AgentHostReport Host, Figures? Figures)
+    {
+        public FamiliaritySummary? Familiarity { get; init; }
+    }
 
     private sealed record ReplayResult(string Recording, string Scenario, long Decisions, bool Completed, long TornBytes, string DecisionHash);
 }

@@ -57,14 +57,18 @@ internal static class EvaluateVerb
     public static Baseline Load(string folder, Scenario scenario)
     {
         var set = Read(folder, scenario);
-        return Baseline.Of(scenario, PathSet.Create<double>(set.Positions.Data, set.Positions.Shape, folder));
+        return Baseline.Of(scenario, PathSet.Of(set, folder));
     }
 
     /// <summary>Demonstrations that fit a scenario.</summary>
     public static DemonstrationSet Read(string folder, Scenario scenario)
     {
-        var set = DemonstrationSet.Load(folder, scenario);
-        set.RequireFits(scenario, folder);
+        var set = DemonstrationChecks.Require(DemonstrationSet.Load(folder, scenario), scenario, folder, Repository.KnownScenario);
+        foreach (var doubt in DemonstrationChecks.Doubts(set, scenario, folder))
+        {
+            Console.Error.WriteLine($"mimicd: warning: {doubt}");
+        }
+
         return set;
     }
 

@@ -146,6 +146,12 @@ internal static class ExpertsVerb
             }
 
             var reference = parsed.GetValue(compare) is { } other ? DemonstrationSet.Load(other, scenario) : null;
+            if (reference is not null)
+            {
+                DemonstrationChecks.RequireName(reference, scenario, $"--compare {parsed.GetValue(compare)}", Repository.KnownScenario);
+                InvalidInputException.Require(reference.HasOneLength, "--compare", "positions", "demonstrations of one length", "demonstrations of different lengths");
+            }
+
             var task = create(parsed, scenario, usual is null ? default : Enum.Parse<ModeLaw>(parsed.GetValue(modes)!, ignoreCase: true));
             InvalidInputException.Require(reference is null || (reference.Agents == scenario.Agents && reference.Dimensions == 2 && reference.Steps == task.Nominal.Knots), "--compare", "positions",
                 $"shape (demonstrations, {scenario.Agents}, {task.Nominal.Knots}, 2)", reference?.Positions.ShapeText);

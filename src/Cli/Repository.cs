@@ -22,6 +22,10 @@ internal static class Repository
     /// <summary>Whether a name is a path and not the bare name of something that comes with the program.</summary>
     public static bool IsPath(string name) => name.Contains('/', StringComparison.Ordinal) || name.EndsWith(".json", StringComparison.Ordinal);
 
+    /// <summary>The scenario of that name that comes with the program, or null.</summary>
+    public static World.Scenario? KnownScenario(string name)
+        => name.Length > 0 && !IsPath(name) && System.IO.File.Exists(Shipped("scenarios", name)) ? World.Scenario.Load(Shipped("scenarios", name)) : null;
+
     private static string Find()
     {
         if (Environment.GetEnvironmentVariable("MIMICD_ROOT") is { Length: > 0 } given)

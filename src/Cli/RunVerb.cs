@@ -121,7 +121,10 @@ internal static class RunVerb
         Print(result, options, figures, baseline, parsed.GetValue(Full), speed, messages, quarters.Report);
         var summary = new RunResult(
             Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
-            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched);
+            result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched)
+        {
+            Familiarity = FamiliaritySummary.Of(result.Host),
+        };
         place.Begin();
         RunFiles.Save(output, scenario, result.ToRollouts(), paths, figures);
         RunFiles.Write(Path.Combine(output, RunOutput.ResultName), StrictJson.Format(summary) + "\n");
@@ -130,6 +133,7 @@ internal static class RunVerb
             RunFiles.Write(json, StrictJson.Format(summary) + "\n");
         }
 
+        FamiliaritySummary.Warn(result.Host);
         if (!result.Completed)
         {
             var why = quarters.Failure is { } failure ? $"{failure}; " : "";
@@ -352,5 +356,9 @@ internal static class RunVerb
         string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, PartnerSummary[] Partners, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
         string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures, ClusterReport? Cluster,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
-        [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals, BranchSummary? BranchedFrom);
+        [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals, BranchSummary? BranchedFrom)
+    {
+        /// <summary>What share of the observations the model was not trained for; null where nothing was trained.</summary>
+        public FamiliaritySummary? Familiarity { get; init; }
+    }
 }

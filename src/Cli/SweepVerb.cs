@@ -103,6 +103,11 @@ internal static class SweepVerb
     {
         var failed = results.Where(r => r.Error is not null).ToArray();
         Terminal.Line($"{outcome.Results.Count(r => r.Error is null)} of {plan.Cells.Count} cells finished; wrote {folder.CellsPath} and {Path.GetFileName(folder.TablePath)}");
+        if (Strangers(results) is { } warning)
+        {
+            Console.Error.WriteLine($"mimicd: warning: {warning}");
+        }
+
         if (!outcome.Completed)
         {
             Console.Error.WriteLine($"mimicd: {(failure is null ? "" : $"{failure}; ")}stopped; the same command goes on from here");
@@ -116,6 +121,14 @@ internal static class SweepVerb
         }
 
         return 0;
+    }
+
+    /// <summary>One line about cells whose agents saw what their models were not trained on, or null.</summary>
+    private static string? Strangers(IReadOnlyList<SweepCellResult> results)
+    {
+        var cells = results.Select(r => (r.Id, r.Label, Share: r.Counts is { Compared: > 0 } c ? c.Unfamiliar / (double)c.Compared : 0)).Where(c => c.Share >= FamiliarityCounts.WarnedShare).OrderByDescending(c => c.Share).ToArray();
+        return cells.Length == 0 ? null : string.Create(CultureInfo.InvariantCulture,
+            $"in {cells.Length} of {results.Count} cells observations are unlike all that the model was trained on (more than {FamiliarityCounts.Deviations} deviations from the mean there); most in {cells[0].Id} ({cells[0].Label}): {100 * cells[0].Share:0.0} %");
     }
 
     /// <summary>The line that goes on with this sweep, without what concerns one call alone.</summary>

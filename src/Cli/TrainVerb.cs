@@ -18,7 +18,7 @@ internal static class TrainVerb
         var scenarioName = new Argument<string>("scenario") { Description = "Name of a scenario that comes with the program, or a file." };
         var demos = new Option<string[]>("--demos")
         {
-            Description = "Demonstrations: a folder of 'mimicd experts', or of one .npy an agent. May be given several times, with different numbers of agents, where all agents share one network.",
+            Description = "Demonstrations: a folder of 'mimicd experts', or of one .npy an agent. May be given several times; with different numbers of agents where all agents share one network. Demonstrations may have different lengths (docs/demonstrations.md).",
             HelpName = "DIR",
             Required = true,
         };
@@ -32,8 +32,9 @@ internal static class TrainVerb
         var set = new Option<string[]>("--set") { Description = "Changes one value of the preset, as in model.network.width=128. May be given several times.", HelpName = "KEY=VALUE", DefaultValueFactory = _ => [] };
         var steps = new Option<int?>("--steps") { Description = "Short for --set training.steps=N.", HelpName = "N" };
         var device = new Option<string>("--device") { Description = "cpu, cuda or cuda:N.", HelpName = "NAME", DefaultValueFactory = _ => "cpu" };
-        var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint beside --out; ends with the same weights as an uninterrupted run." };
+        var resume = new Option<bool>("--resume") { Description = "Go on from the checkpoint beside --out; ends with the same weights as an uninterrupted run. With more --steps than before it goes on longer; where the learning rate follows the whole length (training.schedule cosine), with other weights than a run that was that long from its start." };
         var overwrite = new Option<bool>("--overwrite") { Description = "Replaces a model, with its checkpoint and metrics, that --out already names." };
+        var check = new Option<bool>("--check") { Description = "Check all input, and train nothing." };
         var every = new Option<int>("--checkpoint-every") { Description = "Steps between checkpoints.", HelpName = "N", DefaultValueFactory = _ => 1000 };
         var agents = Options.Agents();
         var (seed, threads, json) = (Options.Seed(1), Options.Threads(), Options.Json());
@@ -47,7 +48,7 @@ internal static class TrainVerb
                      mimicd train swap --demos DIR --preset paper --set model.network.width=64 --out runs/paper.safetensors
             """)
         {
-            scenarioName, agents, demos, output, preset, method, set, steps, device, resume, overwrite, every, seed, threads, json,
+            scenarioName, agents, demos, output, preset, method, set, steps, device, resume, overwrite, check, every, seed, threads, json,
         };
         verb.SetAction(async (parsed, cancellation) =>
         {
@@ -73,8 +74,20 @@ internal static class TrainVerb
                 CheckpointEvery = Options.Between(parsed.GetValue(every), 1, int.MaxValue, "--checkpoint-every"),
                 ReportEvery = ReportEvery,
                 Resume = parsed.GetValue(resume),
+                Notice = doubt => Console.Error.WriteLine($"mimicd: warning: {doubt}"),
             };
-            var demonstrations = parsed.GetValue(demos)!.Select(d => DemonstrationSet.Load(d, scenario)).ToArray();
+            var demonstrations = parsed.GetValue(demos)!.Select(d => Demonstrations(d, scenario)).ToArray();
+            if (parsed.GetValue(check))
+            {
+                foreach (var doubt in Trainer.Check(demonstrations, scenario, chosen, options))
+                {
+                    Terminal.Line($"warning: {doubt}");
+                }
+
+                Terminal.Line("all input is acceptable; nothing was trained");
+                return 0;
+            }
+
             var result = await Terminal.DetailedProgressAsync("train", "steps", chosen.Training.TotalSteps, progress =>
                 Task.Run(() => Trainer.Run(demonstrations, scenario, chosen, options, new Describe(progress), cancellation), CancellationToken.None));
             if (jsonFile is not null)
@@ -107,6 +120,14 @@ internal static class TrainVerb
         string[] files = [model, TrainingRunOptions.CheckpointOf(model), TrainingRunOptions.MetricsOf(model)];
         var there = resume || overwrite ? null : Array.Find(files, File.Exists);
         InvalidInputException.Require(there is null, $"--out {model}", "", "no file there of another training (--resume goes on with it, --overwrite replaces it)", there);
+    }
+
+    /// <summary>Reads demonstrations; a circle's may be of another number of agents than the scenario's.</summary>
+    private static DemonstrationSet Demonstrations(string path, Scenario scenario)
+    {
+        var set = DemonstrationSet.Load(path, scenario);
+        var its = scenario.Circle is not null && set.Agents is >= 2 and <= Scenario.MaxAgents ? scenario.WithAgents(set.Agents) : scenario;
+        return DemonstrationChecks.Require(set, its, path, Repository.KnownScenario);
     }
 
     private static TrainingMethod Method(string name)

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace MimicD.Contracts;
 
 /// <summary>
@@ -107,7 +109,12 @@ public interface IAgentHost : IAsyncDisposable
 /// <param name="Messages">Messages put to agents, counted at their mailboxes' doors, whoever sent them and whether or not there was room.</param>
 /// <param name="Projections">Actions that agents' safety projections moved.</param>
 /// <param name="Projected">How far they moved them [m], all together.</param>
-public sealed record AgentHostReport(long Plans, long NetworkCalls, long Restarts, IReadOnlyList<StoppedAgent> Stopped, long Messages = 0, long Projections = 0, double Projected = 0);
+public sealed record AgentHostReport(long Plans, long NetworkCalls, long Restarts, IReadOnlyList<StoppedAgent> Stopped, long Messages = 0, long Projections = 0, double Projected = 0)
+{
+    /// <summary>How the observations that plans were made on compare with those that the policies were trained on; null where nobody counted, or no policy was trained.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FamiliarityCounts? Familiarity { get; init; }
+}
 
 /// <summary>An agent that was stopped because it kept failing.</summary>
 /// <param name="Episode">Its episode.</param>

@@ -8,6 +8,17 @@ namespace MimicD.Evaluation;
 /// <param name="Dimensions">Dimensions of space (D).</param>
 public sealed record PathSet(double[] Positions, int Episodes, int Agents, int Times, int Dimensions)
 {
+    /// <summary>Positions of each path that count [E], where demonstrations end at different times; behind them the last one is repeated. Null: all <see cref="Times"/> count.</summary>
+    public int[]? Lengths { get; init; }
+
+    /// <summary>Paths of demonstrations.</summary>
+    public static PathSet Of(World.DemonstrationSet demonstrations, string where)
+    {
+        ArgumentNullException.ThrowIfNull(demonstrations);
+        var paths = Create<double>(demonstrations.Positions.Data, demonstrations.Positions.Shape, where);
+        return demonstrations.HasOneLength ? paths : paths with { Lengths = [.. Enumerable.Range(0, demonstrations.Count).Select(demonstrations.Length)] };
+    }
+
     /// <summary>Copies an array of shape [E,N,T,D].</summary>
     /// <param name="positions">The numbers.</param>
     /// <param name="shape">Four axes, none of them empty.</param>

@@ -14,9 +14,15 @@ public static class Smoothness
         ArgumentOutOfRangeException.ThrowIfGreaterThan(order, 3);
         ReadOnlySpan<double> weights = order switch { 1 => [-1, 1], 2 => [1, -2, 1], _ => [-1, 3, -3, 1] };
         var result = new double[paths.Episodes];
-        var count = paths.Times - order;
-        for (var e = 0; e < result.Length && count > 0; e++)
+        for (var e = 0; e < result.Length; e++)
         {
+            // Where a demonstration ends and its padding begins is no kink of its path.
+            var count = (paths.Lengths?[e] ?? paths.Times) - order;
+            if (count <= 0)
+            {
+                continue;
+            }
+
             var sum = 0.0;
             for (var n = 0; n < paths.Agents; n++)
             {

@@ -48,7 +48,7 @@ public static class JointClusters
     /// <summary>How far each agent is from where it would be on its straight way at an even pace, [N * Times * D] [m].</summary>
     private static double[] Deviations(DemonstrationSet demonstrations, int m)
     {
-        var (d, last) = (demonstrations.Dimensions, demonstrations.Steps - 1);
+        var (d, last) = (demonstrations.Dimensions, demonstrations.Length(m) - 1);
         var row = new double[demonstrations.Agents * Times * d];
         for (var n = 0; n < demonstrations.Agents; n++)
         {

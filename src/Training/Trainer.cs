@@ -42,6 +42,9 @@ public sealed record TrainingRunOptions
     /// <summary>Whether to go on from the checkpoint beside <see cref="Output"/>.</summary>
     public bool Resume { get; init; }
 
+    /// <summary>Told, once all input is accepted, of each thing that is strange about it; one line each.</summary>
+    public Action<string>? Notice { get; init; }
+
     /// <summary>Where the metrics go.</summary>
     public string MetricsPath => MetricsOf(Output);
 
@@ -107,22 +110,65 @@ public static class Trainer
         ArgumentNullException.ThrowIfNull(preset);
         ArgumentNullException.ThrowIfNull(options);
         TorchRuntime.RequireDevice(options.Device);
-        InvalidInputException.Require(demonstrations.Count == 1 || preset.Training.Adversarial is null, "demonstrations", "", "one set with adversarial training", demonstrations.Count);
-        preset = preset.FittedTo(scenario);
         // Input is refused before libtorch is touched.
-        var set = new TrainingSet(demonstrations, scenario, preset);
+        var input = Accept(demonstrations, scenario, preset, options);
+        (demonstrations, preset, var set) = (input.Demonstrations, input.Preset, input.Set);
         var (workers, products) = Divide(options, set);
         TorchRuntime.SetThreads(products);
-        var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
+        var (spec, identity) = (input.Spec, input.Identity);
         using var networks = new NetworkSet(spec, options.Seed, options.Device);
-        var identity = Identity(preset, options, spec.Provenance!);
         using var adversary = preset.Training.Adversarial is null ? null : new AdversarialTraining(demonstrations[0], scenario, preset, spec, networks, options);
-        var start = options.Resume ? Restore(networks.Parameters, adversary, preset.Training, options, identity) : 0;
+        var start = input.From is { } checkpoint ? Restore(networks.Parameters, adversary, preset.Training, options, checkpoint) : 0;
+        foreach (var doubt in input.Doubts)
+        {
+            options.Notice?.Invoke(doubt);
+        }
+
         using var metrics = new MetricsLog(options.MetricsPath, start);
         using var threads = new Workers(workers);
         var loop = new Loop(set, networks, adversary, preset, options, spec, identity, threads, metrics, progress);
         return loop.Run(start, cancellationToken);
     }
+
+    /// <summary>Checks all input of a run as <see cref="Run(IReadOnlyList{DemonstrationSet}, Scenario, TrainingPreset, TrainingRunOptions, IProgress{TrainingProgress}?, CancellationToken)"/> does; needs no libtorch, and writes nothing.</summary>
+    /// <returns>What is strange about it, one line each.</returns>
+    /// <exception cref="InvalidInputException">The demonstrations, the preset or the checkpoint do not fit each other.</exception>
+    public static IReadOnlyList<string> Check(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options)
+    {
+        ArgumentNullException.ThrowIfNull(demonstrations);
+        ArgumentOutOfRangeException.ThrowIfZero(demonstrations.Count, nameof(demonstrations));
+        ArgumentNullException.ThrowIfNull(scenario);
+        ArgumentNullException.ThrowIfNull(preset);
+        ArgumentNullException.ThrowIfNull(options);
+        TorchRuntime.RequireName(options.Device);
+        return Accept(demonstrations, scenario, preset, options).Doubts;
+    }
+
+    private static Input Accept(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options)
+    {
+        // Sets of the same agents are one set, for networks of their own; one network for all takes several, which may be of any numbers of agents.
+        if (demonstrations.Count > 1 && !(preset.Model.SharedWeights && preset.Model.Plan.Of == PlanOf.Own) && demonstrations.All(d => d.Agents == demonstrations[0].Agents))
+        {
+            demonstrations = [DemonstrationSet.Join(demonstrations)];
+        }
+
+        InvalidInputException.Require(demonstrations.Count == 1 || preset.Training.Adversarial is null, "demonstrations", "", "one set with adversarial training", demonstrations.Count);
+        preset = preset.FittedTo(scenario);
+        var set = new TrainingSet(demonstrations, scenario, preset);
+        var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
+        var identity = Checkpoint.Identity(preset, options, spec.Provenance!);
+        var from = options.Resume ? Checkpoint.Read(options, preset.Training, identity) : null;
+        IEnumerable<string> doubts =
+        [
+            .. demonstrations.SelectMany(d => DemonstrationChecks.Doubts(d, demonstrations.Count == 1 ? scenario : scenario.WithAgents(d.Agents), "demonstrations")),
+            .. preset.Doubts(set.Count), .. from?.Doubts ?? [],
+        ];
+        return new Input(demonstrations, preset, set, spec, identity, from, [.. doubts.Distinct(StringComparer.Ordinal)]);
+    }
+
+    /// <summary>The input of a run, accepted.</summary>
+    private sealed record Input(
+        IReadOnlyList<DemonstrationSet> Demonstrations, TrainingPreset Preset, TrainingSet Set, ModelSpec Spec, string Identity, Checkpoint? From, IReadOnlyList<string> Doubts);
 
     /// <summary>
     /// Threads that share the agents, and threads of a matrix product. Agents with networks of their own are shared out: a thread then waits for another once a step instead of once a product, of
@@ -213,33 +259,15 @@ public static class Trainer
         }
     }
 
-    /// <summary>
-    /// What must be equal for a checkpoint to be gone on with. More steps may be asked of a constant schedule, whose past does not depend on its end, and more adversarial
-    /// rounds of any run; p(z | observation) is trained apart from the policies, and can be asked for afterwards.
-    /// </summary>
-    private static string Identity(TrainingPreset preset, TrainingRunOptions options, ProvenanceSpec provenance)
+    private static int Restore(ParameterSet parameters, AdversarialTraining? adversary, OptimisationSpec training, TrainingRunOptions options, Checkpoint checkpoint)
     {
-        var comparable = preset.Training.Adversarial is { } adversarial ? preset with { Training = preset.Training with { Adversarial = adversarial with { Iterations = 1 } } }
-            : preset.Training.Schedule == RateSchedule.Constant ? preset with { Training = preset.Training with { Steps = 1 } } : preset;
-        comparable = comparable with { Model = comparable.Model with { ModePosterior = null } };
-        return StrictJson.Format(comparable, indented: false) + $" seed {options.Seed} demonstrations {provenance.DemonstrationsHash}";
-    }
-
-    private static int Restore(ParameterSet parameters, AdversarialTraining? adversary, OptimisationSpec training, TrainingRunOptions options, string identity)
-    {
-        var path = options.CheckpointPath;
-        InvalidInputException.Require(File.Exists(path), path, "", "a checkpoint to resume from", "no such file");
-        var file = SafeTensors.Read(path);
-        InvalidInputException.Require(file.Metadata.TryGetValue("identity", out var found) && found == identity, path, "identity", "a checkpoint of the same preset, seed and demonstrations", "another run's");
-        InvalidInputException.Require(int.TryParse(file.Metadata.GetValueOrDefault("step"), out var step) && step >= 0, path, "step", "a number", file.Metadata.GetValueOrDefault("step"));
-        InvalidInputException.Require(step <= training.TotalSteps, path, "step", $"at most {training.TotalSteps}", step);
-        parameters.ImportState(file, path);
-        if (step > training.Steps)
+        parameters.ImportState(checkpoint.File, options.CheckpointPath);
+        if (checkpoint.Step > training.Steps)
         {
-            adversary!.ImportState(file, path);
+            adversary!.ImportState(checkpoint.File, options.CheckpointPath);
         }
 
-        return step;
+        return checkpoint.Step;
     }
 
     /// <summary>The loop over steps.</summary>
@@ -360,8 +388,7 @@ public static class Trainer
         {
             Model(step, spec).Write(options.Output);
             var checkpoint = new SafeTensors();
-            checkpoint.Metadata["step"] = $"{step}";
-            checkpoint.Metadata["identity"] = identity;
+            Checkpoint.Mark(checkpoint, step, identity);
             networks.Parameters.ExportState(checkpoint);
             if (step > _training.Steps)
             {

@@ -81,6 +81,11 @@ public sealed record ModePosteriorTraining
 /// <summary>How a network is trained. Defaults are the paper's.</summary>
 public sealed record OptimisationSpec
 {
+    // e^20 and e^-20 are beyond every noise level that a network can be told.
+    private const double MaxLogNoise = 20;
+    private const double MaxPresentWeight = 1e6;
+    private const double MaxOffset = 1e6;
+
     /// <summary>Optimizer steps. The paper: 50,000 for the swap.</summary>
     public required int Steps { get; init; }
 
@@ -163,6 +168,14 @@ public sealed record OptimisationSpec
     [JsonIgnore]
     public int TotalSteps => Steps + (Adversarial?.Iterations ?? 0);
 
+    /// <summary>Throws where the rate would never be reached that it is to rise to, or adversarial policies would never learn.</summary>
+    /// <exception cref="InvalidInputException">So it is.</exception>
+    public void RequireWarmup(string where)
+    {
+        InvalidInputException.Require(Warmup <= Steps, where, "training.warmup", $"at most {Steps}, training.steps", Warmup);
+        InvalidInputException.Require(Adversarial is null || Adversarial.Warmup < Adversarial.Iterations, where, "training.adversarial.warmup", $"below {Adversarial?.Iterations}, training.adversarial.iterations", Adversarial?.Warmup);
+    }
+
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where, ModelShape shape)
     {
@@ -170,12 +183,15 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(Batch is >= 1 and <= 65536, where, "training.batch", "1 to 65536", Batch);
         InvalidInputException.Require(Window == 0 || (Window >= 2 && Window <= shape.Plan.Length), where, "training.window", $"0, or 2 to {shape.Plan.Length} (the plan's length)", Window);
         InvalidInputException.Require(Window == 0 || Window == shape.Plan.Length || shape.Network.Kind == NetworkKind.Dit, where, "training.window", "0 with an MLP, whose plan length is fixed", Window);
-        InvalidInputException.Require(LearningRate > 0 && double.IsFinite(LearningRate), where, "training.learningRate", "above 0", LearningRate);
+        InvalidInputException.Require(LearningRate is > 0 and <= 1, where, "training.learningRate", "above 0, at most 1", LearningRate);
+        InvalidInputException.Require(Enum.IsDefined(Schedule), where, "training.schedule", "constant or cosine", Schedule);
         InvalidInputException.Require(Warmup >= 0, where, "training.warmup", "0 or more", Warmup);
-        InvalidInputException.Require(WeightDecay >= 0, where, "training.weightDecay", "0 or more", WeightDecay);
-        InvalidInputException.Require(GradientClip > 0, where, "training.gradientClip", "above 0", GradientClip);
+        InvalidInputException.Require(WeightDecay >= 0 && WeightDecay * LearningRate < 1, where, "training.weightDecay", $"0 to below {1 / LearningRate}, one over training.learningRate", WeightDecay);
+        InvalidInputException.Require(GradientClip > 0 && double.IsFinite(GradientClip), where, "training.gradientClip", "above 0", GradientClip);
         InvalidInputException.Require(AverageDecay is >= 0 and < 1, where, "training.averageDecay", "0 to below 1", AverageDecay);
-        InvalidInputException.Require(NoiseDeviation > 0, where, "training.noiseDeviation", "above 0", NoiseDeviation);
+        InvalidInputException.Require(Math.Abs(NoiseMean) <= MaxLogNoise, where, "training.noiseMean", $"-{MaxLogNoise} to {MaxLogNoise}", NoiseMean);
+        InvalidInputException.Require(NoiseDeviation is > 0 and <= MaxLogNoise, where, "training.noiseDeviation", $"above 0, at most {MaxLogNoise}", NoiseDeviation);
+        InvalidInputException.Require(PresentWeight is >= 0 and <= MaxPresentWeight, where, "training.presentWeight", $"0 to {MaxPresentWeight}", PresentWeight);
         InvalidInputException.Require(PresentWeight == 0 || shape.Plan.StartsAtPresent, where, "training.presentWeight", "0 unless plan.startsAtPresent", PresentWeight);
         InvalidInputException.Require(PresentWeight == 0 || shape.Method != MethodKind.Mixture, where, "training.presentWeight", "0 with method mixture, whose loss is a likelihood", PresentWeight);
         InvalidInputException.Require(ConditionDropout is >= 0 and < 1, where, "training.conditionDropout", "0 to below 1", ConditionDropout);
@@ -183,7 +199,9 @@ public sealed record OptimisationSpec
         InvalidInputException.Require(ModeDropout is >= 0 and < 1, where, "training.modeDropout", "0 to below 1", ModeDropout);
         InvalidInputException.Require(ModeNoise is >= 0 and <= 1, where, "training.modeNoise", "0 to 1", ModeNoise);
         InvalidInputException.Require(Dropout is >= 0 and < 1, where, "training.dropout", "0 to below 1", Dropout);
-        InvalidInputException.Require(OffsetDeviation >= 0, where, "training.offsetDeviation", "0 or more", OffsetDeviation);
+        InvalidInputException.Require(Enum.IsDefined(Pairing), where, "training.pairing", "none, demonstrations or noise", Pairing);
+        InvalidInputException.Require(Enum.IsDefined(Normalisation), where, "training.normalisation", "coordinate or position", Normalisation);
+        InvalidInputException.Require(OffsetDeviation is >= 0 and <= MaxOffset, where, "training.offsetDeviation", $"0 to {MaxOffset}", OffsetDeviation);
         InvalidInputException.Require(OffsetDecay is >= 0 and <= 1, where, "training.offsetDecay", "0 to 1", OffsetDecay);
         InvalidInputException.Require(Normalisation == PlanNormalisation.Coordinate || Window == 0 || Window == shape.Plan.Length, where, "training.normalisation", "coordinate where the window is shorter than the plan", Normalisation);
         Adversarial?.Validate(where, shape);
@@ -270,18 +288,52 @@ public sealed record TrainingPreset
     {
         ArgumentNullException.ThrowIfNull(changes);
         var (text, where) = (StrictJson.ReadText(path), path);
+        // Parsed once as it stands, so that an error in the file is told from an error in the method or in a change.
+        StrictJson.Parse<TrainingPreset>(text, path).Training.RequireWarmup(path);
         if (method is not null)
         {
-            // Parsed once as it stands, so that an error in the file is told from an error in the method.
-            _ = StrictJson.Parse<TrainingPreset>(text, path);
             var root = JsonChange.Tree(text).AsObject();
             method.ApplyTo(root);
             (text, where) = (root.ToJsonString(), method.Path);
+            StrictJson.Parse<TrainingPreset>(text, where).Training.RequireWarmup(where);
         }
 
-        var (preset, blame) = JsonChange.Read<TrainingPreset>(text, where, changes.Select(c => JsonChange.Parse(c, "--set")));
-        preset.Validate(blame);
+        JsonChange[] parsed = [.. changes.Select(c => JsonChange.Parse(c, "--set"))];
+        var (preset, blame) = JsonChange.Read<TrainingPreset>(text, where, parsed);
+        preset.ValidateParts(blame);
+
+        // A run that is shortened, to try something, keeps its preset's warm-up and is told so (Doubts); a warm-up that is asked for must have room.
+        if (Array.Exists(parsed, c => c.Key.EndsWith("warmup", StringComparison.Ordinal) || !Array.Exists(Lengths, l => c.Key == l) && Array.Exists(Lengths, l => l.StartsWith(c.Key + ".", StringComparison.Ordinal))))
+        {
+            preset.Training.RequireWarmup(blame);
+        }
+
         return preset;
+    }
+
+    private static readonly string[] Lengths = ["training.steps", "training.adversarial.iterations"];
+
+    /// <summary>What is strange about a preset that is accepted, one line each; empty where nothing is.</summary>
+    /// <param name="samples">Samples an agent.</param>
+    public IReadOnlyList<string> Doubts(long samples)
+    {
+        var doubts = new List<string>();
+        if (Training.Warmup > Training.Steps)
+        {
+            doubts.Add($"training.warmup: the learning rate rises over {Training.Warmup} steps and is not there after {Training.Steps}, training.steps");
+        }
+
+        if (Training.Adversarial is { } adversarial && adversarial.Warmup >= adversarial.Iterations)
+        {
+            doubts.Add($"training.adversarial.warmup: the policies wait for {adversarial.Warmup} rounds and there are {adversarial.Iterations}, training.adversarial.iterations");
+        }
+
+        if (Training.Batch > samples)
+        {
+            doubts.Add($"training.batch: {Training.Batch} samples a step are more than the {samples} there are of an agent, which are drawn several times");
+        }
+
+        return doubts;
     }
 
     /// <summary>The same preset with as many slots for others and obstacles as a scenario has, where it leaves their number open.</summary>
@@ -293,6 +345,12 @@ public sealed record TrainingPreset
 
     /// <summary>Throws when a value is out of its range.</summary>
     public void Validate(string where)
+    {
+        ValidateParts(where);
+        Training.RequireWarmup(where);
+    }
+
+    private void ValidateParts(string where)
     {
         // Until the scenario is known, one other and one obstacle stand for all of them.
         var sensor = Model.Sensor.FittedTo(agents: 2, obstacles: 1);

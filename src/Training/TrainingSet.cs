@@ -8,12 +8,16 @@ namespace MimicD.Training;
 /// <summary>
 /// Samples of one agent, made from joint demonstrations through the same <see cref="Sensor"/> that feeds agents. A sample is the condition at a
 /// tick and the window of the positions from there of all that are planned for: the agent itself, or everybody; a window that runs past the end repeats the last row.
+/// A demonstration that is shorter than others has samples within its own length alone, and its end is its own.
 /// Demonstrations of several numbers of agents make one set of samples for one network that all agents share, in which every agent's every tick counts alike.
 /// </summary>
 public sealed class TrainingSet
 {
     // Numbers of all agents that one sample may take from the stack.
     private const int OnStack = 1024;
+
+    // A third difference, by which a model remembers how rough its demonstrations were, is one of four positions.
+    private const int LeastPositions = 4;
 
     private readonly TrainingSet[] _parts = [];
     private readonly DemonstrationSet _demonstrations;
@@ -25,6 +29,7 @@ public sealed class TrainingSet
     private readonly int _dimensions;
     private readonly int _agents;
     private readonly int _steps;
+    private readonly int[] _starts;
     private readonly int[] _modes = [];
     private readonly int _modeCount;
     private readonly GoalFrame? _axes;
@@ -87,6 +92,8 @@ public sealed class TrainingSet
         _axes = preset.Model.GoalFrame is { } axes ? new GoalFrame(axes, preset.Model.IgnoreVelocity ? preset.Model.Sensor.WithoutVelocities() : preset.Model.Sensor) : null;
 
         (_dimensions, _agents, _steps) = (demonstrations.Dimensions, demonstrations.Agents, demonstrations.Steps);
+        RequireLengths(demonstrations, preset);
+        _starts = Starts(demonstrations);
         _layouts = [.. Enumerable.Range(0, _agents).Select(i => new PlanLayout(preset.Model.Sensor, preset.Model.Plan, preset.Model.ConditionOnPosition, new AgentId(i), preset.Model.IgnoreVelocity))];
         _goals = Goals();
         _headings = preset.Model.Sensor.Heading ? AllHeadings(scenario) : null;
@@ -103,7 +110,7 @@ public sealed class TrainingSet
     public int Learners => _parts.Length > 0 || _preset.Model.Plan.Of == PlanOf.Joint ? 1 : _agents;
 
     /// <summary>Samples of one agent: every tick of every demonstration starts one. Of several sets, samples of all their agents.</summary>
-    public int Count => _parts.Length > 0 ? _parts.Sum(p => p.Count * p._agents) : _demonstrations.Count * _steps;
+    public int Count => _parts.Length > 0 ? _parts.Sum(p => p.Count * p._agents) : _starts[^1];
 
     /// <summary>Writes one sample in world units.</summary>
     /// <param name="index">0 to <see cref="Count"/>-1.</param>
@@ -124,7 +131,8 @@ public sealed class TrainingSet
             index -= part.Count * part._agents;
         }
 
-        var (demonstration, tick) = Math.DivRem(index, _steps);
+        var (demonstration, tick) = At(index);
+        var last = _starts[demonstration + 1] - _starts[demonstration] - 1;
         var d = _dimensions;
         var drawn = (1 + _preset.Model.Sensor.History) * _agents * d;
         Span<double> offsets = drawn <= OnStack ? stackalloc double[drawn] : new double[drawn];
@@ -149,7 +157,7 @@ public sealed class TrainingSet
             var left = first == 0 ? 1.0 : _preset.Training.OffsetDecay;
             for (var k = 0; k < length; k++)
             {
-                var at = Math.Min(tick + first + k, _steps - 1);
+                var at = Math.Min(tick + first + k, last);
                 for (var i = 0; i < d; i++)
                 {
                     var offset = offsets[whose * d + i];
@@ -257,7 +265,7 @@ public sealed class TrainingSet
             {
                 var path = _demonstrations.Path(m, n);
                 var headings = Headings.Along(path, path[^2..], bodies[n].Heading);
-                for (var t = 0; t < _steps; t++)
+                for (var t = 0; t < headings.Length; t++)
                 {
                     all[(m * _steps + t) * _agents + n] = headings[t];
                 }
@@ -265,6 +273,45 @@ public sealed class TrainingSet
         }
 
         return all;
+    }
+
+    /// <summary>The demonstration and the tick that a sample begins at.</summary>
+    private (int Demonstration, int Tick) At(int index)
+    {
+        if (_demonstrations.HasOneLength)
+        {
+            return Math.DivRem(index, _steps);
+        }
+
+        var demonstration = Array.BinarySearch(_starts, index) is var found && found >= 0 ? found : ~found - 1;
+        return (demonstration, index - _starts[demonstration]);
+    }
+
+    /// <summary>The first sample of each demonstration, and behind them the number of samples, [M + 1].</summary>
+    private static int[] Starts(DemonstrationSet demonstrations)
+    {
+        var starts = new int[demonstrations.Count + 1];
+        var total = 0L;
+        for (var m = 0; m < demonstrations.Count; m++)
+        {
+            total += demonstrations.Length(m);
+            InvalidInputException.Require(total <= int.MaxValue, "demonstrations", "", $"at most {int.MaxValue} positions an agent in all", total);
+            starts[m + 1] = (int)total;
+        }
+
+        return starts;
+    }
+
+    /// <summary>Throws where a demonstration is too short to be measured, or none holds a whole window.</summary>
+    private static void RequireLengths(DemonstrationSet demonstrations, TrainingPreset preset)
+    {
+        var lengths = Enumerable.Range(0, demonstrations.Count).Select(demonstrations.Length).ToArray();
+        var shortest = Array.IndexOf(lengths, lengths.Min());
+        InvalidInputException.Require(lengths[shortest] >= LeastPositions, "demonstrations", "positions", $"at least {LeastPositions} in each demonstration", $"{lengths[shortest]} in demonstration {shortest}");
+        var plan = preset.Model.Plan;
+        var needed = (preset.Training.Window == 0 ? plan.Length : preset.Training.Window) + (plan.StartsAtPresent ? 0 : 1);
+        InvalidInputException.Require(lengths.Max() >= needed, "demonstrations", "positions",
+            $"at least {needed} in one of them, the present one and a plan's (model.plan.length {plan.Length}{(preset.Training.Window == 0 ? "" : $", training.window {preset.Training.Window}")})", $"at most {lengths.Max()}");
     }
 
     private static DemonstrationSet First(IReadOnlyList<DemonstrationSet> demonstrations)

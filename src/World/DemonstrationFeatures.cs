@@ -11,12 +11,13 @@ public static class DemonstrationFeatures
     /// <param name="demonstration">Which demonstration, 0 to M-1.</param>
     /// <param name="agent">Which agent, 0 to N-1.</param>
     /// <param name="heading">The agent's heading at the start [rad] (<see cref="BodySpec.Heading"/>); null: towards its goal.</param>
-    /// <returns>[T, FrameSize]</returns>
+    /// <returns>[T, FrameSize], T the length of that demonstration.</returns>
     public static float[] Frames(DemonstrationSet set, Sensor sensor, int demonstration, int agent, double? heading = null)
     {
         ArgumentNullException.ThrowIfNull(set);
         ArgumentNullException.ThrowIfNull(sensor);
-        var (agents, steps, d) = (set.Agents, set.Steps, set.Dimensions);
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)demonstration, (uint)set.Count, nameof(demonstration));
+        var (agents, steps, d) = (set.Agents, set.Length(demonstration), set.Dimensions);
         if (sensor.Spec.Dimensions != d)
         {
             throw new ArgumentException($"the sensor has {sensor.Spec.Dimensions} dimensions, the demonstrations {d}", nameof(sensor));

@@ -22,7 +22,10 @@ internal sealed class ResumedHost(IAgentHost host, AgentHostReport before) : IAg
             return new AgentHostReport(
                 before.Plans + now.Plans, before.NetworkCalls + now.NetworkCalls, before.Restarts + now.Restarts,
                 [.. before.Stopped.Concat(now.Stopped).OrderBy(s => s.Episode.Value).ThenBy(s => s.Agent.Value)], before.Messages + now.Messages + _answered,
-                before.Projections + now.Projections, before.Projected + now.Projected);
+                before.Projections + now.Projections, before.Projected + now.Projected)
+            {
+                Familiarity = FamiliarityCounts.Sum(before.Familiarity, now.Familiarity),
+            };
         }
     }
 

@@ -13,7 +13,7 @@ public class LocalHostTests
     {
         var model = RandomModel.Load(RandomModel.Spec(width: 16, agents: 3));
         var sampling = model.Spec.Sampling with { Noise = noise };
-        var runs = new List<string>();
+        var (runs, familiar) = (new List<string>(), new List<string>());
         foreach (var threads in new[] { 1, 2, 4 })
         {
             var world = new World(new RunSpec(5, 4, 3, model.Spec.Sensor.FrameSize, 2, sampling));
@@ -26,10 +26,12 @@ public class LocalHostTests
             }
 
             runs.Add(world.Text);
-            Assert.Equal(new AgentHostReport(48, 192, 0, [], 7 * 4 * 3), host.Report with { Stopped = [] });
+            Assert.Equal(new AgentHostReport(48, 192, 0, [], 7 * 4 * 3), host.Report with { Stopped = [], Familiarity = null });
+            familiar.Add(StrictJson.Format(host.Report.Familiarity));
         }
 
         Assert.Single(runs.Distinct());
+        Assert.Single(familiar.Distinct());
     }
 
     [Theory]

@@ -127,6 +127,66 @@ public sealed class TrainerTests : IDisposable
     }
 
     [Fact]
+    public void A_preset_that_is_shortened_keeps_its_warm_up_and_is_doubted()
+    {
+        Assert.Empty(Preset("small.json").Doubts(1000));
+        Assert.StartsWith("training.warmup: the learning rate rises over 200 steps", Assert.Single(Preset("small.json", "training.steps=20").Doubts(1000)), StringComparison.Ordinal);
+        Assert.StartsWith("training.batch: 256 samples a step", Assert.Single(Preset("small.json").Doubts(100)), StringComparison.Ordinal);
+        var preset = Samples.Preset() with { Training = Samples.Preset().Training with { Warmup = 21 } };
+        Assert.Throws<InvalidInputException>(() => preset.Validate("preset"));
+    }
+
+    [Fact]
+    public void What_differs_from_a_checkpoint_is_named()
+    {
+        Run(Samples.Preset(steps: 3), "r.safetensors");
+        string Refusal(TrainingPreset preset, ulong seed = 1)
+            => Assert.Throws<InvalidInputException>(() => Run(preset, "r.safetensors", seed: seed, resume: true)).Message;
+
+        Assert.Contains("r.resume.safetensors: seed: expected 1 as it was begun with, found 9;", Refusal(Samples.Preset(steps: 3), 9), StringComparison.Ordinal);
+        var wider = Samples.Preset(steps: 5);
+        wider = wider with { Training = wider.Training with { Batch = 9 } };
+        Assert.Contains("r.resume.safetensors: training.batch: expected 8 as it was begun with, found 9;", Refusal(wider), StringComparison.Ordinal);
+        wider = wider with { Model = wider.Model with { Network = wider.Model.Network with { Width = 20 } } };
+        Assert.Contains("model.network.width: expected 16 as it was begun with, found 20 (and 1 more: training.batch);", Refusal(wider), StringComparison.Ordinal);
+        Assert.Contains("step: expected at most 2, the steps asked for, found 3", Refusal(Samples.Preset(steps: 2)), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(RateSchedule.Constant)]
+    [InlineData(RateSchedule.Cosine)]
+    public void A_resumed_training_may_be_longer_and_says_where_its_schedule_depended_on_that(RateSchedule schedule)
+    {
+        TrainingPreset Of(int steps) => Samples.Preset(steps: steps) is var p ? p with { Training = p.Training with { Schedule = schedule } } : p;
+        var notices = new List<string>();
+        Run(Of(6), "parts.safetensors");
+        Assert.Equal(9, Trainer.Run(Samples.Demonstrations(), Samples.Swap, Of(9), Options("parts.safetensors", notices) with { Resume = true }, null, CancellationToken.None).Step);
+        notices.RemoveAll(n => !n.Contains("learning rate", StringComparison.Ordinal));
+        Run(Of(9), "whole.safetensors");
+        if (schedule == RateSchedule.Constant)
+        {
+            Assert.Empty(notices);
+            AssertSameFile("whole.resume.safetensors", "parts.resume.safetensors");
+        }
+        else
+        {
+            Assert.Contains("the learning rate follows the whole length of a training, 6 steps when this one began and 9 now", Assert.Single(notices), StringComparison.Ordinal);
+        }
+    }
+
+    [Fact]
+    public void Input_is_checked_without_libtorch_and_nothing_is_written()
+    {
+        var doubts = Trainer.Check([Samples.Demonstrations(1)], Samples.Swap, Samples.Preset(), Options("c.safetensors", []));
+        Assert.Contains(doubts, d => d.Contains("one demonstration alone", StringComparison.Ordinal));
+        Assert.Throws<InvalidInputException>(() => Trainer.Check([Samples.Demonstrations(1)], Samples.Swap, Samples.Preset(), Options("c.safetensors", []) with { Resume = true }));
+        Assert.Throws<InvalidInputException>(() => Trainer.Check([Samples.Demonstrations(1)], Samples.Swap, Samples.Preset(), Options("c.safetensors", []) with { Device = "abacus" }));
+        Assert.Empty(Directory.EnumerateFileSystemEntries(_folder));
+    }
+
+    private TrainingRunOptions Options(string name, List<string> notices) => new() { Output = Path.Combine(_folder, name), Seed = 1, Threads = 1, ReportEvery = 1, Notice = notices.Add };
+
+    [Fact]
     public void A_device_that_is_not_there_is_refused()
     {
         Assert.Throws<InvalidInputException>(() => TorchRuntime.RequireDevice("tpu"));
@@ -161,6 +221,19 @@ public sealed class TrainerTests : IDisposable
     [InlineData("model.plan.startsAtPresent=true", "startsAtPresent")]
     [InlineData("nonsense", "KEY=VALUE")]
     [InlineData("training.presentWeight=1", "presentWeight")]
+    [InlineData("training.warmup=9000", "training.warmup: expected at most 8000, training.steps, found 9000")]
+    [InlineData("training={\"steps\":5,\"warmup\":6}", "training.warmup: expected at most 5, training.steps, found 6")]
+    [InlineData("training.presentWeight=-1", "presentWeight")]
+    [InlineData("training.learningRate=1e300", "training.learningRate: expected above 0, at most 1")]
+    [InlineData("training.weightDecay=1e9", "training.weightDecay")]
+    [InlineData("training.gradientClip=1e999", "training.gradientClip")]
+    [InlineData("training.noiseMean=1e6", "training.noiseMean")]
+    [InlineData("training.noiseDeviation=1e6", "training.noiseDeviation")]
+    [InlineData("training.offsetDeviation=1e300", "training.offsetDeviation")]
+    [InlineData("training.dropout=1", "training.dropout")]
+    [InlineData("training.averageDecay=1", "training.averageDecay")]
+    [InlineData("model.network.width=0", "network.width")]
+    [InlineData("model.sampling.execute=17", "execute")]
     public void A_bad_change_of_a_preset_is_one_clear_line(string change, string names)
     {
         var error = Assert.Throws<InvalidInputException>(() => Preset("small.json", change));

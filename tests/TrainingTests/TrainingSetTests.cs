@@ -316,5 +316,52 @@ public sealed class TrainingSetTests
         Assert.Equal("demonstrations: timeStep: expected 0.1 as in scenario swap, found 0.05", Refusal(2, 0.05));
     }
 
+    [Fact]
+    public void Samples_of_shorter_demonstrations_end_with_them()
+    {
+        // Demonstration 1 is cut to 20 of 30 positions; what stands behind it must not matter.
+        var whole = Samples.Demonstrations(3);
+        var padded = (double[])whole.Positions.Data.Clone();
+        padded.AsSpan(2 * 60 + 40, 20).Fill(7);
+        padded.AsSpan(3 * 60 + 40, 20).Fill(-7);
+        var set = new TrainingSet(new World.DemonstrationSet(new NdArray<double>([3, 2, 30, 2], padded), null, null, whole.Meta, [30, 20, 30]), Samples.Swap, Samples.Preset());
+        Assert.Equal(80, set.Count);
+
+        var cut = new double[80];
+        whole.Path(1, 0)[..40].CopyTo(cut);
+        whole.Path(1, 1)[..40].CopyTo(cut.AsSpan(40));
+        var alone = new TrainingSet(new World.DemonstrationSet(new NdArray<double>([1, 2, 20, 2], cut), null, null, whole.Meta), Samples.Swap, Samples.Preset());
+        var (expected, found) = (Buffers(alone), Buffers(set));
+        for (var tick = 0; tick < 20; tick++)
+        {
+            for (var agent = 0; agent < 2; agent++)
+            {
+                var (a, b) = (new CounterRandom(1, RandomPurpose.TrainingAugmentation), new CounterRandom(1, RandomPurpose.TrainingAugmentation));
+                alone.Sample(tick, agent, ref a, expected.Condition, expected.Plan);
+                set.Sample(30 + tick, agent, ref b, found.Condition, found.Plan);
+                Assert.Equal(expected.Condition, found.Condition);
+                Assert.Equal(expected.Plan, found.Plan);
+            }
+        }
+
+        // The first sample behind it is the next one's.
+        var equal = new TrainingSet(whole, Samples.Swap, Samples.Preset());
+        var (one, other) = (new CounterRandom(2, RandomPurpose.TrainingAugmentation), new CounterRandom(2, RandomPurpose.TrainingAugmentation));
+        set.Sample(50, 1, ref one, found.Condition, found.Plan);
+        equal.Sample(60, 1, ref other, expected.Condition, expected.Plan);
+        Assert.Equal(expected.Plan, found.Plan);
+    }
+
+    [Theory]
+    [InlineData(2, "demonstrations: positions: expected at least 4 in each demonstration, found 2 in demonstration 0")]
+    [InlineData(3, "demonstrations: positions: expected at least 4 in each demonstration, found 3 in demonstration 0")]
+    [InlineData(6, "demonstrations: positions: expected at least 7 in one of them, the present one and a plan's (model.plan.length 6), found at most 6")]
+    public void Demonstrations_that_are_too_short_are_refused(int steps, string expected)
+    {
+        var positions = Enumerable.Range(0, 2 * 2 * steps * 2).Select(i => (double)i).ToArray();
+        var set = new World.DemonstrationSet(new NdArray<double>([2, 2, steps, 2], positions), null, null, new World.DemonstrationMeta { Scenario = "swap", TimeStep = 0.1 });
+        Assert.Equal(expected, Assert.Throws<InvalidInputException>(() => new TrainingSet(set, Samples.Swap, Samples.Preset())).Message);
+    }
+
     private static (float[] Condition, float[] Plan) Buffers(TrainingSet set) => (new float[set.Spec.ConditionSize], new float[set.Window * 2]);
 }

@@ -189,6 +189,168 @@ public sealed class DemonstrationTests : IDisposable
     }
 
     [Fact]
+    public void Demonstrations_that_end_in_NaN_have_lengths_of_their_own_and_are_padded_with_their_last_position()
+    {
+        var set = Make(3, 2, 6);
+        int[] lengths = [6, 4, 5];
+        var padded = (double[])set.Positions.Data.Clone();
+        for (var row = 0; row < 6; row++)
+        {
+            padded.AsSpan(row * 12, 12)[(2 * lengths[row / 2])..].Fill(double.NaN);
+        }
+
+        Make(3, 2, 6).Save(_folder);
+        new NpzWriter().Add<double>("positions", padded, 3, 2, 6, 2).Save(Path.Combine(_folder, "agents.npz"));
+        var back = DemonstrationSet.Load(_folder);
+        Assert.False(back.HasOneLength);
+        Assert.Equal(lengths, Enumerable.Range(0, 3).Select(back.Length));
+        Assert.Equal(set.Path(1, 1)[..8].ToArray(), back.Path(1, 1).ToArray());
+        Assert.Equal(back.Path(1, 1)[^2..].ToArray(), back.Positions.Data[(3 * 12 + 10)..(3 * 12 + 12)]);
+        Assert.Equal(2 * 4 * 2, back.Joint(1).Length);
+
+        // Saved, read back, and said by 'lengths' instead: the same.
+        back.Save(_folder);
+        var again = DemonstrationSet.Load(_folder);
+        Assert.Equal(back.ContentHash(), again.ContentHash());
+        Assert.Equal(lengths[1..], Enumerable.Range(0, 2).Select(again.Subset([1, 2]).Length));
+        Assert.NotEqual(back.ContentHash(), new DemonstrationSet(back.Positions, null, null, back.Meta).ContentHash());
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void One_array_an_agent_may_be_padded_too(bool said)
+    {
+        var set = Make(2, 2, 6);
+        for (var agent = 0; agent < 2; agent++)
+        {
+            var data = Enumerable.Range(0, 2).SelectMany(m => set.Path(m, agent).ToArray()).ToArray();
+            data.AsSpan(12 + 6, 6).Fill(said ? 1e300 : double.NaN);
+            Npy.Write<double>(Path.Combine(_folder, $"data{agent}.npy"), data, 2, 6, 2);
+        }
+
+        if (said)
+        {
+            Npy.Write<int>(Path.Combine(_folder, "lengths.npy"), new int[] { 6, 3 }, 2);
+        }
+
+        var back = DemonstrationSet.Load(_folder);
+        Assert.Equal((6, 3), (back.Length(0), back.Length(1)));
+        Assert.Equal(set.Path(1, 0)[..6].ToArray(), back.Path(1, 0).ToArray());
+    }
+
+    [Theory]
+    [InlineData(new[] { 6, 1 }, "lengths: expected 2 to 6 positions a demonstration, found 1 in demonstration 1")]
+    [InlineData(new[] { 7, 6 }, "lengths: expected 2 to 6 positions a demonstration, found 7 in demonstration 0")]
+    [InlineData(new[] { 6 }, "lengths: expected 2 numbers, one a demonstration, found 1")]
+    public void Lengths_that_cannot_be_are_refused(int[] lengths, string expected)
+    {
+        Make(2, 2, 6).Save(_folder);
+        new NpzWriter().Add<double>("positions", Make(2, 2, 6).Positions.Data, 2, 2, 6, 2).Add<int>("lengths", lengths, lengths.Length).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, expected);
+    }
+
+    [Fact]
+    public void Agents_that_end_apart_an_empty_demonstration_and_numbers_out_of_the_world_are_refused()
+    {
+        Make(2, 2, 6).Save(_folder);
+        var data = Make(2, 2, 6).Positions.Data;
+        data.AsSpan(12 + 10, 2).Fill(double.NaN);
+        new NpzWriter().Add<double>("positions", data, 2, 2, 6, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "found 6 positions of agent 0 and 5 of agent 1 in demonstration 0");
+        data.AsSpan(0, 24).Fill(double.NaN);
+        new NpzWriter().Add<double>("positions", data, 2, 2, 6, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "positions: expected at least 2 positions in each demonstration, found 0 in demonstration 0");
+        data.AsSpan().Clear();
+        data[3] = -1e300;
+        new NpzWriter().Add<double>("positions", data, 2, 2, 6, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "positions: expected numbers within 1000000000 m, found -1E+300 at [0, 0, 1, 1]");
+        new NpzWriter().Add<double>("positions", new double[48], 2, 2, 6, 2).Add<int>("mode", new int[] { 1, 2_000_000_000 }, 2).Save(Path.Combine(_folder, "agents.npz"));
+        Refused(_folder, "mode: expected numbers from 0 (unknown) to 256, found 2000000000");
+    }
+
+    [Fact]
+    public void A_missing_agent_and_a_file_for_a_folder_are_named()
+    {
+        var set = Make(4, 3, 3);
+        WriteAgent(set, 0, "data1.npy", 4);
+        WriteAgent(set, 2, "data3.npy", 4);
+        Refused(_folder, "numbered from 0 or 1 without a gap, found data1.npy, data3.npy");
+        Refused(Path.Combine(_folder, "data1.npy"), "expected a folder with agents.npz, or with one .npy file an agent, found a file");
+    }
+
+    [Fact]
+    public void Sets_of_the_same_agents_are_joined_and_the_shorter_ones_padded()
+    {
+        var joined = DemonstrationSet.Join([Make(2, 2, 4), Make(3, 2, 6)]);
+        Assert.Equal((5, 6), (joined.Count, joined.Steps));
+        Assert.Equal([4, 4, 6, 6, 6], Enumerable.Range(0, 5).Select(joined.Length));
+        Assert.Equal(Make(2, 2, 4).Path(1, 1).ToArray(), joined.Path(1, 1).ToArray());
+        Assert.Equal(Make(3, 2, 6).Path(0, 1).ToArray(), joined.Path(2, 1).ToArray());
+        Assert.Throws<InvalidInputException>(() => DemonstrationSet.Join([Make(2, 2, 4), Make(2, 3, 4)]));
+    }
+
+    [Fact]
+    public void Demonstrations_that_name_another_scenario_are_refused_unless_it_demonstrates_the_same()
+    {
+        Scenario? Known(string name) => File.Exists(Path.Combine(ScenarioTests.Folder, $"{name}.json")) ? Scenario.Load(Path.Combine(ScenarioTests.Folder, $"{name}.json")) : null;
+        string? Refusal(string named, string wanted)
+        {
+            var error = Record.Exception(() => DemonstrationChecks.Require(Passing(named), Known(wanted)!, "demos", Known));
+            return error is null ? null : Assert.IsType<InvalidInputException>(error).Message;
+        }
+
+        Assert.Null(Refusal("swap", "swap"));
+        Assert.Null(Refusal("", "swap"));
+        Assert.Null(Refusal("swap", "mirror-swap"));
+        Assert.Null(Refusal("swap-robots", "swap"));
+        foreach (var other in new[] { "road", "ring", "mirror-swap", "elsewhere", "../swap" })
+        {
+            var refusal = Refusal(other, "swap");
+            Assert.StartsWith("demos: meta.json: scenario: expected demonstrations of scenario swap", refusal, StringComparison.Ordinal);
+            Assert.EndsWith($"found {other}", refusal, StringComparison.Ordinal);
+        }
+
+        Assert.Equal("mirror-swap", DemonstrationChecks.Require(Passing("swap"), Known("mirror-swap")!, "demos", Known).Scenario);
+    }
+
+    [Fact]
+    public void Demonstrations_in_millimetres_are_refused_and_strange_ones_doubted()
+    {
+        var swap = Scenario.Load(Path.Combine(ScenarioTests.Folder, "swap.json"));
+        Assert.Empty(DemonstrationChecks.Doubts(Passing("swap"), swap, "demos"));
+        var error = Assert.Throws<InvalidInputException>(() => DemonstrationChecks.Require(Passing("swap", scale: 1000), swap, "demos", _ => null));
+        Assert.StartsWith("demos: positions: expected metres, about 20 m across as scenario swap is, found paths 2", error.Message, StringComparison.Ordinal);
+        Assert.Throws<InvalidInputException>(() => DemonstrationChecks.Require(Passing("swap", scale: 0.001), swap, "demos", _ => null));
+
+        Assert.Contains("one demonstration alone", Doubt(Passing("swap", count: 1)), StringComparison.Ordinal);
+        Assert.Contains("recorded at another time step", Doubt(Passing("swap", steps: 200)), StringComparison.Ordinal);
+        Assert.Contains("recorded at another time step", Doubt(Passing("swap", steps: 50)), StringComparison.Ordinal);
+        Assert.Contains("agent 0's paths end at (65.62, 0)", Doubt(Passing("swap", scale: 3.281)), StringComparison.Ordinal);
+        Assert.Contains("agent 0's paths start at (20, 0)", Doubt(Passing("swap", swapped: true)), StringComparison.Ordinal);
+
+        var ring = Scenario.Load(Path.Combine(ScenarioTests.Folder, "ring.json")).WithAgents(2);
+        Assert.Contains("% of the steps are faster than the 1.5 m/s of scenario ring", Assert.Single(DemonstrationChecks.Doubts(Passing("ring"), ring, "demos")), StringComparison.Ordinal);
+
+        string Doubt(DemonstrationSet set) => Assert.Single(DemonstrationChecks.Doubts(set, swap, "demos"));
+    }
+
+    /// <summary>Two agents pass each other on arcs, one a demonstration on each side.</summary>
+    private static DemonstrationSet Passing(string scenario, int count = 2, int steps = 100, double scale = 1, bool swapped = false)
+    {
+        var positions = new double[count * 2 * steps * 2];
+        for (var at = 0; at < positions.Length; at += 2)
+        {
+            var (row, t) = Math.DivRem(at / 2, steps);
+            var (s, side) = (t / (steps - 1.0), row / 2 % 2 == 0 ? 1 : -1);
+            positions[at] = scale * 20 * (row % 2 == 0 ^ swapped ? s : 1 - s);
+            positions[at + 1] = scale * side * (row % 2 == 0 ? 5 : -5) * Math.Sin(Math.PI * s);
+        }
+
+        return new DemonstrationSet(new NdArray<double>([count, 2, steps, 2], positions), null, null, new DemonstrationMeta { Scenario = scenario, TimeStep = 0.1 });
+    }
+
+    [Fact]
     public void Features_of_a_demonstration_follow_its_positions()
     {
         double[] positions =

@@ -149,7 +149,7 @@ public sealed record SweepPaths(int[] Shape, byte[] Numbers)
 internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, SweepCounts Counts)
 {
     private const string Where = "result of a block";
-    private const int CountFields = 10;
+    private const int CountFields = 12;
 
     /// <summary>Computes a block on this thread, each agent an actor that sees its own observation alone.</summary>
     public static async Task<SweepBlockResult> ComputeAsync(Scenario scenario, Cast cast, ulong seed, int episodes, TimeProvider time, CancellationToken cancellationToken)
@@ -168,6 +168,8 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         {
             Projections = result.Host.Projections,
             Projected = result.Host.Projected,
+            Compared = result.Host.Familiarity?.Observations ?? 0,
+            Unfamiliar = result.Host.Familiarity?.Unfamiliar ?? 0,
         };
         return new SweepBlockResult(result.ToRollouts(), result.WallSeconds, counts);
     }
@@ -179,7 +181,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         return
         [
             .. MemoryMarshal.AsBytes<double>([Seconds]),
-            .. MemoryMarshal.AsBytes<long>([c.Plans, c.NetworkCalls, c.Fallbacks, c.Restarts, c.Stopped, c.Observations, c.Actions, c.BetweenAgents, c.Projections, BitConverter.DoubleToInt64Bits(c.Projected)]),
+            .. MemoryMarshal.AsBytes<long>([c.Plans, c.NetworkCalls, c.Fallbacks, c.Restarts, c.Stopped, c.Observations, c.Actions, c.BetweenAgents, c.Projections, BitConverter.DoubleToInt64Bits(c.Projected), c.Compared, c.Unfamiliar]),
             .. MemoryMarshal.AsBytes(Rollouts.Positions.Data.AsSpan()), .. MemoryMarshal.AsBytes(Rollouts.Actions.Data.AsSpan()),
             .. MemoryMarshal.AsBytes(Rollouts.Starts.Data.AsSpan()), .. MemoryMarshal.AsBytes(Rollouts.Goals.Data.AsSpan()),
         ];
@@ -210,7 +212,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         var rollouts = new Rollouts(new(shapes[0], Next<float>((int)sizes[0])), new(shapes[1], Next<float>((int)sizes[1])), new(shapes[2], Next<double>((int)sizes[2])), new(shapes[2], Next<double>((int)sizes[2])));
         InvalidInputException.Require(double.IsFinite(seconds) && seconds >= 0, Where, "seconds", "0 or more", seconds);
         InvalidInputException.Require(Array.TrueForAll(rollouts.Positions.Data, float.IsFinite) && Array.TrueForAll(rollouts.Starts.Data, double.IsFinite) && Array.TrueForAll(rollouts.Goals.Data, double.IsFinite), Where, "positions", "finite numbers", "others");
-        return new SweepBlockResult(rollouts, seconds, new SweepCounts(counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7]) { Projections = counts[8], Projected = BitConverter.Int64BitsToDouble(counts[9]) });
+        return new SweepBlockResult(rollouts, seconds, new SweepCounts(counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7]) { Projections = counts[8], Projected = BitConverter.Int64BitsToDouble(counts[9]), Compared = counts[10], Unfamiliar = counts[11] });
 
         T[] Next<T>(int count)
             where T : unmanaged

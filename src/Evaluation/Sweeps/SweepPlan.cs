@@ -247,7 +247,13 @@ public sealed class SweepPlan
 
             var path = Relative(folder);
             var set = DemonstrationSet.Load(path, scenario);
-            return set.Agents == scenario.Agents && set.Dimensions == scenario.Dimensions ? new SweepDemonstrations(scenario.Name, path, null, set.ContentHash()) : null;
+            if (set.Agents != scenario.Agents || set.Dimensions != scenario.Dimensions)
+            {
+                return null;
+            }
+
+            _ = DemonstrationChecks.Require(set, scenario, path, name => IsBare(name) && System.IO.File.Exists(_shipped("scenarios", name)) ? Scenario.Load(_shipped("scenarios", name)) : null);
+            return new SweepDemonstrations(scenario.Name, path, null, set.ContentHash());
         }
     }
 

@@ -180,6 +180,14 @@ public sealed record SweepCounts(long Plans, long NetworkCalls, long Fallbacks, 
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
     public double Projected { get; init; }
 
+    /// <summary>Observations that were compared with what the model was trained on (<see cref="FamiliarityCounts"/>).</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Compared { get; init; }
+
+    /// <summary>Those of them that are unlike all of it.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingDefault)]
+    public long Unfamiliar { get; init; }
+
     /// <summary>The sum.</summary>
     public static SweepCounts operator +(SweepCounts a, SweepCounts b)
     {
@@ -191,6 +199,8 @@ public sealed record SweepCounts(long Plans, long NetworkCalls, long Fallbacks, 
         {
             Projections = a.Projections + b.Projections,
             Projected = a.Projected + b.Projected,
+            Compared = a.Compared + b.Compared,
+            Unfamiliar = a.Unfamiliar + b.Unfamiliar,
         };
     }
 }

@@ -543,7 +543,7 @@ public sealed class SweepRunner
             var path = demonstrations.Path(_folder);
             var set = DemonstrationSet.Load(path, scenario);
             set.RequireFits(scenario, path);
-            return Baseline.Of(scenario, PathSet.Create<double>(set.Positions.Data, set.Positions.Shape, path));
+            return Baseline.Of(scenario, PathSet.Of(set, path));
         })).Value;
     }
 

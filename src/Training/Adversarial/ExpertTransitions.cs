@@ -9,7 +9,7 @@ internal sealed class ExpertTransitions
 {
     private readonly TrainingSet _set;
     private readonly ModelSpec _spec;
-    private readonly int _steps;
+    private readonly int[] _ends;
 
     /// <summary>Prepares them.</summary>
     /// <param name="demonstrations">Joint demonstrations.</param>
@@ -19,8 +19,13 @@ internal sealed class ExpertTransitions
     public ExpertTransitions(DemonstrationSet demonstrations, Scenario scenario, TrainingPreset preset, ModelSpec spec)
     {
         _set = new TrainingSet(demonstrations, scenario, preset with { Training = preset.Training with { OffsetDeviation = 0 } });
-        (_spec, _steps) = (spec, demonstrations.Steps);
-        Count = demonstrations.Count * (_steps - 1);
+        _spec = spec;
+        _ends = new int[demonstrations.Count];
+        for (var m = 0; m < _ends.Length; m++)
+        {
+            Count += demonstrations.Length(m) - 1;
+            _ends[m] = Count;
+        }
     }
 
     /// <summary>Joint transitions: every tick of every demonstration but the last.</summary>
@@ -33,9 +38,10 @@ internal sealed class ExpertTransitions
     /// <param name="action">Receives [D].</param>
     public void Write(int index, int agent, Span<float> condition, Span<float> action)
     {
-        var (demonstration, tick) = Math.DivRem(index, _steps - 1);
+        // Each demonstration has one sample that begins no transition, its last.
+        var demonstration = Array.BinarySearch(_ends, index + 1) is var found && found >= 0 ? found : ~found;
         var unused = new CounterRandom(0, RandomPurpose.TrainingAugmentation);
-        _set.Sample(demonstration * _steps + tick, agent, ref unused, condition, action);
+        _set.Sample(index + demonstration, agent, ref unused, condition, action);
         var constants = _spec.Normalisation[_spec.SharedWeights ? 0 : agent];
         for (var i = 0; i < condition.Length; i++)
         {
@@ -54,7 +60,7 @@ internal sealed class ExpertTransitions
         var condition = new float[_spec.ConditionSize];
         var action = new float[_spec.PlanSize];
         var unused = new CounterRandom(0, RandomPurpose.TrainingAugmentation);
-        _set.Sample(demonstration * _steps, 0, ref unused, condition, action);
+        _set.Sample((demonstration == 0 ? 0 : _ends[demonstration - 1]) + demonstration, 0, ref unused, condition, action);
         return condition[^_spec.ModeCount..];
     }
 }

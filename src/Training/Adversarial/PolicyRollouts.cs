@@ -151,7 +151,9 @@ internal sealed class PolicyRollouts
             var path = _demonstrations.Path(chosen[body / agents], body % agents);
             for (var t = 0; t < steps; t++)
             {
-                var distance = Distance(paths.AsSpan((body * steps + t) * d, d), path.Slice(t * d, d));
+                // One that ends earlier stands where it ends.
+                var at = Math.Min(t, path.Length / d - 1);
+                var distance = Distance(paths.AsSpan((body * steps + t) * d, d), path.Slice(at * d, d));
                 experience.Displacement += distance / ((double)world.Bodies * steps);
                 experience.GoalDistance += t == steps - 1 ? distance / world.Bodies : 0;
             }

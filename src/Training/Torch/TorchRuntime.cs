@@ -60,13 +60,17 @@ public static class TorchRuntime
     /// <exception cref="InvalidInputException">No such device here.</exception>
     public static void RequireDevice(string device)
     {
-        if (device == "cpu")
-        {
-            return;
-        }
+        RequireName(device);
+        InvalidInputException.Require(device == "cpu" || NativeMethods.mt_cuda_available() == 1, "--device", "", "a CUDA build of libtorch and a GPU", $"libtorch {Version} without CUDA");
+    }
 
-        InvalidInputException.Require(device == "cuda" || (device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out _)), "--device", "", "cpu, cuda or cuda:N", device);
-        InvalidInputException.Require(NativeMethods.mt_cuda_available() == 1, "--device", "", "a CUDA build of libtorch and a GPU", $"libtorch {Version} without CUDA");
+    /// <summary>Checks that a device can be named so; needs no libtorch.</summary>
+    /// <param name="device">As for <see cref="RequireDevice"/>.</param>
+    /// <exception cref="InvalidInputException">It is the name of none.</exception>
+    public static void RequireName(string device)
+    {
+        ArgumentNullException.ThrowIfNull(device);
+        InvalidInputException.Require(device is "cpu" or "cuda" || (device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out var number) && number >= 0), "--device", "", "cpu, cuda or cuda:N", device);
     }
 
     /// <summary>Switches gradients off on this thread until disposed.</summary>
