@@ -198,7 +198,7 @@ public sealed class SnapshotTests : IDisposable
         using (var held = SnapshotFolder.Open(_scratch["run"]))
         {
             held.Hold();
-            await Refused("expected no other process at this run", resume);
+            await Refused("expected no other process that writes there", resume);
         }
 
         Assert.False(File.Exists(_scratch["run/result.json"]));

@@ -93,7 +93,7 @@ public sealed class SnapshotTests : IDisposable
         using var folder = SnapshotFolder.Open(run);
         folder.Prune(2);
         Assert.Equal([0, 15, 18], folder.Ticks);
-        Assert.Equal(7, Directory.GetFiles(Path.Combine(run, SnapshotFolder.Name), "*.*").Count(f => !f.EndsWith("lock", StringComparison.Ordinal)));
+        Assert.Equal(7, Directory.GetFiles(Path.Combine(run, SnapshotFolder.Name), "*.*").Count(f => !f.EndsWith(".mimicd", StringComparison.Ordinal)));
         folder.Prune(2);
         Assert.Equal(15, folder.Read(15).Tick);
     }
@@ -104,11 +104,15 @@ public sealed class SnapshotTests : IDisposable
         var (run, _) = await KeptAsync(every: 6);
         var inside = Path.Combine(run, SnapshotFolder.Name);
         File.Delete(Path.Combine(inside, "tick-00000018.json"));
-        await File.WriteAllTextAsync(Path.Combine(inside, "tick-00000024.npz.17.part"), "half");
+        // A killed owner's, as the ledger that it left tells; and somebody else's.
+        var killed = new string('a', 32);
+        await File.WriteAllTextAsync(Path.Combine(inside, ".mimicd"), $"mimicd output ledger 1\nowner {killed}\n");
+        await File.WriteAllTextAsync(Path.Combine(inside, $".tick-00000024.npz.{killed}.1.part"), "half");
+        await File.WriteAllTextAsync(Path.Combine(inside, "notes.part"), "mine");
         using var folder = SnapshotFolder.Open(run);
         Assert.Equal([0, 6, 12], folder.Ticks);
         folder.Hold();
-        Assert.Empty(Directory.GetFiles(inside, "*.part"));
+        Assert.Equal([Path.Combine(inside, "notes.part")], Directory.GetFiles(inside, "*.part"));
     }
 
     [Fact]
@@ -119,7 +123,7 @@ public sealed class SnapshotTests : IDisposable
         using (var folder = SnapshotFolder.Open(run))
         {
             folder.Hold();
-            Assert.Contains("expected no other process at this run", Assert.Throws<InvalidInputException>(() => SnapshotFolder.Open(run).Hold()).Message, StringComparison.Ordinal);
+            Assert.Contains("expected no other process that writes there", Assert.Throws<InvalidInputException>(() => SnapshotFolder.Open(run).Hold()).Message, StringComparison.Ordinal);
             Assert.False(folder.IsFinished);
             folder.Finish("00");
             Assert.True(folder.IsFinished);
@@ -153,7 +157,7 @@ public sealed class SnapshotTests : IDisposable
         Directory.CreateDirectory(Path.Combine(inside, "kept"));
         await File.WriteAllTextAsync(Path.Combine(inside, "kept", "tick-00000000.json"), "mine");
         using var next = SnapshotFolder.Create(run, "another");
-        Assert.Equal([.. others.Append("lock").Append("run.json").Order(StringComparer.Ordinal)], Directory.GetFiles(inside).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
+        Assert.Equal([.. others.Append(".mimicd").Append("run.json").Order(StringComparer.Ordinal)], Directory.GetFiles(inside).Select(f => Path.GetFileName(f)!).Order(StringComparer.Ordinal));
         Assert.Equal("mine", await File.ReadAllTextAsync(Path.Combine(inside, "kept", "tick-00000000.json")));
         Assert.All(others, other => Assert.Equal("mine", File.ReadAllText(Path.Combine(inside, other))));
     }
@@ -185,7 +189,7 @@ public sealed class SnapshotTests : IDisposable
 
         Assert.Equal(before, Content());
 
-        string Content() => string.Join('\n', Directory.GetFiles(inside).Where(f => Path.GetFileName(f) != "lock").Order(StringComparer.Ordinal).Select(f => $"{f} {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))}"));
+        string Content() => string.Join('\n', Directory.GetFiles(inside).Where(f => Path.GetFileName(f) != ".mimicd").Order(StringComparer.Ordinal).Select(f => $"{f} {Convert.ToHexStringLower(System.Security.Cryptography.SHA256.HashData(File.ReadAllBytes(f)))}"));
     }
 
     [Fact]
