@@ -8,6 +8,9 @@ namespace MimicD.Evaluation;
 /// <param name="Dimensions">Dimensions of space (D).</param>
 public sealed record PathSet(double[] Positions, int Episodes, int Agents, int Times, int Dimensions)
 {
+    /// <summary>Actions of each episode that the world's fallback stood in for, [E] (<see cref="World.Rollouts.Replaced"/>); null where they were not counted.</summary>
+    public int[]? Replaced { get; init; }
+
     /// <summary>Copies an array of shape [E,N,T,D].</summary>
     /// <param name="positions">The numbers.</param>
     /// <param name="shape">Four axes, none of them empty.</param>

@@ -26,8 +26,12 @@ public sealed record DemonstrationMeta
 /// <summary>M joint demonstrations of N agents over T steps in D dimensions, synchronised in time.</summary>
 public sealed partial class DemonstrationSet
 {
-    private const string ArraysName = "agents.npz";
-    private const string MetaName = "meta.json";
+    /// <summary>Name of the arrays' file within a folder.</summary>
+    public const string ArraysName = "agents.npz";
+
+    /// <summary>Name of the file that says what they are.</summary>
+    public const string MetaName = "meta.json";
+
 
     /// <summary>Holds arrays without copying them.</summary>
     /// <param name="positions">Positions [M,N,T,D] [m]; D is 2 or 3, T at least 2.</param>

@@ -172,7 +172,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         return new SweepBlockResult(result.ToRollouts(), result.WallSeconds, counts);
     }
 
-    /// <summary>The numbers one after another, little-endian: seconds, counts, positions, actions, starts, goals. Shapes follow from the block, and so does the length.</summary>
+    /// <summary>The numbers one after another, little-endian: seconds, counts, positions, actions, starts, goals, replaced actions. Shapes follow from the block, and so does the length.</summary>
     public byte[] ToBytes()
     {
         var c = Counts;
@@ -182,6 +182,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
             .. MemoryMarshal.AsBytes<long>([c.Plans, c.NetworkCalls, c.Fallbacks, c.Restarts, c.Stopped, c.Observations, c.Actions, c.BetweenAgents, c.Projections, BitConverter.DoubleToInt64Bits(c.Projected)]),
             .. MemoryMarshal.AsBytes(Rollouts.Positions.Data.AsSpan()), .. MemoryMarshal.AsBytes(Rollouts.Actions.Data.AsSpan()),
             .. MemoryMarshal.AsBytes(Rollouts.Starts.Data.AsSpan()), .. MemoryMarshal.AsBytes(Rollouts.Goals.Data.AsSpan()),
+            .. MemoryMarshal.AsBytes((Rollouts.Replaced ?? throw new InvalidOperationException("a block counts its replaced actions")).AsSpan()),
         ];
     }
 
@@ -195,14 +196,15 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         var (n, t, d) = (scenario.Agents, scenario.Steps, scenario.Dimensions);
         int[][] shapes = [[episodes, n, t, d], [episodes, n, t - 1, scenario.ActionSize], [episodes, n, d]];
         var sizes = Array.ConvertAll(shapes, s => s.Aggregate(1L, (a, b) => a * b));
-        var expected = sizeof(double) + CountFields * sizeof(long) + sizeof(float) * (sizes[0] + sizes[1]) + 2 * sizeof(double) * sizes[2];
+        var expected = sizeof(double) + CountFields * sizeof(long) + sizeof(float) * (sizes[0] + sizes[1]) + 2 * sizeof(double) * sizes[2] + sizeof(int) * (long)episodes;
         InvalidInputException.Require(bytes.Length == expected, Where, "bytes", $"{expected}", bytes.Length);
         var at = 0;
         var seconds = Next<double>(1)[0];
         var counts = Next<long>(CountFields);
-        var rollouts = new Rollouts(new(shapes[0], Next<float>((int)sizes[0])), new(shapes[1], Next<float>((int)sizes[1])), new(shapes[2], Next<double>((int)sizes[2])), new(shapes[2], Next<double>((int)sizes[2])));
+        var rollouts = new Rollouts(new(shapes[0], Next<float>((int)sizes[0])), new(shapes[1], Next<float>((int)sizes[1])), new(shapes[2], Next<double>((int)sizes[2])), new(shapes[2], Next<double>((int)sizes[2]))) { Replaced = Next<int>(episodes) };
         InvalidInputException.Require(double.IsFinite(seconds) && seconds >= 0, Where, "seconds", "0 or more", seconds);
         InvalidInputException.Require(Array.TrueForAll(rollouts.Positions.Data, float.IsFinite) && Array.TrueForAll(rollouts.Starts.Data, double.IsFinite) && Array.TrueForAll(rollouts.Goals.Data, double.IsFinite), Where, "positions", "finite numbers", "others");
+        InvalidInputException.Require(Array.TrueForAll(rollouts.Replaced!, r => r >= 0), Where, "replaced", "numbers from 0", "others");
         return new SweepBlockResult(rollouts, seconds, new SweepCounts(counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7]) { Projections = counts[8], Projected = BitConverter.Int64BitsToDouble(counts[9]) });
 
         T[] Next<T>(int count)
