@@ -11,7 +11,7 @@ namespace MimicD.EvaluationTests;
 public sealed class SweepRunnerTests : IDisposable
 {
     private const string Policies = """
-        { "name": "a", "episodes": 6, "block": 3, "base": { "scenario": "ring", "policy": "reciprocal", "scenario.agents": 3, "scenario.steps": 30 },
+        { "name": "a", "episodes": 6, "block": 3, "base": { "scenario": "swap", "model": "swap", "sampling.steps": 1 },
           "axes": [ { "name": "noise", "key": "scenario.sensing.noise", "values": [0, 1e300] } ] }
         """;
 
@@ -194,6 +194,6 @@ public sealed class SweepRunnerTests : IDisposable
     {
         var path = Path.Combine(_scratch.FullName, "a.json");
         File.WriteAllText(path, text);
-        return SweepPlan.Create(path, SweepFile.Load(path), (kind, name) => Path.Combine(RepositoryRoot.Folder, kind, name + ".json"));
+        return SweepPlan.Create(path, SweepFile.Load(path), (kind, name) => Path.Combine(RepositoryRoot.Folder, kind, name + (kind == "models" ? ".safetensors" : ".json")));
     }
 }
