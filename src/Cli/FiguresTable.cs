@@ -48,7 +48,7 @@ internal static class FiguresTable
 
         foreach (var (index, share) in figures.Modes?.Shares.Index() ?? [])
         {
-            table.Row($"mode {index + 1}: {figures.Modes!.Names[index]}", Percent(share.Value), Interval(share, Percent), baseline?.ModeShares is { } s && index < s.Length ? Percent(s[index]) : "");
+            table.Row($"{(figures.Faults is { Actions: > 0 } ? EpisodeCounts.Mark + " " : "")}mode {index + 1}: {figures.Modes!.Names[index]}", Percent(share.Value), Interval(share, Percent), baseline?.ModeShares is { } s && index < s.Length ? Percent(s[index]) : "");
         }
 
         if (figures.Modes?.TotalVariation is { } variation)
