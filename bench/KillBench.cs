@@ -17,10 +17,10 @@ internal static class KillBench
         var rows = new List<KillRow>();
         for (var run = 0; run < runs; run++)
         {
-            var random = new CounterRandom(seed + (ulong)run, RandomPurpose.Resampling);
-            var row = await OnceAsync(workload, processes, alone.Hash, seed + (ulong)run, random.NextInt32(workload.Ticks - 4), random.NextInt32(Nodes), random.NextDouble(), cancellation);
+            var random = new CounterRandom(seed, RandomPurpose.Resampling, run);
+            var row = await OnceAsync(workload, processes, alone.Hash, run, random.NextInt32(workload.Ticks - 4), random.NextInt32(Nodes), random.NextDouble(), cancellation);
             rows.Add(row);
-            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"seed {row.Seed}: node {row.Node} killed after tick {row.Tick}: went on after {row.Next * 1000:0} ms, with a whole tick after {row.Whole * 1000:0} ms; {row.Moves} shards moved; {(row.Same ? "same trajectories" : "DIFFERENT TRAJECTORIES")}"));
+            Console.Out.WriteLine(string.Create(CultureInfo.InvariantCulture, $"run {row.Run}: node {row.Node} killed after tick {row.Tick}: went on after {row.Next * 1000:0} ms, with a whole tick after {row.Whole * 1000:0} ms; {row.Moves} shards moved; {(row.Same ? "same trajectories" : "DIFFERENT TRAJECTORIES")}"));
         }
 
         var figures = new KillFigures(rows, Spread.Of(rows.Select(r => r.Next)), Spread.Of(rows.Select(r => r.Whole)), rows.TrueForAll(r => r.Same));
@@ -30,7 +30,7 @@ internal static class KillBench
         return figures;
     }
 
-    private static async Task<KillRow> OnceAsync(Workload workload, NodeProcesses processes, string hash, ulong seed, int tick, int node, double share, CancellationToken cancellation)
+    private static async Task<KillRow> OnceAsync(Workload workload, NodeProcesses processes, string hash, int run, int tick, int node, double share, CancellationToken cancellation)
     {
         processes.Refill(Nodes);
         await using var host = workload.On(processes);
@@ -65,19 +65,19 @@ internal static class KillBench
         killer.Join();
         var next = timed.Closings.First(c => c >= killed);
         var whole = timed.Closings.Zip(timed.Closings.Skip(1)).First(c => c.First >= killed).Second;
-        return new KillRow(seed, tick, node, Timed.Seconds(killed, next), Timed.Seconds(killed, whole), host.ClusterReport!.Moves, timed.Hash == hash);
+        return new KillRow(run, tick, node, Timed.Seconds(killed, next), Timed.Seconds(killed, whole), host.ClusterReport!.Moves, timed.Hash == hash);
     }
 }
 
 /// <summary>A run of which a node was killed.</summary>
-/// <param name="Seed">Gave tick, node and moment.</param>
+/// <param name="Run">Gave, with the seed, tick, node and moment.</param>
 /// <param name="Tick">The tick after whose close it came.</param>
 /// <param name="Node">Which node.</param>
 /// <param name="Next">From the kill to the next closed tick [s].</param>
 /// <param name="Whole">From the kill to the close of the first tick that opened after it [s].</param>
 /// <param name="Moves">Shards that went to another node.</param>
 /// <param name="Same">Whether the trajectories are those of one process.</param>
-internal sealed record KillRow(ulong Seed, int Tick, int Node, double Next, double Whole, long Moves, bool Same);
+internal sealed record KillRow(int Run, int Tick, int Node, double Next, double Whole, long Moves, bool Same);
 
 /// <summary>All runs, and how long they took to go on [s].</summary>
 internal sealed record KillFigures(IReadOnlyList<KillRow> Rows, Spread Next, Spread Whole, bool Holds) : IMeasured;

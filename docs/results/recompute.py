@@ -25,9 +25,9 @@ def wilson(successes, trials):
 
 
 def read(path):
-    """Columns of outcomes.csv.gz; an empty field is None."""
+    """Columns of outcomes.csv.gz, without episodes that are copies of another; an empty field is None."""
     with gzip.open(path, "rt", newline="") as file:
-        rows = list(csv.DictReader(file))
+        rows = [row for row in csv.DictReader(file) if row.get("sameAs") in (None, "", row["episode"])]
     return {name: [float(row[name]) if row[name] else None for row in rows] for name in rows[0]}
 
 

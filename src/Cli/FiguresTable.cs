@@ -18,6 +18,7 @@ internal static class FiguresTable
     {
         var table = Terminal.Table("", "value", "95 % interval", baseline is null ? "experts" : $"{baseline.Count} experts");
         var experts = baseline?.Figures;
+        Counts();
         Rate("strict success", figures.StrictSuccess, experts?.StrictSuccess);
         Rate("goals reached", figures.GoalsReached, experts?.GoalsReached);
         if (figures.AgentSuccess is { } each)
@@ -47,7 +48,7 @@ internal static class FiguresTable
 
         foreach (var (index, share) in figures.Modes?.Shares.Index() ?? [])
         {
-            table.Row($"mode {index + 1}: {figures.Modes!.Names[index]}", Percent(share.Value), Interval(share, Percent), baseline?.ModeShares is { } s && index < s.Length ? Percent(s[index]) : "");
+            table.Row($"{(figures.Faults is { Actions: > 0 } ? EpisodeCounts.Mark + " " : "")}mode {index + 1}: {figures.Modes!.Names[index]}", Percent(share.Value), Interval(share, Percent), baseline?.ModeShares is { } s && index < s.Length ? Percent(s[index]) : "");
         }
 
         if (figures.Modes?.TotalVariation is { } variation)
@@ -98,6 +99,26 @@ internal static class FiguresTable
         }
 
         return table;
+
+        // What the figures are of, wherever it is not simply all episodes.
+        void Counts()
+        {
+            var counts = EpisodeCounts.Of(figures);
+            if (counts is { Faulty: true, Intact: { } intact })
+            {
+                table.Row($"{EpisodeCounts.Mark} episodes without fault (no agent stopped, late or refused)", $"{intact} of {counts.Episodes}", "", "");
+            }
+
+            if (counts.Distinct is { } distinct && distinct < counts.Episodes)
+            {
+                table.Row("distinct episodes, which figures and intervals are of", $"{distinct} of {counts.Episodes}", "", "");
+            }
+
+            if (counts.Starts is { } starts && starts < counts.Episodes)
+            {
+                table.Row("distinct starts", $"{starts} of {counts.Episodes}", "", "");
+            }
+        }
 
         void Tail()
         {
@@ -159,12 +180,13 @@ internal static class FiguresTable
             }
         }
 
-        void Rate(string name, Estimate value, Estimate? expert) => table.Row(name, Percent(value.Value), Interval(value, Percent), expert is { } e ? Percent(e.Value) : "");
+        // Rates of marked episodes are marked themselves.
+        void Rate(string name, Estimate value, Estimate? expert) => table.Row(figures.Faults is { Actions: > 0 } ? $"{EpisodeCounts.Mark} {name}" : name, Percent(value.Value), Interval(value, Percent), expert is { } e ? Percent(e.Value) : "");
 
-        void Number(string name, Estimate value, Estimate? expert, string text = "") => table.Row(name, Fixed(value.Value), Interval(value, Fixed), expert is { } e ? Fixed(e.Value) : text);
+        void Number(string name, Estimate value, Estimate? expert, string text = "") => table.Row(name, Fixed(value.Value), double.IsFinite(value.Low) || figures.Independent > 1 ? Interval(value, Fixed) : "one episode", expert is { } e ? Fixed(e.Value) : text);
     }
 
-    private static string Interval(Estimate value, Func<double, string> format) => double.IsFinite(value.Low) ? $"{format(value.Low)} to {format(value.High)}" : "";
+    private static string Interval(Estimate value, Func<double, string> format) => double.IsFinite(value.Low) && double.IsFinite(value.High) ? $"{format(value.Low)} to {format(value.High)}" : "";
 
     private static string Percent(double value) => (100 * value).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 

@@ -40,7 +40,7 @@ internal static class ReportVerb
             InvalidInputException.Require(Directory.Exists(from), from, "", "the folder of a sweep or of a run", "none");
             var (run, sweep) = (RunFolder.Is(from), new SweepFolder(from));
             InvalidInputException.Require(run || File.Exists(sweep.ManifestPath), from, "", "sweep.json of a sweep, or result.json and rollouts.npz of a run", "neither");
-            var page = Options.WritableFile(parsed.GetValue(output) ?? Path.Combine(from, "report.html"), "--out", "a report", ReportPage.IsOne)!;
+            var page = Options.WritableFile(parsed.GetValue(output) ?? ConfinedPath.Resolve(from, "report.html", from, "report.html"), "--out", "a report", ReportPage.IsOne)!;
             var data = Options.WritableJson(parsed.GetValue(json), "--json");
             var markdown = Options.WritableFile(parsed.GetValue(table), "--table", "a report's table", ReportTable.IsOne);
             InvalidInputException.Require(parsed.GetValue(archive) is null || File.Exists(sweep.ManifestPath), "--archive", "", "the folder of a sweep", $"{from}, that of a run");

@@ -112,7 +112,7 @@ internal static class RunVerb
         var result = await quarters.KeepAsync(
             running => Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1, progress => Simulation.RunAsync(scenario, cast.Sensor, options, quarters.Host, new Ticks(progress), running)), cancellation);
 
-        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
+        var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name) with { Replaced = result.Replaced };
         var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
         var seconds = Math.Max(result.WallSeconds, 1e-9); // of a run that was stopped before it began
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);

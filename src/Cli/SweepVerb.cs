@@ -19,7 +19,12 @@ internal static class SweepVerb
     private static readonly Option<bool> Again = new("--again") { Description = "Computes what is finished once more (models are kept)." };
     private static readonly Option<bool> List = new("--list") { Description = "Prints the cells and how far they are, and computes nothing." };
     private static readonly Option<int?> Episodes = new("--episodes") { Description = "Episodes a cell, instead of the file's.", HelpName = "N" };
-    private static readonly Option<ulong?> Seed = new("--seed") { Description = "Seed of the first block of episodes, instead of the file's.", HelpName = "N" };
+    private static readonly Option<ulong?> Seed = new("--seed") { Description = "The seed that all episodes follow from, instead of the file's.", HelpName = "N" };
+    private static readonly Option<int?> SeedVersion = new("--seed-version")
+    {
+        Description = "How blocks' seeds follow from it: 2, by seed and block, or 1, seed + block, as in results from before there was 2. [default: as the folder began, 2 in a new one]",
+        HelpName = "N",
+    };
     private static readonly Option<string?> ClusterFile = new("--cluster") { Description = "Blocks of episodes are computed on the nodes of this cluster instead of in this process; the result is the same. Models are trained here.", HelpName = "FILE" };
     private static readonly Option<int?> Nodes = new("--nodes") { Description = "Starts so many nodes on this machine, which share the threads, and a private broker where no cluster names one.", HelpName = "N" };
     private static readonly Option<int> Threads = Options.Threads();
@@ -37,7 +42,7 @@ internal static class SweepVerb
                       mimicd sweep paper --cluster cluster.hocon
             """)
         {
-            SweepPath, Output, Cell, Again, List, Episodes, Seed, ClusterFile, Nodes, Threads, Json,
+            SweepPath, Output, Cell, Again, List, Episodes, Seed, SeedVersion, ClusterFile, Nodes, Threads, Json,
         };
         command.SetAction(RunAsync);
         return command;
@@ -52,10 +57,10 @@ internal static class SweepVerb
         InvalidInputException.Require(!list || (cluster is null && nodes is null), "--list", "", $"no {(cluster is null ? "--nodes" : "--cluster")} beside it, for nothing is computed", "both");
         var file = SweepFile.Load(path);
         file = file with { Episodes = parsed.GetValue(Episodes) ?? file.Episodes, Seed = parsed.GetValue(Seed) ?? file.Seed };
-        var plan = SweepPlan.Create(path, file, Shipped);
         var only = parsed.GetValue(Cell);
-        InvalidInputException.Require(only is null || plan.Cells.Any(c => c.Id == only), "--cell", "", $"the id of a cell of {path} (--list shows them)", only);
         var folder = new SweepFolder(parsed.GetValue(Output) ?? Repository.File("runs", "sweeps", file.Name));
+        var plan = Plan(path, file, folder, parsed.GetValue(SeedVersion), only);
+        InvalidInputException.Require(only is null || plan.Cells.Any(c => c.Id == only), "--cell", "", $"the id of a cell of {path} (--list shows them)", only);
         if (list)
         {
             Print(plan, folder);
@@ -65,7 +70,12 @@ internal static class SweepVerb
         var json = Options.WritableJson(parsed.GetValue(Json), "--json");
         using var claim = folder.Claim();
         await using var elsewhere = await SweepNodes.OpenAsync(cluster, nodes, threads, cancellation);
-        var command = Command(parsed, folder);
+        if (plan.SeedVersion != SweepSeeds.Current)
+        {
+            Console.Error.WriteLine($"sweep: seeds of blocks are seed + block, as {(File.Exists(folder.ManifestPath) ? "this folder began" : "is asked for")}: sweeps of this kind with neighbouring seeds share episodes");
+        }
+
+        var command = Command(parsed, folder, plan.SeedVersion);
         folder.WriteManifest(new SweepManifest
         {
             Name = file.Name,
@@ -75,6 +85,7 @@ internal static class SweepVerb
             Episodes = file.Episodes,
             Block = file.Block,
             Seed = file.Seed,
+            SeedVersion = plan.SeedVersion,
             Axes = plan.Axes,
             Cells = plan.Cells.Count,
             File = StrictJson.ReadText(path),
@@ -99,6 +110,32 @@ internal static class SweepVerb
         return Conclude(plan, folder, outcome, results, elsewhere?.Failure);
     }
 
+    /// <summary>The cells, with seeds as the folder began; in a new folder as is asked, or as the id of the cell that is asked for has them.</summary>
+    private static SweepPlan Plan(string path, SweepFile file, SweepFolder folder, int? asked, string? only)
+    {
+        if (asked is { } version)
+        {
+            SweepSeeds.Require(version, "--seed-version", "");
+        }
+
+        if (File.Exists(folder.ManifestPath))
+        {
+            var began = folder.ReadManifest().SeedVersion;
+            InvalidInputException.Require(asked is null || asked == began, "--seed-version", "", $"{began}, as {folder.ManifestPath} says", asked);
+            return SweepPlan.Create(path, file, Shipped, began);
+        }
+
+        var plan = SweepPlan.Create(path, file, Shipped, asked ?? SweepSeeds.Current);
+        if (asked is not null || only is null || plan.Cells.Any(c => c.Id == only))
+        {
+            return plan;
+        }
+
+        // The line that computes a stored cell again names its id alone, and ids follow from seeds.
+        var before = SweepPlan.Create(path, file, Shipped, SweepSeeds.Consecutive);
+        return before.Cells.Any(c => c.Id == only) ? before : plan;
+    }
+
     private static int Conclude(SweepPlan plan, SweepFolder folder, SweepOutcome outcome, IReadOnlyList<SweepCellResult> results, string? failure)
     {
         var failed = results.Where(r => r.Error is not null).ToArray();
@@ -114,13 +151,28 @@ internal static class SweepVerb
             return failure is null ? CommandLine.Interrupted : CommandLine.Failure;
         }
 
-        if (failed.Length > 0)
+        foreach (var left in outcome.Left.Take(1))
         {
-            Console.Error.WriteLine($"mimicd: {failed.Length} {(failed.Length == 1 ? "cell" : "cells")} failed; first {failed[0].Id} ({failed[0].Label}): {failed[0].Error}");
-            return CommandLine.Failure;
+            Console.Error.WriteLine(Printable.Line($"mimicd: {outcome.Left.Count} {(outcome.Left.Count == 1 ? "file" : "files")} that the sweep did not write {(outcome.Left.Count == 1 ? "was" : "were")} left: {folder.Root}/{left}{(outcome.Left.Count == 1 ? "" : ", ...")}"));
         }
 
-        return 0;
+        var faulty = results.Select(r => (Cell: r, Faults: SweepFaults.Of(r))).Where(r => r.Faults is { Counts.Faulty: true }).ToArray();
+        var lost = faulty.Where(r => r.Faults!.Counts.Lost).ToArray();
+        if (faulty.Length > 0)
+        {
+            // The worst first: what a fallback did says nothing of a policy.
+            var (cell, faults) = lost.Concat(faulty).First();
+            Console.Error.WriteLine(Printable.Line(
+                $"mimicd: agents did not act in {faulty.Length} {(faulty.Length == 1 ? "cell" : "cells")}{(lost.Length > 0 ? $", in {lost.Length} of them in no episode without fault" : "")}; first {cell.Id} ({cell.Label}): {faults}"));
+        }
+
+        if (failed.Length > 0)
+        {
+            Console.Error.WriteLine(Printable.Line($"mimicd: {failed.Length} {(failed.Length == 1 ? "cell" : "cells")} failed; first {failed[0].Id} ({failed[0].Label}): {failed[0].Error}"));
+        }
+
+        // A cell without one good episode has figures of the fallback alone: for a script that goes on by the exit code it has failed as much as one with an error.
+        return failed.Length > 0 || lost.Length > 0 ? CommandLine.Failure : 0;
     }
 
     /// <summary>One line about cells whose agents saw what their models were not trained on, or null.</summary>
@@ -132,7 +184,7 @@ internal static class SweepVerb
     }
 
     /// <summary>The line that goes on with this sweep, without what concerns one call alone.</summary>
-    private static string Command(ParseResult parsed, SweepFolder folder)
+    private static string Command(ParseResult parsed, SweepFolder folder, int seedVersion)
     {
         List<string> words = ["mimicd", "sweep", parsed.GetValue(SweepPath)!, "--out", folder.Root];
         if (parsed.GetValue(Episodes) is { } episodes)
@@ -143,6 +195,11 @@ internal static class SweepVerb
         if (parsed.GetValue(Seed) is { } seed)
         {
             words.AddRange(["--seed", seed.ToString(CultureInfo.InvariantCulture)]);
+        }
+
+        if (seedVersion != SweepSeeds.Current)
+        {
+            words.AddRange(["--seed-version", seedVersion.ToString(CultureInfo.InvariantCulture)]);
         }
 
         return string.Join(' ', words.Select(SweepShell.Quote));
@@ -168,17 +225,22 @@ internal static class SweepVerb
             return;
         }
 
-        var table = Terminal.Table(["cell", .. results[0].Axes.Keys, "strict success", "95 % interval", "goals reached", "contact", "pair distance [m]"]);
+        var table = Terminal.Table(["cell", .. results[0].Axes.Keys, "episodes", "strict success", "95 % interval", "goals reached", "contact", "pair distance [m]"]);
         var contacts = plan.Cells.ToDictionary(c => c.Id, c => c.Scenario.Collision.Contact, StringComparer.Ordinal);
         foreach (var result in results)
         {
-            table.Row([result.Id, .. result.Axes.Values, .. result.Figures is { } f ? Shown(f, contacts[result.Id]) : ["failed", "", "", "", ""]]);
+            table.Row([result.Id, .. result.Axes.Values, .. result.Figures is { } f ? Shown(result, f, contacts[result.Id]) : ["", "failed", "", "", "", ""]]);
         }
 
         Terminal.Out.Write(table);
+        if (results.Any(r => SweepFaults.Of(r) is { Counts.Faulty: true }))
+        {
+            Terminal.Line(EpisodeCounts.Legend);
+        }
 
-        static string[] Shown(Figures figures, string limit) =>
+        static string[] Shown(SweepCellResult cell, Figures figures, string limit) =>
         [
+            (SweepFaults.Of(cell)?.Counts ?? EpisodeCounts.Of(figures)).ToString(),
             Percent(figures.StrictSuccess.Value), $"{Percent(figures.StrictSuccess.Low)} to {Percent(figures.StrictSuccess.High)}", Percent(figures.GoalsReached.Value),
             Array.Find(figures.Collisions, c => c.Name == limit) is { } contact ? Percent(contact.Rate.Value) : "",
             figures.MinimumPairDistance is { } pair ? pair.Value.ToString("0.000", CultureInfo.InvariantCulture) : "",

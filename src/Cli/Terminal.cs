@@ -1,4 +1,5 @@
 using System.Globalization;
+using MimicD.Contracts;
 using Spectre.Console;
 using Spectre.Console.Rendering;
 
@@ -41,7 +42,7 @@ internal static class Terminal
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn(), new RemainingTimeColumn())
             .StartAsync(async context =>
             {
-                var task = context.AddTask($"{Markup.Escape(what)} ({total} {Markup.Escape(unit)})", maxValue: Math.Max(total, 1));
+                var task = context.AddTask($"{Markup.Escape(Printable.Line(what))} ({total} {Markup.Escape(unit)})", maxValue: Math.Max(total, 1));
                 return await work(new BarProgress(what, task));
             });
     }
@@ -65,17 +66,17 @@ internal static class Terminal
         var table = new Table().Border(Console.IsOutputRedirected ? TableBorder.Simple : TableBorder.Rounded);
         foreach (var (index, title) in titles.Index())
         {
-            table.AddColumn(new TableColumn(Markup.Escape(title)) { Alignment = index == 0 ? Justify.Left : Justify.Right, NoWrap = index > 0 });
+            table.AddColumn(new TableColumn(Markup.Escape(Printable.Line(title))) { Alignment = index == 0 ? Justify.Left : Justify.Right, NoWrap = index > 0 });
         }
 
         return table;
     }
 
-    /// <summary>Adds a row of plain text.</summary>
-    public static void Row(this Table table, params string[] cells) => table.AddRow([.. cells.Select(c => new Text(c))]);
+    /// <summary>Adds a row of plain text; what a terminal would obey is spelt out (<see cref="Printable.Line"/>).</summary>
+    public static void Row(this Table table, params string[] cells) => table.AddRow([.. cells.Select(c => new Text(Printable.Line(c)))]);
 
-    /// <summary>Writes a line to standard output as it stands.</summary>
-    public static void Line(string text = "") => Console.Out.WriteLine(text);
+    /// <summary>Writes a line, or several, to standard output; what else a terminal would obey is spelt out.</summary>
+    public static void Line(string text = "") => Console.Out.WriteLine(string.Join('\n', text.Split('\n').Select(Printable.Line)));
 
     /// <summary>A whole number, its thousands apart.</summary>
     public static string Whole(long value) => value.ToString("N0", CultureInfo.InvariantCulture);
@@ -113,7 +114,7 @@ internal static class Terminal
             task.Value = value.Done;
             if (value.Detail.Length > 0)
             {
-                task.Description = Markup.Escape($"{what}: {value.Detail}");
+                task.Description = Markup.Escape(Printable.Line($"{what}: {value.Detail}"));
             }
         }
     }
@@ -132,7 +133,7 @@ internal static class Terminal
                 {
                     _lines = lines;
                     var detail = value.Detail.Length > 0 ? $", {value.Detail}" : "";
-                    Console.Error.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what}: {value.Done} of {total} {unit}{detail}"));
+                    Console.Error.WriteLine(Printable.Line(string.Create(CultureInfo.InvariantCulture, $"{what}: {value.Done} of {total} {unit}{detail}")));
                 }
             }
         }

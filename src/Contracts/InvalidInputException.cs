@@ -25,9 +25,10 @@ public sealed class InvalidInputException : Exception
     public static InvalidInputException Create(string where, string field, string expected, object? found)
     {
         var text = found is null ? "nothing" : Convert.ToString(found, CultureInfo.InvariantCulture);
-        return new InvalidInputException(field.Length == 0
+        // One line, whatever a file's text holds.
+        return new InvalidInputException(Printable.Line(field.Length == 0
             ? $"{where}: expected {expected}, found {text}"
-            : $"{where}: {field}: expected {expected}, found {text}");
+            : $"{where}: {field}: expected {expected}, found {text}"));
     }
 
     /// <summary>Throws <see cref="Create"/> unless the condition holds.</summary>

@@ -89,11 +89,34 @@ public sealed record Baseline
     }
 }
 
+/// <summary>What did not go as the agents wanted.</summary>
+/// <param name="Episodes">Episodes in which the world's fallback stood in for at least one action, because an agent was stopped, late, or gave no action that could be applied.</param>
+/// <param name="Actions">Such actions.</param>
+public sealed record FaultFigures(int Episodes, long Actions);
+
 /// <summary>All figures of a set of episodes, each with its 95 % interval; definitions in the classes that compute them.</summary>
 public sealed record Figures
 {
     /// <summary>Episodes (E).</summary>
     public required int Episodes { get; init; }
+
+    /// <summary>
+    /// Episodes that differ from each other in any path or goal (<see cref="Evaluation.DistinctEpisodes"/>): rates, means and intervals are of these, for a copy is no further evidence. Null in results from before they were counted.
+    /// </summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DistinctEpisodes { get; init; }
+
+    /// <summary>Episodes that differ from each other in any start or goal; null like <see cref="DistinctEpisodes"/>.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public int? DistinctStarts { get; init; }
+
+    /// <summary>Actions that were not the agents' own; null where they were not counted.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public FaultFigures? Faults { get; init; }
+
+    /// <summary>Episodes that intervals are of.</summary>
+    [JsonIgnore]
+    public int Independent => DistinctEpisodes ?? Episodes;
 
     /// <summary>Agents an episode (N).</summary>
     public required int Agents { get; init; }
@@ -178,11 +201,12 @@ public sealed record Figures
         ArgumentNullException.ThrowIfNull(paths);
         InvalidInputException.Require(paths.Agents == scenario.Agents && paths.Dimensions == scenario.Dimensions, "positions", "agents and dimensions",
             $"{scenario.Agents} and {scenario.Dimensions} as in scenario {scenario.Name}", $"{paths.Agents} and {paths.Dimensions}");
-        var figures = Compute(scenario, Outcomes.Compute(scenario, paths, goals, cancellationToken), baseline, seed);
+        var outcomes = Outcomes.Compute(scenario, paths, goals, cancellationToken);
+        var figures = Compute(scenario, outcomes, baseline, seed);
         cancellationToken.ThrowIfCancellationRequested();
         return baseline?.Paths is not { } demonstrations ? figures : figures with
         {
-            Transport = JointTransport.Compare(paths, demonstrations, seed),
+            Transport = JointTransport.Compare(Evaluation.DistinctEpisodes.Of(paths, outcomes.Same!), demonstrations, seed),
             Displacement = Evaluation.Displacement.FromStarts(paths, demonstrations),
         };
     }
@@ -196,6 +220,20 @@ public sealed record Figures
     {
         ArgumentNullException.ThrowIfNull(scenario);
         ArgumentNullException.ThrowIfNull(outcomes);
+        var figures = OfDistinct(scenario, Evaluation.DistinctEpisodes.Of(outcomes), baseline, seed);
+        return figures with
+        {
+            Episodes = outcomes.Episodes,
+            DistinctEpisodes = outcomes.Same is null ? null : figures.Episodes,
+            DistinctStarts = outcomes.SameStart is { } starts ? Evaluation.DistinctEpisodes.Indices(starts).Length : null,
+            Faults = outcomes.Replaced is { } replaced ? new FaultFigures(replaced.Count(r => r > 0), replaced.Sum(r => (long)r)) : null,
+            // A label an episode, copies too.
+            Modes = figures.Modes is null ? null : figures.Modes with { Labels = outcomes.Modes! },
+        };
+    }
+
+    private static Figures OfDistinct(Scenario scenario, Outcomes outcomes, Baseline? baseline, ulong seed)
+    {
         var contact = scenario.Collision.ContactLimit;
         var arrived = outcomes.Arrived(scenario);
         var contacts = outcomes.Collided(contact);

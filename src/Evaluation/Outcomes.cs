@@ -48,6 +48,15 @@ public sealed record Outcomes
     /// <summary>Changes of the running joint mode up to the closest approach, [E]; null like <see cref="Commitment"/>.</summary>
     public int[]? ModeSwitches { get; init; }
 
+    /// <summary>Of each episode the first one with the same paths and goals, [E] (<see cref="DistinctEpisodes"/>); null in files from before this was told.</summary>
+    public int[]? Same { get; init; }
+
+    /// <summary>Of each episode the first one with the same starts and goals, [E]; null like <see cref="Same"/>.</summary>
+    public int[]? SameStart { get; init; }
+
+    /// <summary>Actions of each episode that the world's fallback stood in for, [E]; null where they were not counted.</summary>
+    public int[]? Replaced { get; init; }
+
     // The figures, the table of outcomes and the pictures of one run each ask for them. A path set is not changed once it is made.
     private static readonly ConditionalWeakTable<PathSet, Known> Computed = [];
 
@@ -106,6 +115,9 @@ public sealed record Outcomes
             TimeToGoal = Efficiency.TimeToGoal(paths, goals, scenario.GoalTolerance, scenario.TimeStep, cancellationToken),
             Commitment = commitment?.LastChange,
             ModeSwitches = commitment?.Switches,
+            Same = DistinctEpisodes.Of(paths, goals),
+            SameStart = DistinctEpisodes.StartsOf(paths, goals),
+            Replaced = paths.Replaced,
         };
     }
 

@@ -109,6 +109,13 @@ public static class OutcomesFile
 
         int[]? Whole(string name) => columns.ContainsKey(name) ? Array.ConvertAll(Column(name), v => WholeNumber(v, where, name)) : null;
 
+        int[]? First(string name)
+        {
+            var first = Whole(name);
+            InvalidInputException.Require(first is null || Enumerable.Range(0, first.Length).All(e => first[e] <= e && first[first[e]] == first[e]), where, name, "the first episode that is the same", "another");
+            return first;
+        }
+
         return new Outcomes
         {
             Agents = WholeNumber(Column("agents")[0], where, "agents"),
@@ -125,6 +132,9 @@ public static class OutcomesFile
             TimeToGoal = Column("timeToGoal", gaps: true),
             Commitment = columns.ContainsKey("commitment") ? Column("commitment", gaps: true) : null,
             ModeSwitches = Whole("modeSwitches"),
+            Same = First("sameAs"),
+            SameStart = First("sameStartAs"),
+            Replaced = Whole("replaced"),
         };
     }
 
@@ -184,6 +194,14 @@ public static class OutcomesFile
         if (outcomes.ModeSwitches is { } switches)
         {
             columns.Add(("modeSwitches", e => switches[e]));
+        }
+
+        foreach (var (name, whole) in new[] { ("sameAs", outcomes.Same), ("sameStartAs", outcomes.SameStart), ("replaced", outcomes.Replaced) })
+        {
+            if (whole is not null)
+            {
+                columns.Add((name, e => whole[e]));
+            }
         }
 
         return columns;

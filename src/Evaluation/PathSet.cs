@@ -8,6 +8,9 @@ namespace MimicD.Evaluation;
 /// <param name="Dimensions">Dimensions of space (D).</param>
 public sealed record PathSet(double[] Positions, int Episodes, int Agents, int Times, int Dimensions)
 {
+    /// <summary>Actions of each episode that the world's fallback stood in for, [E] (<see cref="World.Rollouts.Replaced"/>); null where they were not counted.</summary>
+    public int[]? Replaced { get; init; }
+
     /// <summary>Positions of each path that count [E], where demonstrations end at different times; behind them the last one is repeated. Null: all <see cref="Times"/> count.</summary>
     public int[]? Lengths { get; init; }
 

@@ -29,7 +29,9 @@ public static class RolloutFile
 
         InvalidInputException.Require(paths.Agents == scenario.Agents && paths.Dimensions == scenario.Dimensions, file, "positions",
             $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {positions.ShapeText}");
-        return (paths, Goals(reader, file, paths, scenario), scenario);
+        var replaced = Rollouts.ReadReplaced(reader, file);
+        InvalidInputException.Require(replaced is null || replaced.Length == paths.Episodes, file, "replaced", $"{paths.Episodes} numbers", replaced?.Length);
+        return (paths with { Replaced = replaced }, Goals(reader, file, paths, scenario), scenario);
     }
 
     private static double[] Goals(NpzReader reader, string file, PathSet paths, Scenario scenario)

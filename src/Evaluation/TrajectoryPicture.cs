@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using MimicD.Contracts;
 using MimicD.World;
 using Disc = MimicD.World.Disc;
 
@@ -256,7 +257,8 @@ public static class TrajectoryPicture
         ? Palette[agent]
         : string.Create(CultureInfo.InvariantCulture, $"hsl({360.0 * agent / agents:0} 65% 48%)");
 
-    private static string Escape(string text) => text.Replace("&", "&amp;").Replace("<", "&lt;").Replace(">", "&gt;");
+    // On one line: a caption is one.
+    private static string Escape(string text) => Printable.Xml(text.ReplaceLineEndings(" "));
 
     /// <summary>Maps the world's metres to a panel's pixels; y points up in the world and down in SVG.</summary>
     private sealed class View

@@ -49,6 +49,9 @@ public enum RandomPurpose
 
     /// <summary>Faults of a network.</summary>
     NetworkFaults = 15,
+
+    /// <summary>Seeds of a sweep's blocks of episodes: the address is the block.</summary>
+    SweepBlocks = 16,
 }
 
 /// <summary>

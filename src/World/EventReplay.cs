@@ -61,7 +61,7 @@ public sealed record EventReplay(Scenario Scenario, Rollouts Rollouts, int Steps
         }
 
         int[] shape = [world.Episodes, world.Scenario.Agents, world.Scenario.Dimensions];
-        var rollouts = new Rollouts(world.Positions(), world.Actions(), new NdArray<double>(shape, world.Starts), new NdArray<double>(shape, world.Goals));
+        var rollouts = new Rollouts(world.Positions(), world.Actions(), new NdArray<double>(shape, world.Starts), new NdArray<double>(shape, world.Goals)) { Replaced = world.Replaced() };
         return new EventReplay(header.Scenario, rollouts, world.Tick, completed, reader.Torn);
     }
 

@@ -13,6 +13,9 @@ namespace MimicD.World;
 /// <param name="Modes">Joint modes [E], from 1; 0 where unknown. Null where they were not told apart.</param>
 public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, NdArray<double> Starts, NdArray<double> Goals, int[]? Modes = null)
 {
+    /// <summary>Actions of each episode that the world's fallback stood in for, because an agent was stopped, late or wrong, [E]; null where they were not counted.</summary>
+    public int[]? Replaced { get; init; }
+
     /// <summary>SHA-256, hexadecimal, over the shape (int32) and the float bits of positions, little-endian.</summary>
     public static string Hash(NdArray<float> positions)
     {
@@ -35,7 +38,10 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
 
         return new Rollouts(
             Joined(parts.Select(p => p.Positions)), Joined(parts.Select(p => p.Actions)), Joined(parts.Select(p => p.Starts)), Joined(parts.Select(p => p.Goals)),
-            parts.All(p => p.Modes is not null) ? [.. parts.SelectMany(p => p.Modes!)] : null);
+            parts.All(p => p.Modes is not null) ? [.. parts.SelectMany(p => p.Modes!)] : null)
+        {
+            Replaced = parts.All(p => p.Replaced is not null) ? [.. parts.SelectMany(p => p.Replaced!)] : null,
+        };
 
         static NdArray<T> Joined<T>(IEnumerable<NdArray<T>> arrays)
             where T : unmanaged
@@ -67,7 +73,7 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
         return new NdArray<float>([record.Shape[0], record.Shape[1], steps, width], data);
     }
 
-    /// <summary>Writes an .npz file with <c>positions</c>, <c>actions</c>, <c>starts</c>, <c>goals</c> and, where known, <c>mode</c>; aside and renamed.</summary>
+    /// <summary>Writes an .npz file with <c>positions</c>, <c>actions</c>, <c>starts</c>, <c>goals</c> and, where known, <c>mode</c> and <c>replaced</c>; aside and renamed.</summary>
     public void Save(string path)
     {
         var writer = new NpzWriter()
@@ -78,6 +84,11 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
         if (Modes is not null)
         {
             writer.Add<int>("mode", Modes, Modes.Length);
+        }
+
+        if (Replaced is not null)
+        {
+            writer.Add<int>(ReplacedName, Replaced, Replaced.Length);
         }
 
         writer.Save(path);
@@ -94,7 +105,10 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
             InvalidInputException.Require(modes is null || modes.Shape.Length == 1, path, "mode", "shape (E,)", modes?.ShapeText);
             var rollouts = new Rollouts(
                 reader.Read<float>("positions"), reader.Read<float>("actions"), reader.Read<double>("starts"), reader.Read<double>("goals"),
-                modes?.Data);
+                modes?.Data)
+            {
+                Replaced = ReadReplaced(reader, path),
+            };
             var p = rollouts.Positions.Shape;
             InvalidInputException.Require(p is [>= 1, >= 1, >= 1, 2 or 3], path, "positions", "shape [E,N,T,D] with D 2 or 3", rollouts.Positions.ShapeText);
             InvalidInputException.Require(Vectors.AllFinite(rollouts.Positions.Data), path, "positions", "finite numbers", "others");
@@ -104,6 +118,7 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
             InvalidInputException.Require(rollouts.Starts.Shape.AsSpan().SequenceEqual(places), path, "starts", $"shape ({string.Join(", ", places)})", rollouts.Starts.ShapeText);
             InvalidInputException.Require(rollouts.Goals.Shape.AsSpan().SequenceEqual(places), path, "goals", $"shape ({string.Join(", ", places)})", rollouts.Goals.ShapeText);
             InvalidInputException.Require(rollouts.Modes is null || rollouts.Modes.Length == p[0], path, "mode", $"{p[0]} numbers", rollouts.Modes?.Length);
+            InvalidInputException.Require(rollouts.Replaced is null || rollouts.Replaced.Length == p[0], path, ReplacedName, $"{p[0]} numbers", rollouts.Replaced?.Length);
             return rollouts;
         }
         catch (InvalidDataException e)
@@ -111,4 +126,18 @@ public sealed record Rollouts(NdArray<float> Positions, NdArray<float> Actions, 
             throw new InvalidInputException(e.Message, e);
         }
     }
+
+    /// <summary>Reads <see cref="Replaced"/> from such a file; null where it does not say.</summary>
+    /// <param name="reader">The file.</param>
+    /// <param name="where">Named in messages.</param>
+    /// <exception cref="InvalidInputException">A number is negative.</exception>
+    public static int[]? ReadReplaced(NpzReader reader, string where)
+    {
+        ArgumentNullException.ThrowIfNull(reader);
+        var replaced = reader.Has(ReplacedName) ? reader.Read<int>(ReplacedName).Data : null;
+        InvalidInputException.Require(replaced is null || Array.TrueForAll(replaced, r => r >= 0), where, ReplacedName, "numbers from 0", "others");
+        return replaced;
+    }
+
+    private const string ReplacedName = "replaced";
 }

@@ -55,6 +55,9 @@ public sealed class SimulatedWorld
     private readonly StepRecord _positions;
     private readonly StepRecord _actions;
 
+    // Null in a world that goes on from a state that does not say.
+    private int[]? _replaced;
+
     // Whether headings are worked out when they are asked for: each follows from the last two positions, or from the heading before where those are the same.
     private readonly bool _headingsWait;
     private bool _headingsBehind;
@@ -91,6 +94,7 @@ public sealed class SimulatedWorld
         Scenario = scenario;
         Seed = seed;
         Episodes = episodes;
+        _replaced = new int[episodes];
         if (sensors.Count != 1 && sensors.Count != scenario.Agents)
         {
             throw new ArgumentException($"one sensor, or {scenario.Agents}, are needed; there are {sensors.Count}", nameof(sensors));
@@ -292,9 +296,23 @@ public sealed class SimulatedWorld
             }
         }
 
+        CountReplaced(outcomes);
         _actions.Add();
         Tick++;
         Note();
+    }
+
+    private void CountReplaced(ReadOnlySpan<Outcome> outcomes)
+    {
+        if (_replaced is null || !outcomes[..Bodies].ContainsAnyExcept(Outcome.Applied))
+        {
+            return;
+        }
+
+        for (var body = 0; body < Bodies; body++)
+        {
+            _replaced[body / Scenario.Agents] += outcomes[body] is Outcome.Applied or Outcome.Replayed ? 0 : 1;
+        }
     }
 
     private void Step(int body, ReadOnlySpan<float> actions, Span<Outcome> outcomes)
@@ -362,6 +380,9 @@ public sealed class SimulatedWorld
     /// <summary>Actions so far, [E,N,Tick,A]; where the fallback stood in, what it amounted to.</summary>
     public NdArray<float> Actions() => Rollouts.Cut(new NdArray<float>([Episodes, Scenario.Agents, Scenario.Steps - 1, ActionSize], _actions.Data()), Tick);
 
+    /// <summary>Actions of each episode that the fallback stood in for so far, [E]; null where the run goes on from a state that does not say.</summary>
+    public int[]? Replaced() => _replaced?.ToArray();
+
     /// <summary>Copies all that the world is.</summary>
     public WorldState Capture()
     {
@@ -378,6 +399,7 @@ public sealed class SimulatedWorld
             Actions = Actions(),
             Starts = new NdArray<double>(bodies, [.. Starts]),
             Goals = new NdArray<double>(bodies, [.. Goals]),
+            Replaced = Replaced(),
         };
     }
 
@@ -399,6 +421,7 @@ public sealed class SimulatedWorld
         Tick = state.Tick;
         _positions.Restore(state.Positions);
         _actions.Restore(state.Actions);
+        _replaced = state.Replaced?.ToArray();
         state.Velocities.Data.CopyTo(_state.Velocities, 0);
         state.Headings.Data.CopyTo(_state.Headings, 0);
         var size = _state.Positions.Length;

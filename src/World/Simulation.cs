@@ -86,8 +86,11 @@ public sealed record SimulationResult(
     /// </summary>
     public string TrajectoryHash { get; } = Rollouts.Hash(Positions);
 
+    /// <summary>Actions of each episode that the fallback stood in for, [E]; null where the run went on from a snapshot that does not say.</summary>
+    public int[]? Replaced { get; init; }
+
     /// <summary>The arrays, to be saved or measured.</summary>
-    public Rollouts ToRollouts() => new(Positions, Actions, Starts, Goals);
+    public Rollouts ToRollouts() => new(Positions, Actions, Starts, Goals) { Replaced = Replaced };
 
     /// <summary>Writes the arrays (<see cref="Rollouts.Save"/>).</summary>
     public void SaveRollouts(string path) => ToRollouts().Save(path);
@@ -169,7 +172,7 @@ public static class Simulation
         int[] shape = [options.Episodes, scenario.Agents, scenario.Dimensions];
         return new SimulationResult(
             world.Positions(), world.Actions(), new NdArray<double>(shape, world.Starts), new NdArray<double>(shape, world.Goals),
-            world.Tick, completed, actor.Counts, host.Report, seconds);
+            world.Tick, completed, actor.Counts, host.Report, seconds) { Replaced = world.Replaced() };
     }
 
     /// <summary>As many ticks as the agent with the longest memory needs to be built again.</summary>

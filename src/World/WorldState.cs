@@ -33,8 +33,11 @@ public sealed record WorldState
     /// <summary>Goals [E,N,D] [m].</summary>
     public required NdArray<double> Goals { get; init; }
 
+    /// <summary>Actions of each episode that the fallback stood in for so far [E]; null in states from before they were counted.</summary>
+    public int[]? Replaced { get; init; }
+
     /// <summary>Adds its arrays to a file.</summary>
-    internal NpzWriter AddTo(NpzWriter writer) => writer
+    internal NpzWriter AddTo(NpzWriter writer) => (Replaced is null ? writer : writer.Add<int>("replaced", Replaced, Replaced.Length))
         .Add<int>("tick", new[] { Tick }, 1)
         .Add<double>("velocities", Velocities.Data, Velocities.Shape)
         .Add<double>("headings", Headings.Data, Headings.Shape)
@@ -59,6 +62,7 @@ public sealed record WorldState
             Actions = reader.Read<float>("actions"),
             Starts = reader.Read<double>("starts"),
             Goals = reader.Read<double>("goals"),
+            Replaced = reader.Has("replaced") ? reader.Read<int>("replaced").Data : null,
         };
     }
 
@@ -75,6 +79,7 @@ public sealed record WorldState
         Shape(Actions, "actions", episodes, n, Tick, actionSize);
         Shape(Starts, "starts", episodes, n, d);
         Shape(Goals, "goals", episodes, n, d);
+        InvalidInputException.Require(Replaced is null || (Replaced.Length == episodes && Array.TrueForAll(Replaced, r => r >= 0)), where, "replaced", $"{episodes} numbers from 0", "others");
 
         void Shape<T>(NdArray<T> array, string field, params int[] shape)
             where T : unmanaged

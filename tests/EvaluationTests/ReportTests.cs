@@ -249,6 +249,22 @@ public sealed class ReportTests : IDisposable
     }
 
     [Fact]
+    public void Of_one_run_a_task_no_interval_is_made()
+    {
+        var folder = _folder;
+        folder.WriteCells([.. folder.ReadCells().Where(c => c.Figures is not null && c.Axes["seed"] == "1")]);
+        var report = Build();
+
+        Assert.NotEmpty(report.Profiles);
+        Assert.All(report.Profiles, p => Assert.Equal((1, true, null, null), (p.Runs, p.Middle[0] is not null, p.Middle[1], p.Middle[2])));
+        Assert.All(report.Profiles, p => Assert.All(p.Shares, s => Assert.Equal((null, null), (s[1], s[2]))));
+        var table = new ScoreTable(1, 2, [0.2, 0.4]);
+        Assert.All(new[] { new Resampling().Interval(table, Aggregates.Mean), new Resampling().Interval(table, table, (a, b) => a.Values[0] - b.Values[0]) }, e => Assert.Equal((double.NaN, double.NaN), (e.Low, e.High)));
+        // What other tasks would give is another question.
+        Assert.True(double.IsFinite(new Resampling { ResampleTasks = true }.Interval(table, Aggregates.Mean).High));
+    }
+
+    [Fact]
     public void The_experts_values_stand_beside_the_figures()
     {
         var row = Untouched.Value.Groups[0];

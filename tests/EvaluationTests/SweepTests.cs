@@ -22,7 +22,7 @@ public sealed class SweepTests : IDisposable
         Assert.Equal([2, 2, 4, 4, 8, 8], plan.Cells.Select(c => c.Scenario.Agents));
         Assert.Equal([0, 0.1], plan.Cells.Take(2).Select(c => c.Scenario.Starts.Scale));
         Assert.Equal([100, 100, 50], plan.Cells[0].BlockEpisodes);
-        Assert.All(plan.Cells, c => Assert.Equal([0UL, 1UL, 2UL], c.Seeds));
+        Assert.All(plan.Cells, c => Assert.Equal(Enumerable.Range(0, 3).Select(b => SweepSeeds.Of(SweepSeeds.Keyed, 0, b)), c.Seeds));
         Assert.All(plan.Cells, c => Assert.Matches("^[0-9a-f]{12}$", c.Id));
         Assert.Equal(6, plan.Cells.Select(c => c.Id).Distinct(StringComparer.Ordinal).Count());
     }

@@ -263,6 +263,40 @@ public sealed class SimulationTests : IDisposable
     }
 
     [Fact]
+    public void Replaced_actions_are_counted_by_episode_and_kept_by_a_snapshot()
+    {
+        var scenario = Scenario.Load(Path.Combine(ScenarioTests.Folder, "ring.json")).WithAgents(3).WithSteps(10);
+        var world = new SimulatedWorld(scenario, new SensorSpec(), 0, 2);
+        Assert.Equal([0, 0], world.Replaced()!);
+        void Tick(params Outcome[] outcomes)
+        {
+            var actions = new float[world.Bodies * world.ActionSize];
+            // Not a number is no action.
+            actions[^1] = float.NaN;
+            world.Apply(actions, outcomes);
+        }
+
+        Tick(Outcome.Applied, Outcome.Stopped, Outcome.Missed, Outcome.Applied, Outcome.Applied, Outcome.Stopped);
+        Tick(Outcome.Applied, Outcome.Applied, Outcome.Applied, Outcome.Applied, Outcome.Applied, Outcome.Applied);
+        Assert.Equal([2, 2], world.Replaced()!);
+
+        var again = new SimulatedWorld(scenario, new SensorSpec(), 0, 2);
+        again.Restore(world.Capture(), "here");
+        Assert.Equal([2, 2], again.Replaced()!);
+        var unknown = new SimulatedWorld(scenario, new SensorSpec(), 0, 2);
+        unknown.Restore(world.Capture() with { Replaced = null }, "before they were counted");
+        Assert.Null(unknown.Replaced());
+        Assert.Contains("replaced: expected 2 numbers from 0", Assert.Throws<InvalidInputException>(() => new SimulatedWorld(scenario, new SensorSpec(), 0, 2).Restore(world.Capture() with { Replaced = [1] }, "here")).Message, StringComparison.Ordinal);
+
+        var path = Path.Combine(_folder, "replaced.npz");
+        new Rollouts(world.Positions(), world.Actions(), new([2, 3, 2], world.Starts), new([2, 3, 2], world.Goals)) { Replaced = world.Replaced() }.Save(path);
+        var read = Rollouts.Load(path);
+        Assert.Equal([2, 2], read.Replaced!);
+        Assert.Equal([2, 2, 2, 2], Rollouts.Join([read, read]).Replaced!);
+        Assert.Null(Rollouts.Join([read, read with { Replaced = null }]).Replaced);
+    }
+
+    [Fact]
     public async Task Falling_behind_by_whole_periods_moves_the_schedule_instead_of_racing()
     {
         var time = new JumpingTime();

@@ -26,6 +26,9 @@ internal sealed record CellEvidence
     /// <summary>Equal for cells whose episodes have the same starts and goals.</summary>
     public string? StartsHash { get; init; }
 
+    /// <summary>Of each episode the first one that is the same, [E]; null where it is not known.</summary>
+    public int[]? Same => Outcomes?.Same;
+
     public ReportTrajectories? Trajectories { get; init; }
 
     /// <summary>Reads a cell that did not fail.</summary>
@@ -54,7 +57,9 @@ internal sealed record CellEvidence
     {
         var contact = outcomes.Collided(scenario.Collision.ContactLimit);
         bool[] success = [.. contact.Zip(outcomes.FinalToGoal, (hit, distance) => !hit && distance <= scenario.GoalTolerance)];
-        var found = (double)success.Count(s => s) / success.Length;
+        // Figures from before copies were told are of all episodes.
+        int[] counted = cell.Figures!.DistinctEpisodes is not null && outcomes.Same is { } same ? DistinctEpisodes.Indices(same) : [.. Enumerable.Range(0, success.Length)];
+        var found = (double)counted.Count(e => success[e]) / counted.Length;
         InvalidInputException.Require(outcomes.Episodes == cell.Figures!.Episodes && Math.Abs(found - cell.Figures.StrictSuccess.Value) < SameRate, file, "episodes",
             $"{cell.Figures.Episodes} with strict success {cell.Figures.StrictSuccess.Value} as in the figures of cell {cell.Id}", $"{outcomes.Episodes} with {found}");
         return new CellEvidence { Cell = cell, Scenario = scenario, Outcomes = outcomes, Success = success, Contact = contact };

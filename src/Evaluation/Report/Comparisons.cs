@@ -54,7 +54,11 @@ internal static class Comparisons
     {
         if (first.Length == 1 && second.Length == 1)
         {
-            var table = PairedTable.Of(outcome(first[0]), outcome(second[0]));
+            // Pairs of which both are copies of an earlier pair are no further evidence.
+            var (a1, b1) = (outcome(first[0]), outcome(second[0]));
+            var known = new HashSet<(int, int)>();
+            int[] pairs = [.. Enumerable.Range(0, a1.Length).Where(e => known.Add((first[0].Same?[e] ?? e, second[0].Same?[e] ?? e)))];
+            var table = PairedTable.Of(Array.ConvertAll(pairs, e => a1[e]), Array.ConvertAll(pairs, e => b1[e]));
             return (table.Newcombe(), table.McNemarExact, "McNemar, exact, on common starts; these two models");
         }
 
@@ -69,7 +73,9 @@ internal static class Comparisons
         var student = a.Length > 1 ? SeedMeans.Paired(a, [.. a.Select(_ => b[0])]) : SeedMeans.Paired([.. b.Select(_ => a[0])], b);
         return (Widened(student.Difference), Known(student), $"t over {Math.Max(a.Length, b.Length)} training seeds, against one model");
 
-        double[] Rates(CellEvidence[] cells) => [.. cells.Select(c => outcome(c).Average(o => o ? 1.0 : 0.0))];
+        double[] Rates(CellEvidence[] cells) => [.. cells.Select(c => Distinct(c).Average(o => o ? 1.0 : 0.0))];
+
+        bool[] Distinct(CellEvidence cell) => cell.Same is { } same ? Array.ConvertAll(DistinctEpisodes.Indices(same), e => outcome(cell)[e]) : outcome(cell);
 
         // Within what a difference can be, and never narrower than what the number of episodes allows: seeds that happen to agree do not know the rate exactly.
         Estimate Widened(Estimate difference)
@@ -78,8 +84,8 @@ internal static class Comparisons
             return new Estimate(difference.Value, Math.Min(Math.Max(difference.Low, -1), episodes.Low), Math.Max(Math.Min(difference.High, 1), episodes.High));
         }
 
-        int Count(CellEvidence[] cells) => cells.Sum(c => outcome(c).Count(o => o));
-        int Trials(CellEvidence[] cells) => cells.Sum(c => outcome(c).Length);
+        int Count(CellEvidence[] cells) => cells.Sum(c => Distinct(c).Count(o => o));
+        int Trials(CellEvidence[] cells) => cells.Sum(c => Distinct(c).Length);
     }
 
     /// <summary>The p-value, but none where no spread between seeds was seen at all: zero spread is luck, not certainty.</summary>

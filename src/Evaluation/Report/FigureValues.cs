@@ -17,6 +17,10 @@ public static class FigureValues
         var node = JsonSerializer.SerializeToNode(figures, StrictJson.Options)!.AsObject();
         node.Remove("episodes");
         node.Remove("agents");
+        // How many episodes the figures are of stands beside them (EpisodeCounts).
+        node.Remove("distinctEpisodes");
+        node.Remove("distinctStarts");
+        node.Remove("faults");
         // Curves are drawn from their records.
         node.Remove("curves");
         var values = new OrderedDictionary<string, Estimate>(StringComparer.Ordinal);

@@ -31,11 +31,14 @@ internal static class Profiles
                     var runs = tasks.Min(t => t.Length);
                     var table = new ScoreTable(runs, tasks.Length, [.. Enumerable.Range(0, runs).SelectMany(r => tasks.Select(t => t[r]))]);
                     yield return new ReportProfile(axis.Name, label, column.Key, runs, tasks.Length, at,
-                        [.. PerformanceProfile.RunScores(table, at, resampling).Select(ReportBuilder.Triple)], ReportBuilder.Triple(resampling.Interval(table, Aggregates.InterquartileMean)));
+                        [.. PerformanceProfile.RunScores(table, at, resampling).Select(ReportBuilder.Triple)], Middle(resampling.Interval(table, Aggregates.InterquartileMean)));
                 }
             }
         }
     }
+
+    /// <summary>An interval of no width says that nothing varied between runs, and not that the number is known exactly.</summary>
+    private static double?[] Middle(Estimate middle) => ReportBuilder.Triple(middle.Low < middle.High ? middle : middle with { Low = double.NaN, High = double.NaN });
 
     private static double Score(ReportColumn column, double value) => Math.Round(column.Better == "lower" ? 1 - value : value, Decimals);
 }

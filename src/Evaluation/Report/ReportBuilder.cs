@@ -128,6 +128,7 @@ public static class ReportBuilder
             Cells = row.Cells,
             Seeds = row.Cells.Length,
             Episodes = figures.Sum(f => f.Episodes),
+            EpisodesText = CountsOf([.. row.Evidence.Select(e => e.Cell)]).ToString(),
             Values = columns.Where(c => row.Cells.All(i => values[i]!.ContainsKey(c.Key)))
                 .ToDictionary(c => c.Key, c => Triple(Together(c, [.. row.Cells.Select(i => values[i]!)], figures)), StringComparer.Ordinal),
             Experts = experts,
@@ -151,11 +152,15 @@ public static class ReportBuilder
             return SeedMeans.Student([.. all.Select(v => v.Value)]);
         }
 
-        int[] trials = [.. figures.Select((f, i) => column.Key == "contestedFailure" ? Count(f.Contested!.Value.Value, f.Episodes) : f.Episodes)];
+        int[] trials = [.. figures.Select((f, i) => column.Key == "contestedFailure" ? Count(f.Contested!.Value.Value, f.Independent) : f.Independent)];
         return SeedRates.Of([.. all.Select((v, i) => Count(v.Value, trials[i]))], trials).Method;
 
         static int Count(double rate, int of) => (int)Math.Round(rate * of);
     }
+
+    /// <summary>How many episodes the figures of several cells are of.</summary>
+    private static EpisodeCounts CountsOf(SweepCellResult[] cells)
+        => cells.Select(c => SweepFaults.Of(c)?.Counts ?? EpisodeCounts.Of(c.Figures!)).Aggregate((a, b) => a.Plus(b));
 
     private static Dictionary<string, double> Experts(Baseline? baseline)
     {
@@ -190,8 +195,8 @@ public static class ReportBuilder
         }
 
         var names = figures[0].Modes!.Names;
-        int[] trials = [.. figures.Select(f => f.Episodes)];
-        var shares = names.Select((_, m) => SeedRates.Of([.. figures.Select(f => f.Modes!.Labels.Count(l => l == m + 1))], trials).Method);
+        int[] trials = [.. figures.Select(f => f.Independent)];
+        var shares = names.Select((_, m) => SeedRates.Of([.. figures.Select((f, i) => (int)Math.Round(f.Modes!.Shares[m].Value * trials[i]))], trials).Method);
         // Of one seed the method's interval is that seed's own.
         return new ReportModes([.. names], [.. figures.Length == 1 ? figures[0].Modes!.Shares.Select(Triple) : shares.Select(Triple)], baseline?.ModeShares is { } s && s.Length == names.Count ? s : null);
     }
@@ -249,7 +254,9 @@ public static class ReportBuilder
         Add("agents", cell.Agents);
         Add("method", cell.Method);
         Add("policy", cell.Policy);
-        Add("episodes", cell.Episodes);
+        Add("episodes", cell.Figures is null ? cell.Episodes : CountsOf([cell]));
+        Add("distinct starts", cell.Figures?.DistinctStarts);
+        Add("faults", SweepFaults.Of(cell) is { Counts.Faulty: true } faults ? faults : null);
         Add("seeds of the blocks", Runs(cell.Seeds));
         Add("trajectory hash", cell.TrajectoryHash);
         Add("rollouts", cell.Rollouts);
@@ -292,9 +299,13 @@ public static class ReportBuilder
         }
     }
 
-    /// <summary>Seeds in words: those that follow each other as a range.</summary>
+    /// <summary>Seeds in words: those that follow each other as a range, and of many others the first ones.</summary>
     private static string Runs(ulong[] seeds)
-        => seeds.Length > 2 && Enumerable.Range(1, seeds.Length - 1).All(i => seeds[i] == seeds[i - 1] + 1) ? $"{seeds[0]} to {seeds[^1]}" : string.Join(", ", seeds);
+    {
+        const int shown = 10;
+        return seeds.Length > 2 && Enumerable.Range(1, seeds.Length - 1).All(i => seeds[i] == seeds[i - 1] + 1) ? $"{seeds[0]} to {seeds[^1]}"
+            : seeds.Length > shown ? $"{string.Join(", ", seeds.Take(shown))}, ... ({seeds.Length} blocks)" : string.Join(", ", seeds);
+    }
 
     private static IEnumerable<string> Notes(SweepManifest manifest, IReadOnlyList<SweepCellResult> cells, CellEvidence?[] evidence)
     {
@@ -303,6 +314,7 @@ public static class ReportBuilder
             yield return $"{manifest.Cells - cells.Count} of {manifest.Cells} cells are not finished; the command under “How it was made” goes on with them.";
         }
 
+        var finished = cells.Count(c => c.Figures is not null);
         var missing = evidence.Where(e => e is { Outcomes: null }).Select(e => e!.Cell.Id).ToArray();
         if (missing.Length == 0 && evidence.Any(e => e is { Trajectories: null }))
         {
@@ -311,6 +323,17 @@ public static class ReportBuilder
         else if (missing.Length > 0)
         {
             yield return $"Rollouts of {missing.Length} cells are not in the folder: no trajectories and no comparison of {string.Join(", ", missing.Take(5))}{(missing.Length > 5 ? ", ..." : "")}.";
+        }
+
+        var faults = cells.Select(SweepFaults.Of).Where(f => f is { Counts.Faulty: true }).ToArray();
+        if (faults.Length > 0)
+        {
+            yield return $"{EpisodeCounts.Legend}. {faults.Length} of {finished} finished cells are marked; in {faults.Count(f => f!.Counts.Lost)} of them no episode is without fault, and their figures say nothing of the policies.";
+        }
+
+        if (cells.Any(c => c.Figures is { DistinctEpisodes: { } distinct, Episodes: var all } && distinct < all))
+        {
+            yield return "Episodes of some cells are copies of each other, for nothing in them is drawn: figures and intervals are of the distinct ones.";
         }
 
         if (cells.Any(c => c.Stopping is not null))

@@ -111,6 +111,9 @@ public sealed record ReportGroup
     /// <summary>Episodes of all its cells together.</summary>
     public required int Episodes { get; init; }
 
+    /// <summary>The same with what is to be known of them (<see cref="EpisodeCounts"/>): how many are distinct, and how many without fault.</summary>
+    public required string EpisodesText { get; init; }
+
     /// <summary>Figures by key, each an estimate.</summary>
     public required Dictionary<string, double?[]> Values { get; init; }
 
@@ -225,5 +228,5 @@ public sealed record ReportComparison(string Axis, int First, int Second, string
 /// <param name="Tasks">Tasks.</param>
 /// <param name="At">Thresholds.</param>
 /// <param name="Shares">Estimates at each.</param>
-/// <param name="Middle">Interquartile mean of the scores with its bootstrap interval.</param>
+/// <param name="Middle">Interquartile mean of the scores with its bootstrap interval; without one where there is one run a task, or no spread between runs.</param>
 public sealed record ReportProfile(string Axis, string Label, string Score, int Runs, int Tasks, double[] At, double?[][] Shares, double?[] Middle);

@@ -49,7 +49,7 @@ public static class ReportPage
             <link rel="icon" href="data:,">
             <title>
             """)
-            .Append(WebUtility.HtmlEncode(data.Title)).Append(TitleEnd).Append("\n<style>").Append(assets.Style).Append("</style>\n</head>\n<body>\n")
+            .Append(WebUtility.HtmlEncode(Printable.Line(data.Title))).Append(TitleEnd).Append("\n<style>").Append(assets.Style).Append("</style>\n</head>\n<body>\n")
             .Append("<noscript><p>This page draws its tables and charts with the script that it carries; please allow it to run.</p></noscript>\n")
             .Append("<script type=\"application/json\" id=\"data\">").Append(StrictJson.Format(data, indented: false)).Append("</script>\n<script>").Append(assets.Script).Append("</script>\n</body>\n</html>\n")
             .ToString();

@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using MimicD.Contracts;
 
 namespace MimicD.Evaluation.Report;
 
@@ -21,10 +22,15 @@ public static class ReportTable
         {
             string[] cells =
             [
-                .. group.Labels, .. seeds ? [group.Seeds.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>(), group.Episodes.ToString("N0", CultureInfo.InvariantCulture),
+                .. group.Labels, .. seeds ? [group.Seeds.ToString(CultureInfo.InvariantCulture)] : Array.Empty<string>(), group.EpisodesText,
                 .. columns.Select(c => group.Values.TryGetValue(c.Key, out var value) ? Value(value, c.Percent) : ""),
             ];
             Row(text, cells);
+        }
+
+        if (report.Groups.Any(g => g.EpisodesText.StartsWith(EpisodeCounts.Mark, StringComparison.Ordinal)))
+        {
+            text.Append('\n').Append(EpisodeCounts.Legend).Append(".\n");
         }
 
         return text.ToString();
@@ -37,7 +43,11 @@ public static class ReportTable
         return beginning.StartsWith("| ", StringComparison.Ordinal) && beginning.Split('\n')[0].Contains("| episodes |", StringComparison.Ordinal);
     }
 
-    private static void Row(StringBuilder text, IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells.Select(c => c.Replace("|", "\\|", StringComparison.Ordinal))).Append(" |\n");
+    private static void Row(StringBuilder text, IEnumerable<string> cells) => text.Append("| ").AppendJoin(" | ", cells.Select(Text)).Append(" |\n");
+
+    /// <summary>A cell's text, whatever it holds: on one line, without an end of the cell, an element or a reference.</summary>
+    private static string Text(string cell) => Printable.Line(cell)
+        .Replace("\\", "\\\\", StringComparison.Ordinal).Replace("|", "\\|", StringComparison.Ordinal).Replace("&", "&amp;", StringComparison.Ordinal).Replace("<", "&lt;", StringComparison.Ordinal);
 
     private static string Value(double?[] value, bool percent)
     {

@@ -10,6 +10,7 @@ namespace MimicD.Evaluation.Report;
 public static class RunFolder
 {
     private const string Name = "result.json";
+    private const int IdLength = 12;
 
     /// <summary>Whether a folder is one.</summary>
     public static bool Is(string folder) => File.Exists(Path.Combine(folder, Name)) && File.Exists(Path.Combine(folder, RolloutFile.Name));
@@ -21,7 +22,7 @@ public static class RunFolder
     /// <exception cref="InvalidInputException">A file is malformed, or the rollouts do not belong to the figures.</exception>
     public static ReportData Build(string folder, string command, ulong seed)
     {
-        var file = Path.Combine(folder, Name);
+        var file = ConfinedPath.Resolve(folder, Name, folder, Name);
         var result = StrictJson.Parse<JsonObject>(StrictJson.ReadText(file), file);
         var scenario = Read<World.Scenario>("scenario") ?? throw InvalidInputException.Create(file, "scenario", "a scenario", null);
         var (episodes, runSeed) = (Read<int>("episodes"), Read<ulong>("seed"));
@@ -32,7 +33,7 @@ public static class RunFolder
         var run = $"mimicd run {Read<string?>("scenarioFile")} {(policy is null ? $"--model {modelFile}" : $"--policy {policy}")} --agents {scenario.Agents} --episodes {episodes} --seed {runSeed}";
         var cell = new SweepCellResult
         {
-            Id = Read<string?>("trajectoryHash")?[..12] ?? "run",
+            Id = Read<string?>("trajectoryHash") is { Length: >= IdLength } hash ? hash[..IdLength] : "run",
             Axes = [],
             Scenario = scenario.Name,
             ScenarioFile = "scenario.json",
@@ -47,6 +48,7 @@ public static class RunFolder
             Baseline = Read<Baseline?>("demonstrations", options: StrictJson.Records),
             TrajectoryHash = Read<string?>("trajectoryHash"),
             Rollouts = RolloutFile.Name,
+            Counts = Counts(),
             Seconds = result["speed"] is JsonObject speed ? Read<double>("wallSeconds", speed, StrictJson.Records) : 0,
             Command = run,
         };
@@ -66,6 +68,19 @@ public static class RunFolder
         var data = ReportBuilder.Build(new SweepFolder(folder), manifest, [cell], command, seed, scenario: scenario);
         // A run does not say which version and machine it was, nor does it have a sweep's file.
         return data with { Origin = data.Origin with { Version = null, Machine = null, File = null } };
+
+        SweepCounts? Counts()
+        {
+            if (result["counts"] is not JsonObject world || result["host"] is not JsonObject host)
+            {
+                return null;
+            }
+
+            var between = result["messages"] is JsonObject messages ? Read<long>("betweenAgents", messages) : 0;
+            return new SweepCounts(
+                Read<long>("plans", host), Read<long>("networkCalls", host), Read<long>("fallbacks", world), Read<long>("restarts", host), host["stopped"] is JsonArray stopped ? stopped.Count : 0,
+                Read<long>("observations", world), Read<long>("actions", world), between);
+        }
 
         T? Read<T>(string name, JsonObject? of = null, JsonSerializerOptions? options = null)
         {

@@ -96,11 +96,16 @@ public sealed record Resampling
     /// <summary>Stratified bootstrap intervals of several numbers on common replicates, pointwise.</summary>
     /// <param name="scores">[runs, tasks].</param>
     /// <param name="statistic">A pure function of a table of that shape, always of the same number of values [K].</param>
-    /// <returns>[K].</returns>
+    /// <returns>[K]; of one run a task, where tasks are not drawn either, nothing varies: the ends are NaN.</returns>
     public Estimate[] Intervals(ScoreTable scores, Func<ScoreTable, double[]> statistic)
     {
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(statistic);
+        if (scores.Runs == 1 && !ResampleTasks)
+        {
+            return Array.ConvertAll(statistic(scores), v => new Estimate(v, double.NaN, double.NaN));
+        }
+
         return Collect(statistic(scores), replicate => statistic(scores.Take(Draw(replicate, scores.Runs, scores.Tasks))));
     }
 
@@ -117,6 +122,11 @@ public sealed record Resampling
         if (ResampleTasks)
         {
             throw new ArgumentException("tasks are not resampled where two methods are compared on them", nameof(statistic));
+        }
+
+        if (first.Runs == 1 && second.Runs == 1)
+        {
+            return new Estimate(statistic(first, second), double.NaN, double.NaN);
         }
 
         return Collect([statistic(first, second)], r => [statistic(first.Take(Draw(r, first.Runs, first.Tasks)), second.Take(Draw(r, second.Runs, second.Tasks, sample: 1)))])[0];

@@ -45,13 +45,15 @@ public static class SweepArchive
         var evidence = CellEvidence.Read(from, cell, null, 1);
         var missing = cell.Rollouts ?? SweepFolder.CellFile(cell.Id, RolloutFile.Name);
         InvalidInputException.Require(evidence.Outcomes is not null, from.Resolve(missing), "", $"the rollouts of cell {cell.Id}", "no such file");
-        AtomicFile.WriteText(to.Resolve(cell.ScenarioFile), StrictJson.ReadText(from.Resolve(cell.ScenarioFile)));
+        // Names in the archive are its own, whatever the folder's lines say.
+        var scenario = SweepFolder.CellFile(cell.Id, SweepCellFiles.Scenario);
+        AtomicFile.WriteText(to.Resolve(scenario), StrictJson.ReadText(from.Resolve(cell.ScenarioFile)));
         var file = SweepFolder.CellFile(cell.Id, OutcomesName);
         AtomicFile.Write(to.Resolve(file), stream =>
         {
             using var packed = new GZipStream(stream, CompressionLevel.SmallestSize, leaveOpen: true);
             packed.Write(Encoding.UTF8.GetBytes(OutcomesFile.Format(evidence.Outcomes!, Digits)));
         });
-        return cell with { Rollouts = null, Outcomes = file, StartsHash = evidence.StartsHash };
+        return cell with { ScenarioFile = scenario, Rollouts = null, Outcomes = file, StartsHash = evidence.StartsHash };
     }
 }

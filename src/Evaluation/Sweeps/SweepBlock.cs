@@ -174,7 +174,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         return new SweepBlockResult(result.ToRollouts(), result.WallSeconds, counts);
     }
 
-    /// <summary>The numbers one after another, little-endian: seconds, counts, positions, actions, starts, goals. Shapes follow from the block, and so does the length.</summary>
+    /// <summary>The numbers one after another, little-endian: seconds, counts, positions, actions, starts, goals, replaced actions. Shapes follow from the block, and so does the length.</summary>
     public byte[] ToBytes()
     {
         var c = Counts;
@@ -184,6 +184,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
             .. MemoryMarshal.AsBytes<long>([c.Plans, c.NetworkCalls, c.Fallbacks, c.Restarts, c.Stopped, c.Observations, c.Actions, c.BetweenAgents, c.Projections, BitConverter.DoubleToInt64Bits(c.Projected), c.Compared, c.Unfamiliar]),
             .. MemoryMarshal.AsBytes(Rollouts.Positions.Data.AsSpan()), .. MemoryMarshal.AsBytes(Rollouts.Actions.Data.AsSpan()),
             .. MemoryMarshal.AsBytes(Rollouts.Starts.Data.AsSpan()), .. MemoryMarshal.AsBytes(Rollouts.Goals.Data.AsSpan()),
+            .. MemoryMarshal.AsBytes((Rollouts.Replaced ?? throw new InvalidOperationException("a block counts its replaced actions")).AsSpan()),
         ];
     }
 
@@ -191,7 +192,7 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
     public static long BytesOf(Scenario scenario, long episodes)
     {
         var (n, t, d) = (scenario.Agents, scenario.Steps, scenario.Dimensions);
-        return sizeof(double) + CountFields * sizeof(long) + episodes * n * (sizeof(float) * ((long)t * d + (t - 1L) * scenario.ActionSize) + 2L * sizeof(double) * d);
+        return sizeof(double) + CountFields * sizeof(long) + episodes * (n * (sizeof(float) * ((long)t * d + (t - 1L) * scenario.ActionSize) + 2L * sizeof(double) * d) + sizeof(int));
     }
 
     /// <summary>Reads what came from a node.</summary>
@@ -209,9 +210,10 @@ internal sealed record SweepBlockResult(Rollouts Rollouts, double Seconds, Sweep
         var at = 0;
         var seconds = Next<double>(1)[0];
         var counts = Next<long>(CountFields);
-        var rollouts = new Rollouts(new(shapes[0], Next<float>((int)sizes[0])), new(shapes[1], Next<float>((int)sizes[1])), new(shapes[2], Next<double>((int)sizes[2])), new(shapes[2], Next<double>((int)sizes[2])));
+        var rollouts = new Rollouts(new(shapes[0], Next<float>((int)sizes[0])), new(shapes[1], Next<float>((int)sizes[1])), new(shapes[2], Next<double>((int)sizes[2])), new(shapes[2], Next<double>((int)sizes[2]))) { Replaced = Next<int>(episodes) };
         InvalidInputException.Require(double.IsFinite(seconds) && seconds >= 0, Where, "seconds", "0 or more", seconds);
         InvalidInputException.Require(Array.TrueForAll(rollouts.Positions.Data, float.IsFinite) && Array.TrueForAll(rollouts.Starts.Data, double.IsFinite) && Array.TrueForAll(rollouts.Goals.Data, double.IsFinite), Where, "positions", "finite numbers", "others");
+        InvalidInputException.Require(Array.TrueForAll(rollouts.Replaced!, r => r >= 0), Where, "replaced", "numbers from 0", "others");
         return new SweepBlockResult(rollouts, seconds, new SweepCounts(counts[0], counts[1], counts[2], counts[3], counts[4], counts[5], counts[6], counts[7]) { Projections = counts[8], Projected = BitConverter.Int64BitsToDouble(counts[9]), Compared = counts[10], Unfamiliar = counts[11] });
 
         T[] Next<T>(int count)

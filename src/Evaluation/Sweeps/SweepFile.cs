@@ -24,7 +24,7 @@ public sealed partial record SweepFile
     /// <summary>Episodes that share one seed, advance side by side, and are lost together when the program is killed. Default: 100.</summary>
     public int Block { get; init; } = 100;
 
-    /// <summary>Seed of the first block; block b has this seed plus b. Default: 0.</summary>
+    /// <summary>The seed that the seeds of all blocks follow from (<see cref="SweepSeeds"/>). Default: 0.</summary>
     public ulong Seed { get; init; }
 
     /// <summary>When a cell may stop before it has all its episodes; null: never.</summary>

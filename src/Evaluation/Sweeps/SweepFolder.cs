@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using MimicD.Contracts;
 using MimicD.Numerics;
 
@@ -8,60 +9,95 @@ namespace MimicD.Evaluation.Sweeps;
 /// <c>models/</c>. Every file is written aside and renamed.
 /// </summary>
 /// <param name="root">The folder.</param>
-public sealed class SweepFolder(string root)
+public sealed partial class SweepFolder(string root)
 {
+    private const string ManifestName = "sweep.json";
+    private const string CellsName = "cells.jsonl";
+    private const string TableName = "cells.csv";
+
     /// <summary>The folder.</summary>
     public string Root { get; } = root;
 
     /// <summary>What was asked.</summary>
-    public string ManifestPath => Path.Combine(Root, "sweep.json");
+    public string ManifestPath => Path.Combine(Root, ManifestName);
 
     /// <summary>Results, one JSON line a cell.</summary>
-    public string CellsPath => Path.Combine(Root, "cells.jsonl");
+    public string CellsPath => Path.Combine(Root, CellsName);
 
     /// <summary>Results as one table.</summary>
-    public string TablePath => Path.Combine(Root, "cells.csv");
+    public string TablePath => Path.Combine(Root, TableName);
 
     /// <summary>A file of a cell relative to <see cref="Root"/>, with forward slashes.</summary>
     public static string CellFile(string id, string name) => $"cells/{id}/{name}";
 
-    /// <summary>A path relative to <see cref="Root"/> (or an absolute one) as one that can be opened.</summary>
-    public string Resolve(string relative) => Path.Combine(Root, relative);
+    /// <summary>A path relative to <see cref="Root"/> as one that can be opened.</summary>
+    /// <param name="relative">The path, with forward slashes; it may come from a file.</param>
+    /// <exception cref="InvalidInputException">It leads out of the folder.</exception>
+    public string Resolve(string relative) => Resolve(relative, Root, "");
+
+    /// <summary>The same for what a file names.</summary>
+    /// <param name="relative">The path, with forward slashes.</param>
+    /// <param name="where">The file, for the message.</param>
+    /// <param name="field">The field, for the message.</param>
+    /// <exception cref="InvalidInputException">It leads out of the folder.</exception>
+    public string Resolve(string relative, string where, string field) => ConfinedPath.Resolve(Root, relative, where, field);
 
     /// <summary>Reads <c>sweep.json</c>.</summary>
     /// <exception cref="InvalidInputException">Missing or malformed.</exception>
-    public SweepManifest ReadManifest() => StrictJson.ReadFile<SweepManifest>(ManifestPath);
+    public SweepManifest ReadManifest()
+    {
+        var manifest = StrictJson.ReadFile<SweepManifest>(Resolve(ManifestName));
+        SweepSeeds.Require(manifest.SeedVersion, ManifestPath, "seedVersion");
+        return manifest;
+    }
 
     /// <summary>Writes <c>sweep.json</c>.</summary>
-    public void WriteManifest(SweepManifest manifest) => AtomicFile.WriteText(ManifestPath, StrictJson.Format(manifest) + "\n");
+    public void WriteManifest(SweepManifest manifest) => AtomicFile.WriteText(Resolve(ManifestName), StrictJson.Format(manifest) + "\n");
 
     /// <summary>Reads <c>cells.jsonl</c>: what is finished so far, and what failed.</summary>
     /// <exception cref="InvalidInputException">Missing, or a line is malformed.</exception>
     public SweepCellResult[] ReadCells()
-        => [.. StrictJson.ReadText(CellsPath).Split('\n').Index().Where(l => l.Item.Length > 0).Select(l => StrictJson.ParseRecord<SweepCellResult>(l.Item, $"{CellsPath}: line {l.Index + 1}"))];
+    {
+        var ids = new HashSet<string>(StringComparer.Ordinal);
+        return [.. StrictJson.ReadText(Resolve(CellsName)).Split('\n').Index().Where(l => l.Item.Length > 0).Select(l => Read(l.Item, $"{CellsPath}: line {l.Index + 1}"))];
+
+        SweepCellResult Read(string line, string where)
+        {
+            var cell = Checked(StrictJson.ParseRecord<SweepCellResult>(line, where), where);
+            InvalidInputException.Require(ids.Add(cell.Id), where, "id", "an id that no line before has", $"{cell.Id} again");
+            return cell;
+        }
+    }
 
     /// <summary>Writes <c>cells.jsonl</c> and <c>cells.csv</c>.</summary>
     /// <param name="cells">In the sweep's order.</param>
     public void WriteCells(IReadOnlyList<SweepCellResult> cells)
     {
         ArgumentNullException.ThrowIfNull(cells);
-        AtomicFile.WriteText(CellsPath, string.Concat(cells.Select(c => StrictJson.Format(c, indented: false) + "\n")));
-        AtomicFile.WriteText(TablePath, SweepTable.Csv(cells));
+        AtomicFile.WriteText(Resolve(CellsName), string.Concat(cells.Select(c => StrictJson.Format(c, indented: false) + "\n")));
+        AtomicFile.WriteText(Resolve(TableName), SweepTable.Csv(cells));
     }
 
     /// <summary>The result of one cell, or null where it has none yet.</summary>
     /// <exception cref="InvalidInputException">Malformed.</exception>
     public SweepCellResult? ReadCell(string id)
     {
-        var path = Resolve(CellFile(id, "result.json"));
-        return File.Exists(path) ? StrictJson.ReadRecord<SweepCellResult>(path) : null;
+        var path = Resolve(CellFile(id, SweepCellFiles.Result));
+        if (!File.Exists(path))
+        {
+            return null;
+        }
+
+        var cell = Checked(StrictJson.ReadRecord<SweepCellResult>(path), path);
+        InvalidInputException.Require(cell.Id == id, path, "id", $"{id}, as its folder is called", cell.Id);
+        return cell;
     }
 
     /// <summary>Writes the result of one cell.</summary>
     public void WriteCell(SweepCellResult cell)
     {
         ArgumentNullException.ThrowIfNull(cell);
-        AtomicFile.WriteText(Resolve(CellFile(cell.Id, "result.json")), StrictJson.Format(cell) + "\n");
+        AtomicFile.WriteText(Resolve(CellFile(cell.Id, SweepCellFiles.Result)), StrictJson.Format(cell) + "\n");
     }
 
     /// <summary>Claims the folder for this process until disposed, and removes what a killed one left half-written.</summary>
@@ -95,19 +131,32 @@ public sealed class SweepFolder(string root)
         }
     }
 
-    /// <summary>Forgets a cell's result and episodes.</summary>
-    public void ClearCell(string id)
-    {
-        var path = Resolve($"cells/{id}");
-        if (Directory.Exists(path))
-        {
-            Directory.Delete(path, recursive: true);
-        }
-    }
+    /// <summary>Forgets a cell's result and episodes. What the sweep did not write stays where it is.</summary>
+    /// <param name="id">The cell's id.</param>
+    /// <returns>Names of what was left in the cell's folder.</returns>
+    public IReadOnlyList<string> ClearCell(string id) => SweepCellFiles.Remove(Resolve($"cells/{id}"), SweepCellFiles.InCell);
 
     /// <summary>The rollouts of one finished block of a cell; the file stands while the cell is unfinished.</summary>
     public string BlockPath(string id, int block) => Resolve(CellFile(id, FormattableString.Invariant($"block-{block:0000}.npz")));
 
     /// <summary>What was counted in that block; written before its rollouts.</summary>
     public string BlockCountsPath(string id, int block) => Path.ChangeExtension(BlockPath(id, block), ".json");
+
+    /// <summary>Refuses a line whose id is none, or whose files lie elsewhere: ids and paths become paths of this folder, and a folder may come from anybody.</summary>
+    private SweepCellResult Checked(SweepCellResult cell, string where)
+    {
+        InvalidInputException.Require(IdPattern().IsMatch(cell.Id), where, "id", "12 hexadecimal digits", $"'{cell.Id}'");
+        foreach (var (field, path) in new[] { ("scenarioFile", cell.ScenarioFile), ("rollouts", cell.Rollouts), ("outcomes", cell.Outcomes), ("model.file", cell.Model is { TrainingSeed: not null, File: var file } ? file : null) })
+        {
+            if (path is not null)
+            {
+                Resolve(path, where, field);
+            }
+        }
+
+        return cell;
+    }
+
+    [GeneratedRegex(@"^[0-9a-f]{12}\z", RegexOptions.CultureInvariant, 1000)]
+    private static partial Regex IdPattern();
 }

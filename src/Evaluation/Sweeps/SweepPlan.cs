@@ -15,14 +15,17 @@ public sealed class SweepPlan
     private readonly Dictionary<string, Model> _models = new(StringComparer.Ordinal);
     private readonly Dictionary<string, SweepDemonstrations?> _demonstrations = new(StringComparer.Ordinal);
 
-    private SweepPlan(string path, SweepFile file, Func<string, string, string> shipped)
+    private SweepPlan(string path, SweepFile file, Func<string, string, string> shipped, int seedVersion)
     {
-        (_path, _shipped, File) = (path, shipped, file);
+        (_path, _shipped, File, SeedVersion) = (path, shipped, file, seedVersion);
         Cells = Expand();
     }
 
     /// <summary>What was asked.</summary>
     public SweepFile File { get; }
+
+    /// <summary>How the blocks' seeds follow from the sweep's (<see cref="SweepSeeds"/>).</summary>
+    public int SeedVersion { get; }
 
     /// <summary>The cells in the file's order: the last axis goes round fastest.</summary>
     public IReadOnlyList<SweepCell> Cells { get; }
@@ -34,14 +37,15 @@ public sealed class SweepPlan
     /// <param name="path">The sweep file; what it names lies relative to it.</param>
     /// <param name="file">What it says, perhaps with other episodes or another seed.</param>
     /// <param name="shipped">The file that comes with the program by its kind (<c>scenarios</c>, <c>presets</c>) and bare name.</param>
+    /// <param name="seedVersion">How the blocks' seeds follow from the sweep's (<see cref="SweepSeeds"/>): as the sweep's folder began.</param>
     /// <exception cref="InvalidInputException">A cell cannot be, or two are the same.</exception>
-    public static SweepPlan Create(string path, SweepFile file, Func<string, string, string> shipped)
+    public static SweepPlan Create(string path, SweepFile file, Func<string, string, string> shipped, int seedVersion = SweepSeeds.Current)
     {
         ArgumentNullException.ThrowIfNull(path);
         ArgumentNullException.ThrowIfNull(file);
         ArgumentNullException.ThrowIfNull(shipped);
         file.Validate(path);
-        return new SweepPlan(path, file, shipped);
+        return new SweepPlan(path, file, shipped, seedVersion);
     }
 
     private List<SweepCell> Expand()
@@ -126,7 +130,7 @@ public sealed class SweepPlan
         var demonstrations = training is null ? Demonstrations(scenario) : training.Demonstrations.Agents is { } shown && shown != scenario.Agents ? null : training.Demonstrations;
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
-        ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];
+        ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => SweepSeeds.Of(SeedVersion, File.Seed, b))];
         var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")]);
         return new SweepCell
         {
@@ -177,7 +181,7 @@ public sealed class SweepPlan
         preset = preset.FittedTo(scenario);
         Compatibility.Require(evaluated, preset.Model.Sensor, where);
         InvalidInputException.Require(preset.Model.SharedWeights || evaluated.Agents == scenario.Agents, where, "agents", $"{scenario.Agents}, for which there are networks (model.sharedWeights is false)", evaluated.Agents);
-        var demonstrations = Demonstrations(scenario) ?? throw InvalidInputException.Create(where, "", $"an entry '{scenario.Name}' in experts or demos, to train on", null);
+        var demonstrations = Demonstrations(scenario, toTrainOn: true) ?? throw InvalidInputException.Create(where, "", $"an entry '{scenario.Name}' in experts or demos, to train on", null);
         var seed = keys.Number(SweepKeys.TrainingSeed) ?? 1;
         var training = new SweepTraining
         {
@@ -220,10 +224,13 @@ public sealed class SweepPlan
         return kind.HasNoise() ? solved : solved with { Noise = unused.Noise, Temperature = unused.Temperature, Correlation = unused.Correlation, Selection = null };
     }
 
-    /// <summary>The demonstrations of a scenario, or null where the file gives none, or none for this number of agents.</summary>
-    private SweepDemonstrations? Demonstrations(Scenario scenario)
+    /// <summary>
+    /// The demonstrations of a scenario, or null where the file gives none. What is only compared with is null too where experts cannot make them of so many agents; what is trained on is not: its cells fail when they
+    /// are to be made, by what <c>mimicd experts</c> says, and the others are computed.
+    /// </summary>
+    private SweepDemonstrations? Demonstrations(Scenario scenario, bool toTrainOn = false)
     {
-        var key = $"{scenario.Name} {scenario.Agents} {scenario.Dimensions}";
+        var key = $"{scenario.Name} {scenario.Agents} {scenario.Dimensions} {toTrainOn}";
         if (!_demonstrations.TryGetValue(key, out var found))
         {
             _demonstrations[key] = found = Read();
@@ -236,7 +243,7 @@ public sealed class SweepPlan
             if (File.Experts.TryGetValue(scenario.Name, out var recipe))
             {
                 int? agents = scenario.Circle is null ? null : scenario.Agents;
-                return agents > RingExpert.MaxAgents ? null
+                return agents > RingExpert.MaxAgents && !toTrainOn ? null
                     : new SweepDemonstrations(scenario.Name, null, recipe, SweepCell.Digest(new ExpertsIdentity(agents is null ? scenario.Name : $"{scenario.Name} {agents}", recipe)), agents);
             }
 

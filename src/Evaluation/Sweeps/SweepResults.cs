@@ -26,8 +26,11 @@ public sealed record SweepManifest
     /// <summary>Episodes that share one seed.</summary>
     public required int Block { get; init; }
 
-    /// <summary>Seed of the first block; block b has this seed plus b.</summary>
+    /// <summary>The seed that the seeds of all blocks follow from.</summary>
     public required ulong Seed { get; init; }
+
+    /// <summary>How they follow (<see cref="SweepSeeds"/>). A file that does not say is from before there were several.</summary>
+    public int SeedVersion { get; init; } = SweepSeeds.Consecutive;
 
     /// <summary>The axes with their labels, in the file's order. A cell has one label of each.</summary>
     public required SweepAxisLabels[] Axes { get; init; }

@@ -42,7 +42,11 @@ public sealed record SweepRunOptions
 /// <summary>How a run of a sweep ended.</summary>
 /// <param name="Results">All results in the folder that belong to the sweep, in its order; failed ones among them.</param>
 /// <param name="Completed">Whether every cell that was asked for came to an end; false where it was stopped.</param>
-public sealed record SweepOutcome(IReadOnlyList<SweepCellResult> Results, bool Completed);
+public sealed record SweepOutcome(IReadOnlyList<SweepCellResult> Results, bool Completed)
+{
+    /// <summary>Files that lay in the folders of cells that were computed again and are none of the sweep's: they were left, relative to its folder.</summary>
+    public IReadOnlyList<string> Left { get; init; } = [];
+}
 
 /// <summary>
 /// Computes the cells of a sweep that are not finished: demonstrations first, then trainings and blocks of episodes side by side. What is finished is on the disk at once, so a
@@ -63,6 +67,7 @@ public sealed class SweepRunner
     private readonly Dictionary<string, SweepCellResult> _results = new(StringComparer.Ordinal);
     private readonly Dictionary<string, TrainingWork> _trainings = new(StringComparer.Ordinal);
     private readonly ConcurrentDictionary<string, Lazy<Baseline>> _baselines = new(StringComparer.Ordinal);
+    private readonly List<string> _left = [];
     private CellWork[] _cells = [];
     private SweepClock _clock = null!;
     private TaskCompletionSource _changed = new(TaskCreationOptions.RunContinuationsAsynchronously);
@@ -101,7 +106,7 @@ public sealed class SweepRunner
     /// <summary>Computes what is asked for. The folder must have been claimed.</summary>
     /// <param name="progress">Told whenever something is finished, from any thread.</param>
     /// <param name="cancellationToken">Stops; what is finished is kept.</param>
-    /// <exception cref="InvalidInputException">A file in the folder is malformed, or demonstrations could not be made.</exception>
+    /// <exception cref="InvalidInputException">A file in the folder is malformed.</exception>
     public async Task<SweepOutcome> RunAsync(IProgress<SweepProgress>? progress, CancellationToken cancellationToken)
     {
         foreach (var cell in _options.Elsewhere is null ? [] : _plan.Cells)
@@ -129,10 +134,10 @@ public sealed class SweepRunner
         catch (OperationCanceledException)
         {
             // A signal; it may have reached a child and not yet this process.
-            return new SweepOutcome(Ordered(), false);
+            return new SweepOutcome(Ordered(), false) { Left = _left };
         }
 
-        return new SweepOutcome(Ordered(), true);
+        return new SweepOutcome(Ordered(), true) { Left = _left };
     }
 
     private static string MarkerPath(SweepFolder folder, SweepTraining training) => folder.Resolve($"models/{training.Key}.json");
@@ -146,7 +151,7 @@ public sealed class SweepRunner
             var asked = _options.Only is null || _options.Only == cell.Id;
             if (asked && _options.Again)
             {
-                _folder.ClearCell(cell.Id);
+                _left.AddRange(_folder.ClearCell(cell.Id).Select(name => SweepFolder.CellFile(cell.Id, name)));
             }
 
             if (_folder.ReadCell(cell.Id) is { } result && (result.Error is null || !asked))
@@ -163,15 +168,15 @@ public sealed class SweepRunner
             }
 
             var training = cell.Training is null ? null : TrainingOf(cell.Training);
-            left.Add(new CellWork(cell, training, [.. Enumerable.Range(0, cell.Seeds.Length).Select(b => Successes(cell, b))], () => CrewOf(cell)));
+            left.Add(new CellWork(cell, training, [.. Enumerable.Range(0, cell.Seeds.Length).Select(b => Tally(cell, b))], () => CrewOf(cell)));
         }
 
         _cells = [.. left];
     }
 
-    /// <summary>Strict successes of a block that is on the disk, or null.</summary>
-    private int? Successes(SweepCell cell, int block)
-        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).Successes : null;
+    /// <summary>The tally of a block that is on the disk, or null.</summary>
+    private BlockTally? Tally(SweepCell cell, int block)
+        => File.Exists(_folder.BlockPath(cell.Id, block)) ? StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, block)).TallyOf(block, cell.BlockEpisodes[block]) : null;
 
     private TrainingWork TrainingOf(SweepTraining training)
     {
@@ -193,24 +198,52 @@ public sealed class SweepRunner
     {
         foreach (var demonstrations in _cells.SelectMany(c => new[] { c.Cell.Demonstrations, c.Cell.Training?.Demonstrations }).OfType<SweepDemonstrations>().DistinctBy(d => d.Identity))
         {
-            var path = demonstrations.Path(_folder);
-            if (demonstrations.Recipe is not { } recipe || Directory.Exists(path))
+            try
             {
-                continue;
+                if (demonstrations.Recipe is { } recipe && demonstrations.Path(_folder) is var path && !Directory.Exists(path))
+                {
+                    await MakeAsync(demonstrations, recipe, path, cancellationToken).ConfigureAwait(false);
+                }
             }
-
-            // Made aside: a folder of that name holds all of them.
-            var aside = path + ".part";
-            if (Directory.Exists(aside))
+            catch (Exception e) when (e is InvalidInputException or InvalidOperationException)
             {
-                Directory.Delete(aside, recursive: true);
+                Fail(c => c.Cell.Demonstrations?.Identity == demonstrations.Identity || c.Cell.Training?.Demonstrations.Identity == demonstrations.Identity, $"demonstrations: {e.Message}");
+                lock (_gate)
+                {
+                    foreach (var training in _trainings.Values.Where(t => t.State == TrainingState.New && Array.TrueForAll(_cells, c => c.Training != t || c.Finished)))
+                    {
+                        training.State = TrainingState.Failed;
+                    }
+                }
             }
+        }
+    }
 
-            var options = recipe.Options.SelectMany(o => new[] { $"--{o.Key}", SweepFile.Scalar(o.Value)! });
-            await _program(
-                ["experts", demonstrations.Scenario, .. Agents(demonstrations.Agents), "--count", Text(recipe.Count), "--seed", Text(recipe.Seed), "--threads", Text(_options.Threads), "--out", aside, .. options],
-                _ => { }, cancellationToken).ConfigureAwait(false);
-            Directory.Move(aside, path);
+    private async Task MakeAsync(SweepDemonstrations demonstrations, ExpertsRecipe recipe, string path, CancellationToken cancellationToken)
+    {
+        // Made aside: a folder of that name holds all of them.
+        var aside = _folder.Resolve(Path.GetRelativePath(_folder.Root, path) + ".part");
+        var foreign = SweepCellFiles.Remove(aside, SweepCellFiles.InExperts);
+        InvalidInputException.Require(foreign.Count == 0, aside, "", "nothing but what a stopped 'mimicd experts' left, which is made again", string.Join(", ", foreign));
+        var options = recipe.Options.SelectMany(o => new[] { $"--{o.Key}", SweepFile.Scalar(o.Value)! });
+        await _program(
+            ["experts", demonstrations.Scenario, .. Agents(demonstrations.Agents), "--count", Text(recipe.Count), "--seed", Text(recipe.Seed), "--threads", Text(_options.Threads), "--out", aside, .. options],
+            _ => { }, cancellationToken).ConfigureAwait(false);
+        Directory.Move(aside, path);
+    }
+
+    /// <summary>Ends cells that cannot be computed; the others go on.</summary>
+    private void Fail(Func<CellWork, bool> which, string error)
+    {
+        SweepCellResult[] failed;
+        lock (_gate)
+        {
+            failed = [.. _cells.Where(c => !c.Finished && which(c)).Select(c => Failure(c, error))];
+        }
+
+        foreach (var result in failed)
+        {
+            Finish(result);
         }
     }
 
@@ -402,18 +435,12 @@ public sealed class SweepRunner
         }
         catch (Exception e) when (e is InvalidInputException or InvalidOperationException or IOException)
         {
-            SweepCellResult[] failed;
             lock (_gate)
             {
                 work.State = TrainingState.Failed;
-                failed = [.. _cells.Where(c => c.Training == work).Select(c => Failure(c, $"training: {e.Message}"))];
             }
 
-            foreach (var result in failed)
-            {
-                Finish(result);
-            }
-
+            Fail(c => c.Training == work, $"training: {e.Message}");
             return;
         }
 
@@ -466,7 +493,7 @@ public sealed class SweepRunner
             result = await SweepBlockResult.ComputeAsync(cell.Scenario, crew.Cast, seed, episodes, _options.Time, cancellationToken).ConfigureAwait(false);
         }
 
-        var successes = cell.Stop is null ? 0 : StrictSuccesses(cell, result.Rollouts);
+        var tally = cell.Stop is null ? null : BlockTally.Of(cell.Scenario, PathsOf(result.Rollouts, cell), result.Rollouts.Goals.Data);
         lock (_gate)
         {
             if (work.Finished)
@@ -476,22 +503,18 @@ public sealed class SweepRunner
             }
         }
 
-        AtomicFile.WriteText(_folder.BlockCountsPath(cell.Id, block), StrictJson.Format(new BlockCounts(result.Seconds, successes, result.Counts)) + "\n");
+        AtomicFile.WriteText(_folder.BlockCountsPath(cell.Id, block), StrictJson.Format(new BlockCounts(result.Seconds, tally?.Success.Count(s => s) ?? 0, result.Counts) { Tally = tally }) + "\n");
         result.Rollouts.Save(_folder.BlockPath(cell.Id, block));
         lock (_gate)
         {
-            work.Simulated(block, successes);
+            work.Simulated(block, tally ?? BlockTally.None);
         }
 
         _clock.Simulated(work, block, result.Seconds);
     }
 
-    private static int StrictSuccesses(SweepCell cell, Rollouts rollouts)
-    {
-        var paths = PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id);
-        var outcomes = Outcomes.Compute(cell.Scenario, paths, rollouts.Goals.Data);
-        return outcomes.Arrived(cell.Scenario).Zip(outcomes.Collided(cell.Scenario.Collision.ContactLimit)).Count(e => e.First && !e.Second);
-    }
+    private static PathSet PathsOf(Rollouts rollouts, SweepCell cell)
+        => PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id) with { Replaced = rollouts.Replaced };
 
     /// <summary>Makes the blocks of a cell into its result.</summary>
     private void Join(CellWork work)
@@ -500,7 +523,7 @@ public sealed class SweepRunner
         var blocks = Enumerable.Range(0, work.Needed).ToArray();
         var rollouts = Rollouts.Join([.. blocks.Select(b => Rollouts.Load(_folder.BlockPath(cell.Id, b)))]);
         var counts = blocks.Select(b => StrictJson.ReadRecord<BlockCounts>(_folder.BlockCountsPath(cell.Id, b))).ToArray();
-        var paths = PathSet.Create<float>(rollouts.Positions.Data, rollouts.Positions.Shape, cell.Id);
+        var paths = PathsOf(rollouts, cell);
         var baseline = BaselineOf(cell) ?? Baseline.Of(crew.Model?.Spec.Provenance);
         var figures = Figures.Compute(cell.Scenario, paths, rollouts.Goals.Data, baseline);
         (rollouts with { Modes = figures.Modes?.Labels }).Save(_folder.Resolve(SweepFolder.CellFile(cell.Id, RolloutFile.Name)));
@@ -541,9 +564,17 @@ public sealed class SweepRunner
         return _baselines.GetOrAdd($"{demonstrations.Identity} {SweepCell.Digest(scenario)}", _ => new Lazy<Baseline>(() =>
         {
             var path = demonstrations.Path(_folder);
-            var set = DemonstrationSet.Load(path, scenario);
-            set.RequireFits(scenario, path);
-            return Baseline.Of(scenario, PathSet.Of(set, path));
+            try
+            {
+                var set = DemonstrationSet.Load(path, scenario);
+                set.RequireFits(scenario, path);
+                return Baseline.Of(scenario, PathSet.Of(set, path));
+            }
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+            {
+                // What cannot be read fails the cell; only what cannot be written stops the sweep.
+                throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
+            }
         })).Value;
     }
 
@@ -553,7 +584,7 @@ public sealed class SweepRunner
         Id = cell.Id,
         Axes = cell.Axes,
         Scenario = cell.Scenario.Name,
-        ScenarioFile = SweepFolder.CellFile(cell.Id, "scenario.json"),
+        ScenarioFile = SweepFolder.CellFile(cell.Id, SweepCellFiles.Scenario),
         Agents = cell.Scenario.Agents,
         Method = cell.Training?.Method,
         Policy = cell.Policy,

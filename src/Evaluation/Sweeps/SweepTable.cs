@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using System.Text.Json.Nodes;
@@ -48,7 +49,16 @@ public static class SweepTable
             var figures = JsonSerializer.SerializeToNode(cell.Figures, StrictJson.Options)!.AsObject();
             figures.Remove("episodes");
             figures.Remove("agents");
+            figures.Remove("faults");
             Flatten(row, "", figures);
+        }
+
+        if (SweepFaults.Of(cell) is { } faults)
+        {
+            row["faults"] = faults.Counts.Faulty ? faults.ToString() : "";
+            row["episodesWithoutFault"] = faults.Counts.Intact is { } intact ? $"{intact}" : "";
+            row["agentsStopped"] = $"{faults.Stopped}";
+            row["actionsReplaced"] = $"{faults.Replaced}";
         }
 
         row["trajectoryHash"] = cell.TrajectoryHash ?? "";
@@ -100,5 +110,17 @@ public static class SweepTable
         static string Number(JsonNode? value) => value?.ToString() ?? "";
     }
 
-    private static string Quoted(string cell) => cell.AsSpan().ContainsAny(',', '"', '\n') ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
+    private static string Quoted(string cell)
+    {
+        // No control character belongs into a field; a line feed would be kept by readers of CSV and break those that read lines.
+        cell = Inert(Printable.Line(cell));
+        return cell.AsSpan().ContainsAny(',', '"', '\n') ? $"\"{cell.Replace("\"", "\"\"", StringComparison.Ordinal)}\"" : cell;
+    }
+
+    /// <summary>
+    /// A field that no spreadsheet takes for a formula: text that begins as one (also after spaces, which some drop) gets an apostrophe before it, which they take for "this is text". Numbers with a sign stay numbers.
+    /// </summary>
+    private static string Inert(string cell)
+        => cell.AsSpan().TrimStart() is [var first, ..] && "=+-@\uff1d\uff0b\uff0d\uff20".Contains(first, StringComparison.Ordinal)
+           && !double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out _) ? "'" + cell : cell;
 }

@@ -32,6 +32,7 @@ export interface Group {
   cells: number[];
   seeds: number;
   episodes: number;
+  episodesText: string;
   values: Record<string, Estimate>;
   experts: Record<string, number>;
   modes?: { names: string[]; shares: Estimate[]; experts?: number[] };

@@ -26,11 +26,11 @@ function labelOf(group: Group): string {
 }
 
 /** A value with its interval, and what it is read beside: the experts' own value, or what chance alone gives. */
-function estimateCell(of: Column | undefined, estimate: Estimate | undefined, expert: number | undefined, chance?: Estimate): HTMLElement {
+function estimateCell(of: Column | undefined, estimate: Estimate | undefined, expert: number | undefined, chance?: Estimate, without = ""): HTMLElement {
   if (!estimate) {
     return h("td", { class: "n muted" }, "\u2013");
   }
-  return h("td", { class: "n" }, h("span", { class: "v" }, format(of, estimate[0])), h("span", { class: "i" }, interval(of, estimate)), expert !== undefined && h("span", { class: "i" }, `experts ${format(of, expert)}`),
+  return h("td", { class: "n" }, h("span", { class: "v" }, format(of, estimate[0])), h("span", { class: "i" }, interval(of, estimate) || without), expert !== undefined && h("span", { class: "i" }, `experts ${format(of, expert)}`),
     typeof chance?.[0] === "number" && h("span", { class: "i" }, `chance ${format(of, chance[0])}`));
 }
 
@@ -63,7 +63,7 @@ function results(): HTMLElement {
       h("thead", {}, h("tr", {}, fixed, many && head("agents", "agents", true), head("seeds", "seeds", true), head("episodes", "episodes", true), of.map(c => head(c.key, c.title, true, c.definition)), h("th", {}, ""))),
       h("tbody", {}, rows.map(g => h("tr", {},
         axes.length > 0 ? g.labels.map((l, i) => i === 0 ? h("th", { scope: "row" }, l) : h("td", {}, l)) : h("th", { scope: "row" }, g.scenario),
-        many && h("td", { class: "n" }, g.agents), h("td", { class: "n" }, g.seeds), h("td", { class: "n" }, g.episodes.toLocaleString("en")),
+        many && h("td", { class: "n" }, g.agents), h("td", { class: "n" }, g.seeds), h("td", { class: "n" }, g.episodesText),
         of.map(c => figureCell(c, g)),
         h("td", { class: "links" }, g.cells.map((c, i) => [i > 0 && " ", h("a", { href: `#cell=${cells[c]!.id}`, title: cells[c]!.label }, g.cells.length > 1 ? `${i > 0 ? "" : "cells "}${i + 1}` : "look closer")])))))));
   };
@@ -205,9 +205,9 @@ function performance(): HTMLElement | null {
     return [
       h("div", { class: "controls" }, choice("score", scores.map(k => ({ value: k, text: titleOf(k) })), score, v => { score = v; again(); })),
       slice.legend(),
-      chart("profiles", "Bands: pointwise 95 % intervals of a bootstrap over runs, stratified by task (2,000 resamples). With few runs they are too narrow.", profiles(data, titleOf(score))),
+      chart("profiles", "Bands: pointwise 95 % intervals of a bootstrap over runs, stratified by task (2,000 resamples). With few runs they are too narrow; of one run a task there are none.", profiles(data, titleOf(score))),
       h("div", { class: "scroll" }, h("table", { "data-table": "profiles" }, h("thead", {}, h("tr", {}, ["", "runs a task", "tasks", "interquartile mean of the score"].map((t, i) => h("th", { scope: "col", class: i > 0 ? "n" : "" }, t)))),
-        h("tbody", {}, data.map(d => h("tr", {}, h("th", { scope: "row" }, d.name), h("td", { class: "n" }, d.points.runs), h("td", { class: "n" }, d.points.tasks), estimateCell(contactColumn, d.points.middle, undefined)))))),
+        h("tbody", {}, data.map(d => h("tr", {}, h("th", { scope: "row" }, d.name), h("td", { class: "n" }, d.points.runs), h("td", { class: "n" }, d.points.tasks), estimateCell(contactColumn, d.points.middle, undefined, undefined, d.points.runs === 1 ? "one run" : "no spread between runs")))))),
     ];
   });
   return section("profiles", "Performance profiles", "For each label of the compared axis: the share of its runs (training seeds x all that the other axes vary) whose score is above a threshold. A curve that lies above another everywhere is better by any summary.", part);
