@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using MimicD.Numerics;
 using MimicD.World;
 
 namespace MimicD.Evaluation.Sweeps;
@@ -13,7 +14,7 @@ internal static partial class SweepCellFiles
     public static bool InCell(string name) => name is Result or Scenario or RolloutFile.Name or OutcomesFile.Name || Block().IsMatch(name) || IsLeft(name, InCell);
 
     /// <summary>Whether <c>mimicd experts</c> writes a file of this name.</summary>
-    public static bool InExperts(string name) => name is DemonstrationSet.MetaName or DemonstrationSet.ArraysName || IsLeft(name, InExperts);
+    public static bool InExperts(string name) => name is DemonstrationSet.MetaName or DemonstrationSet.ArraysName or OutputClaim.LedgerName || IsLeft(name, InExperts);
 
     /// <summary>Removes the files of a folder that bear such names, and the folder where nothing else is in it.</summary>
     /// <param name="folder">The folder; nothing happens where there is none, or where it is a link.</param>
