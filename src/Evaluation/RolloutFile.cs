@@ -29,6 +29,7 @@ public static class RolloutFile
 
         InvalidInputException.Require(paths.Agents == scenario.Agents && paths.Dimensions == scenario.Dimensions, file, "positions",
             $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {positions.ShapeText}");
+        PositionResolution.Require(paths.Positions, scenario.GoalTolerance, file, "positions");
         return (paths, Goals(reader, file, paths, scenario), scenario);
     }
 
@@ -44,6 +45,7 @@ public static class RolloutFile
         InvalidInputException.Require(goals.Shape.AsSpan().SequenceEqual([paths.Episodes, paths.Agents, paths.Dimensions]), file, "goals",
             $"shape ({paths.Episodes}, {paths.Agents}, {paths.Dimensions})", goals.ShapeText);
         InvalidInputException.Require(Array.TrueForAll(goals.Data, double.IsFinite), file, "goals", "finite numbers", "others");
+        PositionResolution.Require(goals.Data, scenario.GoalTolerance, file, "goals");
         return goals.Data;
     }
 }

@@ -118,7 +118,7 @@ public static class ReportBuilder
         var first = row.Evidence[0];
         var figures = row.Evidence.Select(e => e.Cell.Figures!).ToArray();
         var baseline = first.Cell.Baseline;
-        var experts = Experts(baseline);
+        var experts = Experts(baseline, Shares(figures, baseline, first.Scenario));
         return new ReportGroup
         {
             Labels = row.Labels,
@@ -131,7 +131,7 @@ public static class ReportBuilder
             Values = columns.Where(c => row.Cells.All(i => values[i]!.ContainsKey(c.Key)))
                 .ToDictionary(c => c.Key, c => Triple(Together(c, [.. row.Cells.Select(i => values[i]!)], figures)), StringComparer.Ordinal),
             Experts = experts,
-            Modes = Modes(figures, baseline),
+            Modes = Modes(figures, baseline, first.Scenario),
             Curves = Curves(figures),
             ExpertCurves = baseline?.Figures is { } expert ? Curves([expert]) : null,
         };
@@ -157,7 +157,7 @@ public static class ReportBuilder
         static int Count(double rate, int of) => (int)Math.Round(rate * of);
     }
 
-    private static Dictionary<string, double> Experts(Baseline? baseline)
+    private static Dictionary<string, double> Experts(Baseline? baseline, double[]? shares)
     {
         var experts = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (var (key, value) in baseline?.Figures is { } figures ? FigureValues.Of(figures) : [])
@@ -168,7 +168,7 @@ public static class ReportBuilder
             }
         }
 
-        foreach (var (index, share) in baseline?.ModeShares?.Index() ?? [])
+        foreach (var (index, share) in shares?.Index() ?? [])
         {
             experts[$"modes.shares.{index + 1}"] = Rounded(share) ?? 0;
         }
@@ -182,7 +182,11 @@ public static class ReportBuilder
         return experts;
     }
 
-    private static ReportModes? Modes(Figures[] figures, Baseline? baseline)
+    /// <summary>The experts' shares of joint modes; null where they are not known, or were labelled by another rule than an episode.</summary>
+    private static double[]? Shares(Figures[] figures, Baseline? baseline, Scenario scenario)
+        => Array.TrueForAll(figures, f => f.Modes is null || baseline?.ComparesBy(scenario, f.Modes.Rule) == true) ? baseline?.ModeShares : null;
+
+    private static ReportModes? Modes(Figures[] figures, Baseline? baseline, Scenario scenario)
     {
         if (Array.Exists(figures, f => f.Modes is null))
         {
@@ -193,7 +197,7 @@ public static class ReportBuilder
         int[] trials = [.. figures.Select(f => f.Episodes)];
         var shares = names.Select((_, m) => SeedRates.Of([.. figures.Select(f => f.Modes!.Labels.Count(l => l == m + 1))], trials).Method);
         // Of one seed the method's interval is that seed's own.
-        return new ReportModes([.. names], [.. figures.Length == 1 ? figures[0].Modes!.Shares.Select(Triple) : shares.Select(Triple)], baseline?.ModeShares is { } s && s.Length == names.Count ? s : null);
+        return new ReportModes([.. names], [.. figures.Length == 1 ? figures[0].Modes!.Shares.Select(Triple) : shares.Select(Triple)], Shares(figures, baseline, scenario) is { } s && s.Length == names.Count ? s : null);
     }
 
     private static ReportCurves Curves(Figures[] figures)

@@ -124,7 +124,7 @@ public sealed class SweepPlan
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
         ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => unchecked(File.Seed + (ulong)b))];
-        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")]);
+        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")], JointModes.Rule(scenario));
         return new SweepCell
         {
             Id = SweepCell.Digest(identity),
@@ -269,7 +269,7 @@ public sealed class SweepPlan
     private string Relative(string path) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(_path) ?? "", path);
 
     private sealed record CellIdentity(
-        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop, string[] Partners);
+        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop, string[] Partners, string? ModeRule);
 
     private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, ulong Seed, string Demonstrations);
 
