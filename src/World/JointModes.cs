@@ -16,7 +16,7 @@ public static class JointModes
     public const string UnresolvedName = "no mode (not all came past)";
 
     /// <summary>
-    /// What an agent must have gone, as a share of what the agent that has gone farthest has, before the winding of its pairs says how they passed: a third of
+    /// What an agent must have gone, as a share of what the agent that has gone farthest has, before the winding of its pairs says how they passed: half of
     /// the demonstrations' least. Who stays at its start has passed nobody, whatever angle the others swept as seen from there.
     /// </summary>
     private const double LeastWay = 0.1;
