@@ -1,9 +1,13 @@
 namespace MimicD.Contracts;
 
-/// <summary>Names under which models and results say by which rule their joint modes were told apart. Labels of two rules do not compare.</summary>
+/// <summary>
+/// Names under which models and results say by which rule their joint modes were told apart. Labels of two rules do not compare.
+/// </summary>
 public static class ModeRuleNames
 {
-    /// <summary>The swap by the sides on which agents pass. Its labels are not those of <see cref="Published"/> where an agent goes far out.</summary>
+    /// <summary>
+    /// The swap by the sides on which agents pass. Its labels are not those of <see cref="Published"/> where an agent goes far out.
+    /// </summary>
     public const string Sides = "sides";
 
     /// <summary>The swap by the heights of the published task; also the rule of swap labels in files that name none.</summary>

@@ -10,8 +10,8 @@ public static class Contest
 {
     /// <summary>
     /// Per episode, whether two agents pass the obstacle on the same side, [E]: the side is the sign of the offset from the obstacle's centre across
-    /// the axis, read for each agent at its own step nearest to the place on the axis (the earliest of equally near ones). An agent that never comes
-    /// to that place, or is in line with the centre there, takes no side.
+    /// the axis, read for each agent at its own step nearest to the place on the axis (the earliest of equally near ones). An agent that
+    /// never comes to that place, or is in line with the centre there, takes no side.
     /// </summary>
     /// <param name="paths">[E,N,T,2].</param>
     /// <param name="spec">Axis and place.</param>

@@ -18,10 +18,16 @@ public sealed record ModeFigures
     /// <summary>What each mode looks like; index 0 is mode 1.</summary>
     public required IReadOnlyList<string> Names { get; init; }
 
-    /// <summary>The rule that told them apart (<see cref="ModeRuleNames"/>); null in results from before rules had names (<see cref="JointModes.UnnamedRule"/>).</summary>
+    /// <summary>
+    /// The rule that told them apart (<see cref="ModeRuleNames"/>); null in results from before rules had names (<see
+    /// cref="JointModes.UnnamedRule"/>).
+    /// </summary>
     public string? Rule { get; init; }
 
-    /// <summary>The rule by which episodes and demonstrations are compared where that is not <see cref="Rule"/>, because the demonstrations' shares are of another one; else null.</summary>
+    /// <summary>
+    /// The rule by which episodes and demonstrations are compared where that is not <see cref="Rule"/>, because the demonstrations' shares
+    /// are of another one; else null.
+    /// </summary>
     public string? ComparedBy { get; init; }
 
     /// <summary>Mode of each episode, [E], from 1; 0 where it shows none.</summary>
@@ -34,7 +40,10 @@ public sealed record ModeFigures
     /// <summary>Share of the episodes that show no mode; null in results from before there were such.</summary>
     public Estimate? Unresolved { get; init; }
 
-    /// <summary>From the demonstrations' shares, episodes without a mode counting as one more mode; null where those are not known, or are of a rule by which the episodes are not labelled.</summary>
+    /// <summary>
+    /// From the demonstrations' shares, episodes without a mode counting as one more mode; null where those are not known, or are of a rule
+    /// by which the episodes are not labelled.
+    /// </summary>
     public double? TotalVariation { get; init; }
 
     /// <summary>What total variation chance alone gives, see <see cref="ModeShares.ResamplingFloor"/>; or null.</summary>
@@ -60,14 +69,18 @@ public sealed record Baseline
     private const string BothRules = ModeRuleNames.Sides + ", " + ModeRuleNames.Published;
 
     /// <summary>
-    /// Hashes of demonstrations that were labelled by both rules of the swap, to the same shares: those behind the shipped swap model, which is older than the rules' names.
+    /// Hashes of demonstrations that were labelled by both rules of the swap, to the same shares: those behind the shipped swap model,
+    /// which is older than the rules' names.
     /// </summary>
     private static readonly string[] AlikeByBothRules = ["0e2e594a5d586b5ecad8cb42f4e5eac5b6c46e2ba547a347a6e146cddd67a6b8"];
 
     /// <summary>Shares of their joint modes; null where unknown.</summary>
     public double[]? ModeShares { get; init; }
 
-    /// <summary>The rule behind <see cref="ModeShares"/> (<see cref="ModeRuleNames"/>); null where it has no name (<see cref="JointModes.UnnamedRule"/>).</summary>
+    /// <summary>
+    /// The rule behind <see cref="ModeShares"/> (<see cref="ModeRuleNames"/>); null where it has no name (<see
+    /// cref="JointModes.UnnamedRule"/>).
+    /// </summary>
     public string? ModeRule { get; init; }
 
     /// <summary>Mean norm of their second and third difference [m]; null where unknown.</summary>

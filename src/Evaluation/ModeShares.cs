@@ -8,7 +8,9 @@ public static class ModeShares
     /// <summary>Resamples behind <see cref="ResamplingFloor"/>.</summary>
     public const int Resamples = 4000;
 
-    /// <summary>Share of each mode, [<paramref name="modes"/>]; index 0 is mode 1. They sum to less than 1 where some labels are of no mode.</summary>
+    /// <summary>
+    /// Share of each mode, [<paramref name="modes"/>]; index 0 is mode 1. They sum to less than 1 where some labels are of no mode.
+    /// </summary>
     /// <param name="labels">Modes, each from 1 to <paramref name="modes"/>, or 0.</param>
     /// <param name="modes">Number of modes.</param>
     public static double[] Of(IReadOnlyCollection<int> labels, int modes)

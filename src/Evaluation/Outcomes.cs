@@ -25,7 +25,10 @@ public sealed record Outcomes
     /// <summary>Joint modes, [E], from 1, 0 where an episode shows none; null where the scenario tells none apart.</summary>
     public int[]? Modes { get; init; }
 
-    /// <summary>The rule behind <see cref="Modes"/> (<see cref="ModeRuleNames"/>); null in outcomes from before rules had names (<see cref="JointModes.UnnamedRule"/>).</summary>
+    /// <summary>
+    /// The rule behind <see cref="Modes"/> (<see cref="ModeRuleNames"/>); null in outcomes from before rules had names (<see
+    /// cref="JointModes.UnnamedRule"/>).
+    /// </summary>
     public string? ModeRule { get; init; }
 
     /// <summary>Joint modes by the published rule, [E], where the scenario's own rule is the swap's other one; else null.</summary>

@@ -18,14 +18,17 @@ public static class CirculationModes
     /// <summary>Some this way, some that way.</summary>
     public const int Mixed = 3;
 
-    /// <summary>Angle [rad] swept as seen from the centre by which an agent has come abreast of it: a quarter of a turn, less what rounding takes.</summary>
+    /// <summary>
+    /// Angle [rad] swept as seen from the centre by which an agent has come abreast of it: a quarter of a turn, less what rounding takes.
+    /// </summary>
     private const double Abreast = Math.PI / 2 - 1e-6;
 
     /// <summary>What each mode looks like, [K].</summary>
     public static IReadOnlyList<string> Names { get; } = ["counter-clockwise", "clockwise", "mixed"];
 
     /// <summary>
-    /// The mode of a joint path, from 1. An agent that did not come abreast of the centre, a quarter of a turn, or that went straight through it, has no
+    /// The mode of a joint path, from 1. An agent that did not come abreast of the centre, a quarter of a turn, or that went straight
+    /// through it, has no
     /// sense; a path with such an agent is mixed where the others' senses differ, and otherwise shows no mode (0).
     /// </summary>
     /// <param name="joint">[N,T,2] [m].</param>

@@ -138,7 +138,10 @@ public sealed partial class DemonstrationSet
         }
     }
 
-    /// <summary>Throws unless they have the agents, the dimensions and the time step of a scenario, and positions that single precision tells apart (<see cref="PositionResolution"/>).</summary>
+    /// <summary>
+    /// Throws unless they have the agents, the dimensions and the time step of a scenario, and positions that single precision tells apart
+    /// (<see cref="PositionResolution"/>).
+    /// </summary>
     /// <param name="scenario">The scenario.</param>
     /// <param name="where">Where the demonstrations came from.</param>
     /// <exception cref="InvalidInputException">They do not.</exception>

@@ -4,19 +4,23 @@ using MimicD.World.Experts;
 namespace MimicD.World;
 
 /// <summary>
-/// Which of the ways in which all agents together can do a scenario's task an episode shows, read off the geometry of the joint path. A joint
+/// Which of the ways in which all agents together can do a scenario's task an episode shows, read off the geometry of the joint path. A
+/// joint
 /// mode says how agents went round each other, so it is never put together from labels of single agents.
 /// </summary>
 public static class JointModes
 {
-    /// <summary>The label of a joint path that shows no mode: somebody did not come past the others, so nobody can say on which side.</summary>
+    /// <summary>
+    /// The label of a joint path that shows no mode: somebody did not come past the others, so nobody can say on which side.
+    /// </summary>
     public const int Unresolved = 0;
 
     /// <summary>What such a path is called.</summary>
     public const string UnresolvedName = "no mode (not all came past)";
 
     /// <summary>
-    /// What an agent must have gone, as a share of what the agent that has gone farthest has, before the winding of its pairs says how they passed: half of
+    /// What an agent must have gone, as a share of what the agent that has gone farthest has, before the winding of its pairs says how they
+    /// passed: half of
     /// the demonstrations' least. Who stays at its start has passed nobody, whatever angle the others swept as seen from there.
     /// </summary>
     private const double LeastWay = 0.1;
@@ -52,7 +56,9 @@ public static class JointModes
     /// <param name="label">From <see cref="Label"/>.</param>
     public static string Name(Scenario scenario, int label) => label == Unresolved ? UnresolvedName : Names(scenario)[label - 1];
 
-    /// <summary>The name of the rule by which a scenario's modes are told apart, as files carry it; null where it tells none apart.</summary>
+    /// <summary>
+    /// The name of the rule by which a scenario's modes are told apart, as files carry it; null where it tells none apart.
+    /// </summary>
     public static string? Rule(Scenario scenario)
     {
         ArgumentNullException.ThrowIfNull(scenario);
@@ -69,7 +75,9 @@ public static class JointModes
     /// <summary>The rule behind labels of which a file says nothing: before rules had names the swap's was the published one.</summary>
     public static string? UnnamedRule(Scenario scenario) => Rule(scenario) is ModeRuleNames.Sides ? ModeRuleNames.Published : Rule(scenario);
 
-    /// <summary>The mode of a joint path, from 1; <see cref="Unresolved"/> where it shows none, and where the scenario tells none apart.</summary>
+    /// <summary>
+    /// The mode of a joint path, from 1; <see cref="Unresolved"/> where it shows none, and where the scenario tells none apart.
+    /// </summary>
     /// <param name="scenario">Whose rule.</param>
     /// <param name="joint">All agents' positions [N,T,D] [m].</param>
     /// <exception cref="ArgumentException">The path does not have the scenario's agents and dimensions.</exception>

@@ -4,12 +4,15 @@ namespace MimicD.World;
 internal static class Passing
 {
     /// <summary>
-    /// Nearer than this share of the first and the last distance together, a way counts as leading through what it passes, and then it passed it on no side:
+    /// Nearer than this share of the first and the last distance together, a way counts as leading through what it passes, and then it
+    /// passed it on no side:
     /// paths are stored in single precision, so nearer than this a side is a matter of rounding.
     /// </summary>
     public const double Through = 1e-6;
 
-    /// <summary>The swept angle [rad], each step's change taken in (-pi, pi], counter-clockwise above 0; 0 where the way leads through.</summary>
+    /// <summary>
+    /// The swept angle [rad], each step's change taken in (-pi, pi], counter-clockwise above 0; 0 where the way leads through.
+    /// </summary>
     /// <param name="from">The other's path [T,2], or a fixed point [2] [m].</param>
     /// <param name="to">The path [T,2] [m].</param>
     public static double Sweep(ReadOnlySpan<double> from, ReadOnlySpan<double> to)
@@ -37,7 +40,8 @@ internal static class Passing
     }
 
     /// <summary>
-    /// Which way a path crossed the line through a point across an axis: +1 along the axis, -1 against it, 0 where it ends on the side on which it began.
+    /// Which way a path crossed the line through a point across an axis: +1 along the axis, -1 against it, 0 where it ends on the side on
+    /// which it began.
     /// </summary>
     /// <param name="from">The other's path [T,2], or a fixed point [2] [m].</param>
     /// <param name="to">The path [T,2] [m].</param>

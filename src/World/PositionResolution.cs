@@ -4,8 +4,10 @@ using MimicD.Contracts;
 namespace MimicD.World;
 
 /// <summary>
-/// Where positions can be: what is recorded, sensed and planned is in single precision, whose numbers lie farther apart the farther they are from 0 (0.5 m at a northing of a map).
-/// A scenario is refused where they lie farther apart than <see cref="Share"/> of its goal tolerance; subtracting an origin from all of its positions changes nothing else.
+/// Where positions can be: what is recorded, sensed and planned is in single precision, whose numbers lie farther apart the farther they
+/// are from 0 (0.5 m at a northing of a map).
+/// A scenario is refused where they lie farther apart than <see cref="Share"/> of its goal tolerance; subtracting an origin from all of its
+/// positions changes nothing else.
 /// </summary>
 public static class PositionResolution
 {

@@ -3,13 +3,16 @@ using MimicD.World.Experts;
 namespace MimicD.World;
 
 /// <summary>
-/// The joint mode that an episode shows while it runs. <see cref="JointModes.Label"/> needs the whole path (who came past whom, a full turn); these are the
-/// same modes, told from what the agents have done up to a tick, with a dead zone so that an agent on the dividing line does not count as changing its mind at every tick.
+/// The joint mode that an episode shows while it runs. <see cref="JointModes.Label"/> needs the whole path (who came past whom, a full
+/// turn); these are the
+/// same modes, told from what the agents have done up to a tick, with a dead zone so that an agent on the dividing line does not count as
+/// changing its mind at every tick.
 /// </summary>
 /// <remarks>
 /// Swap: an agent's side is that of its offset from the middle line, taken up once the offset reaches <see cref="SideMargin"/> and held until the other side's margin is reached.
 /// On opposite sides that is mode 1 or 2. On the same side the outer agent is the one whose offset is the larger, taken up once it is larger by
-/// <see cref="OrderMargin"/> and held until the other's is. The label itself is not used on a prefix: before the agents have come past there is none, so every
+/// <see cref="OrderMargin"/> and held until the other's is. The label itself is not used on a prefix: before the agents have come past
+/// there is none, so every
 /// episode would seem to make up its mind only there.
 /// Winding: the sense of each pair is the sign of its winding angle so far, taken up at <see cref="AngleMargin"/> and held until minus that.
 /// Circulation: the sense of each agent is the sign of the angle that it has swept as seen from the centre, taken up and held likewise.
@@ -18,12 +21,15 @@ namespace MimicD.World;
 public static class RunningModes
 {
     /// <summary>
-    /// Offset from the middle line at which an agent of the swap has taken a side, as a share of the distance between the places that are swapped:
+    /// Offset from the middle line at which an agent of the swap has taken a side, as a share of the distance between the places that are
+    /// swapped:
     /// 1 m of the swap's 20, the half width of the demonstrations' starts, so that nobody takes a side by starting there.
     /// </summary>
     public const double SideMargin = 0.05;
 
-    /// <summary>By how much one offset must exceed the other for an order of two agents on one side, as a share of that distance: 0.5 m of 20.</summary>
+    /// <summary>
+    /// By how much one offset must exceed the other for an order of two agents on one side, as a share of that distance: 0.5 m of 20.
+    /// </summary>
     public const double OrderMargin = 0.025;
 
     /// <summary>Winding angle [rad] at which a pair, or an agent round the centre, has taken a sense: 10 degrees.</summary>

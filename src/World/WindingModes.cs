@@ -8,7 +8,8 @@ namespace MimicD.World;
 /// </summary>
 /// <remarks>
 /// The winding angle of agents i and j is the total change of the direction of p_j - p_i from start to end, each step's change taken in (-pi, pi]. Bit k of label - 1, pairs in the order (1,2), (1,3), ...,
-/// (2,3), ..., is 1 where the angle is above 0: the pair turned counter-clockwise, each keeping the other on its left. A pair that has hardly turned
+/// (2,3), ..., is 1 where the angle is above 0: the pair turned counter-clockwise, each keeping the other on its left. A pair that has
+/// hardly turned
 /// has not passed each other, and a joint path with such a pair shows no mode (0).
 /// </remarks>
 public static class WindingModes
@@ -49,7 +50,9 @@ public static class WindingModes
     /// <summary>Winding angle [rad] below which a pair has not passed each other: 10 degrees. The demonstrations' smallest is 44.</summary>
     public const double LeastAngle = Math.PI / 18;
 
-    /// <summary>The mode of a joint path, from 1; 0 where a pair has not wound by <see cref="LeastAngle"/>, or went straight through each other.</summary>
+    /// <summary>
+    /// The mode of a joint path, from 1; 0 where a pair has not wound by <see cref="LeastAngle"/>, or went straight through each other.
+    /// </summary>
     /// <param name="joint">[N,T,2] [m].</param>
     /// <param name="agents">Agents (N).</param>
     /// <exception cref="ArgumentException">Not that shape.</exception>

@@ -109,7 +109,8 @@ public class FiguresTests
         var outcomes = Outcomes.Compute(Scene, new PathSet(Joint(5.5, -4.5), 1, 2, 5, 2), [20, 0, 0, 0]);
         Assert.Equal((1, 3), (outcomes.Modes![0], outcomes.PublishedModes![0]));
         var text = OutcomesFile.Format(outcomes);
-        Assert.Equal(([1], [3], "sides"), (OutcomesFile.Parse(text, "o").Modes!, OutcomesFile.Parse(text, "o").PublishedModes!, OutcomesFile.Parse(text, "o").ModeRule));
+        var read = OutcomesFile.Parse(text, "o");
+        Assert.Equal((1, 3, "sides"), (read.Modes![0], read.PublishedModes![0], read.ModeRule));
         var before = OutcomesFile.Parse(text.Replace("publishedMode", "other", StringComparison.Ordinal), "o");
         Assert.Null(before.ModeRule);
         var against = new Baseline { Count = 10, ModeShares = [1, 0, 0, 0, 0, 0], ModeRule = ModeRuleNames.Sides };

@@ -16,7 +16,10 @@ namespace MimicD.Bridges.Robots;
 /// <param name="run">The run.</param>
 /// <param name="robot">The robot.</param>
 /// <param name="maxPayload">Longest observation that is looked at [bytes].</param>
-/// <param name="maxPosition">Coordinate of a position [m] from which on single precision is too coarse for the scenario (<see cref="PositionResolution.Limit"/>); infinite: none.</param>
+/// <param name="maxPosition">
+/// Coordinate of a position [m] from which on single precision is too coarse for the scenario (<see cref="PositionResolution.Limit"/>);
+/// infinite: none.
+/// </param>
 public sealed class ObservationGuard(string run, string robot, int maxPayload = ObservationGuard.DefaultPayload, double maxPosition = double.PositiveInfinity)
 {
     /// <summary>Longest observation, unless told otherwise [bytes].</summary>

@@ -182,7 +182,9 @@ public static class ReportBuilder
         return experts;
     }
 
-    /// <summary>The experts' shares of joint modes; null where they are not known, or were labelled by another rule than an episode.</summary>
+    /// <summary>
+    /// The experts' shares of joint modes; null where they are not known, or were labelled by another rule than an episode.
+    /// </summary>
     private static double[]? Shares(Figures[] figures, Baseline? baseline, Scenario scenario)
         => Array.TrueForAll(figures, f => f.Modes is null || baseline?.ComparesBy(scenario, f.Modes.Rule) == true) ? baseline?.ModeShares : null;
 

@@ -9,7 +9,8 @@ namespace MimicD.World.Experts;
 public readonly record struct SwapFrame(double X, double Y, double UpX, double UpY, double Span)
 {
     /// <summary>
-    /// The frame of a scenario. What is passed is the obstacle that the scenario's slots belong to, otherwise the first one, and where there is none the point half way between the two nominal starts.
+    /// The frame of a scenario. What is passed is the obstacle that the scenario's slots belong to, otherwise the first one, and where
+    /// there is none the point half way between the two nominal starts.
     /// Above is across agent 1's nominal way: towards larger y where the way runs along x, towards larger x where it runs along y.
     /// </summary>
     /// <param name="scenario">One of two agents in the plane.</param>

@@ -4,9 +4,12 @@ namespace MimicD.World.Experts;
 /// The six ways in which two agents can swap places around one disc, read off the joint path's geometry.
 /// </summary>
 /// <remarks>
-/// An agent passes on the side on which its way leads round what is passed (<see cref="SwapFrame"/>), from one side of it to the other: the sign of the angle that it sweeps. On one side the outer agent is the one
-/// that is further out where the two pass each other: the sign of the angle that the pair sweeps. So the mode does not depend on scale, place or pace, and an agent may go as far out as it likes.
-/// A joint path in which an agent does not come past, goes straight through the point, or in which agents on one side do not pass each other, shows no mode (0).
+/// An agent passes on the side on which its way leads round what is passed (<see cref="SwapFrame"/>), from one side of it to the other: the
+/// sign of the angle that it sweeps. On one side the outer agent is the one
+/// that is further out where the two pass each other: the sign of the angle that the pair sweeps. So the mode does not depend on scale,
+/// place or pace, and an agent may go as far out as it likes.
+/// A joint path in which an agent does not come past, goes straight through the point, or in which agents on one side do not pass each
+/// other, shows no mode (0).
 /// <see cref="Published"/> is the rule of the published task.
 /// </remarks>
 public static class SwapModes
@@ -56,9 +59,12 @@ public static class SwapModes
         };
     }
 
-    /// <summary>The mode of a joint path by the rule of the published task, which knows nothing of the disc and fits that task's lengths alone.</summary>
+    /// <summary>
+    /// The mode of a joint path by the rule of the published task, which knows nothing of the disc and fits that task's lengths alone.
+    /// </summary>
     /// <remarks>
-    /// Mean y of agent 1 below mean y of agent 2 gives 2, otherwise 1; then, later ones overriding earlier ones, max y1 > 5 gives 3, min y1 &lt; -5 gives 4, max y2 > 5 gives 5, min y2 &lt; -5 gives 6.
+    /// Mean y of agent 1 below mean y of agent 2 gives 2, otherwise 1; then, later ones overriding earlier ones, max y1 > 5 gives 3, min y1
+    /// &lt; -5 gives 4, max y2 > 5 gives 5, min y2 &lt; -5 gives 6.
     /// </remarks>
     /// <param name="path1">Agent 1's positions [T, 2].</param>
     /// <param name="path2">Agent 2's positions [T, 2].</param>
