@@ -13,6 +13,9 @@ public static class ModeRuleNames
     /// <summary>The swap by the heights of the published task; also the rule of swap labels in files that name none.</summary>
     public const string Published = "published";
 
+    /// <summary>Of a model from before rules had names: the published rule where it is of the swap.</summary>
+    public const string Unnamed = "unnamed";
+
     /// <summary>By the signs of the pairwise winding angles.</summary>
     public const string Winding = "winding";
 

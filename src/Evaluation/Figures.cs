@@ -78,8 +78,8 @@ public sealed record Baseline
     public double[]? ModeShares { get; init; }
 
     /// <summary>
-    /// The rule behind <see cref="ModeShares"/> (<see cref="ModeRuleNames"/>); null where it has no name (<see
-    /// cref="JointModes.UnnamedRule"/>).
+    /// The rule behind <see cref="ModeShares"/> (<see cref="ModeRuleNames"/>); null where it is that of the figures beside it, as in all
+    /// results from before rules had names.
     /// </summary>
     public string? ModeRule { get; init; }
 
@@ -95,7 +95,13 @@ public sealed record Baseline
 
     /// <summary>What a model remembers, or null when it remembers nothing.</summary>
     public static Baseline? Of(ProvenanceSpec? provenance) => provenance is null || provenance.Demonstrations < 1 ? null
-        : new Baseline { Count = provenance.Demonstrations, ModeShares = provenance.ModeShares, ModeRule = RuleOf(provenance), Roughness = provenance.Roughness };
+        : new Baseline
+        {
+            Count = provenance.Demonstrations,
+            ModeShares = provenance.ModeShares,
+            ModeRule = RuleOf(provenance),
+            Roughness = provenance.Roughness,
+        };
 
     /// <summary>The demonstrations' own figures. Their goals are where they end.</summary>
     public static Baseline Of(Scenario scenario, PathSet demonstrations)
@@ -128,11 +134,18 @@ public sealed record Baseline
     public bool ComparesBy(Scenario scenario, string? rule)
     {
         rule ??= JointModes.UnnamedRule(scenario);
-        return ModeRule is BothRules ? rule is ModeRuleNames.Sides or ModeRuleNames.Published : (ModeRule ?? JointModes.UnnamedRule(scenario)) == rule;
+        return ModeRule switch
+        {
+            null => true,
+            BothRules => rule is ModeRuleNames.Sides or ModeRuleNames.Published,
+            ModeRuleNames.Unnamed => rule == JointModes.UnnamedRule(scenario),
+            _ => rule == ModeRule,
+        };
     }
 
-    private static string? RuleOf(ProvenanceSpec provenance)
-        => provenance.ModeRule ?? (AlikeByBothRules.Contains(provenance.DemonstrationsHash, StringComparer.Ordinal) ? BothRules : null);
+    private static string RuleOf(ProvenanceSpec provenance)
+        => provenance.ModeRule
+            ?? (AlikeByBothRules.Contains(provenance.DemonstrationsHash, StringComparer.Ordinal) ? BothRules : ModeRuleNames.Unnamed);
 }
 
 /// <summary>All figures of a set of episodes, each with its 95 % interval; definitions in the classes that compute them.</summary>

@@ -115,7 +115,8 @@ public class FiguresTests
         Assert.Null(before.ModeRule);
         var against = new Baseline { Count = 10, ModeShares = [1, 0, 0, 0, 0, 0], ModeRule = ModeRuleNames.Sides };
         Assert.Null(Figures.Compute(Scene, before, against).Modes!.TotalVariation);
-        Assert.NotNull(Figures.Compute(Scene, before, against with { ModeRule = null }).Modes!.TotalVariation);
+        Assert.NotNull(Figures.Compute(Scene, before, against with { ModeRule = ModeRuleNames.Published }).Modes!.TotalVariation);
+        Assert.NotNull(Figures.Compute(Scene, before, against with { ModeRule = ModeRuleNames.Unnamed }).Modes!.TotalVariation);
     }
 
     [Fact]
