@@ -78,6 +78,9 @@ def stored(figures):
     if figures.get("modes"):
         for index, share in enumerate(figures["modes"]["shares"]):
             rates["mode %d" % (index + 1)] = share
+        # Episodes that show no mode; archives from before there were such say nothing of them.
+        if figures["modes"].get("unresolved"):
+            rates["mode 0"] = figures["modes"]["unresolved"]
     means = {name: figures[name]["value"] for name in ("secondDifference", "thirdDifference", "pathLength")}
     means["largestStep"] = figures["largestStep"]
     return rates, means

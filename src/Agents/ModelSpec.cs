@@ -321,8 +321,16 @@ public sealed record ProvenanceSpec
     /// <summary>SHA-256 over the demonstrations' positions, hexadecimal.</summary>
     public string? DemonstrationsHash { get; init; }
 
-    /// <summary>Shares of the joint modes among the demonstrations, where they are labelled; index 0 is mode 1.</summary>
+    /// <summary>
+    /// Shares of the joint modes among the demonstrations, where they are labelled; index 0 is mode 1. What is missing to 1 shows no mode.
+    /// </summary>
     public double[]? ModeShares { get; init; }
+
+    /// <summary>
+    /// The rule behind <see cref="ModeShares"/> (<see cref="ModeRuleNames"/>); null in files from before rules had names, whose swap labels
+    /// are of the published one.
+    /// </summary>
+    public string? ModeRule { get; init; }
 
     /// <summary>Mean norm of the second and of the third difference of the demonstrations' paths [m]: what roughness is compared with.</summary>
     public double[]? Roughness { get; init; }

@@ -46,14 +46,23 @@ internal static class FiguresTable
             }
         }
 
+        // Demonstrations that were labelled by another rule have no value beside these.
+        var theirs = figures.Modes is { ComparedBy: null, TotalVariation: not null } ? baseline?.ModeShares ?? [] : [];
         foreach (var (index, share) in figures.Modes?.Shares.Index() ?? [])
         {
-            table.Row($"{(figures.Faults is { Actions: > 0 } ? EpisodeCounts.Mark + " " : "")}mode {index + 1}: {figures.Modes!.Names[index]}", Percent(share.Value), Interval(share, Percent), baseline?.ModeShares is { } s && index < s.Length ? Percent(s[index]) : "");
+            table.Row($"{(figures.Faults is { Actions: > 0 } ? EpisodeCounts.Mark + " " : "")}mode {index + 1}: {figures.Modes!.Names[index]}", Percent(share.Value), Interval(share, Percent), index < theirs.Length ? Percent(theirs[index]) : "");
+        }
+
+        if (figures.Modes?.Unresolved is { } none && (none.Value > 0 || (theirs.Length > 0 && ModeShares.Unresolved(theirs))))
+        {
+            var without = theirs.Length > 0 ? Percent(ModeShares.WithUnresolved(theirs)[^1]) : "";
+            table.Row(World.JointModes.UnresolvedName, Percent(none.Value), Interval(none, Percent), without);
         }
 
         if (figures.Modes?.TotalVariation is { } variation)
         {
-            table.Row("mode total variation (95 % of chance alone beside it)", Fixed(variation), "", $"chance: {Fixed(figures.Modes.ResamplingFloor!.Value)}");
+            var by = figures.Modes.ComparedBy is { } rule ? $", by the {rule} rule, by which the demonstrations were labelled" : "";
+            table.Row($"mode total variation{by} (95 % of chance alone beside it)", Fixed(variation), "", $"chance: {Fixed(figures.Modes.ResamplingFloor!.Value)}");
         }
 
         if (full && figures.Modes is { } modes)

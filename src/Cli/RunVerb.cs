@@ -239,6 +239,7 @@ internal static class RunVerb
         InvalidInputException.Require(places.Shape.AsSpan().SequenceEqual([episodes, scenario.Agents, scenario.Dimensions]), $"{option} {file}", "",
             $"shape ({episodes}, {scenario.Agents}, {scenario.Dimensions}): episodes, agents, dimensions", places.ShapeText);
         InvalidInputException.Require(Array.TrueForAll(places.Data, double.IsFinite), $"{option} {file}", "", "finite numbers", "others");
+        PositionResolution.Require(places.Data, scenario.GoalTolerance, $"{option} {file}", "");
         return places;
     }
 

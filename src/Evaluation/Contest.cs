@@ -10,7 +10,8 @@ public static class Contest
 {
     /// <summary>
     /// Per episode, whether two agents pass the obstacle on the same side, [E]: the side is the sign of the offset from the obstacle's centre across
-    /// the axis, read for each agent at its own step nearest to the place on the axis (the earliest of equally near ones).
+    /// the axis, read for each agent at its own step nearest to the place on the axis (the earliest of equally near ones). An agent that
+    /// never comes to that place, or is in line with the centre there, takes no side.
     /// </summary>
     /// <param name="paths">[E,N,T,2].</param>
     /// <param name="spec">Axis and place.</param>
@@ -30,7 +31,9 @@ public static class Contest
             var (above, below) = (0, 0);
             for (var n = 0; n < paths.Agents; n++)
             {
-                _ = Above(paths, e, n, spec, centre) ? above++ : below++;
+                var side = Side(paths, e, n, spec, centre);
+                above += side > 0 ? 1 : 0;
+                below += side < 0 ? 1 : 0;
             }
 
             result[e] = above > 1 || below > 1;
@@ -39,20 +42,23 @@ public static class Contest
         return result;
     }
 
-    private static bool Above(PathSet paths, int episode, int agent, ContestedSpec spec, ReadOnlySpan<double> centre)
+    /// <summary>+1 above, -1 below, 0 on neither side.</summary>
+    private static int Side(PathSet paths, int episode, int agent, ContestedSpec spec, ReadOnlySpan<double> centre)
     {
         var across = 1 - spec.Axis;
         var (nearest, at) = (double.PositiveInfinity, 0.0);
+        var (before, behind) = (false, false);
         for (var t = 0; t < paths.Times; t++)
         {
             var p = paths.At(episode, agent, t);
-            var away = Math.Abs(p[spec.Axis] - spec.At);
-            if (away < nearest)
+            var offset = p[spec.Axis] - spec.At;
+            (before, behind) = (before || offset <= 0, behind || offset >= 0);
+            if (Math.Abs(offset) < nearest)
             {
-                (nearest, at) = (away, p[across]);
+                (nearest, at) = (Math.Abs(offset), p[across]);
             }
         }
 
-        return at > centre[across];
+        return before && behind ? Math.Sign(at - centre[across]) : 0;
     }
 }

@@ -18,14 +18,32 @@ public sealed record ModeFigures
     /// <summary>What each mode looks like; index 0 is mode 1.</summary>
     public required IReadOnlyList<string> Names { get; init; }
 
-    /// <summary>Mode of each episode, [E], from 1.</summary>
+    /// <summary>
+    /// The rule that told them apart (<see cref="ModeRuleNames"/>); null in results from before rules had names (<see
+    /// cref="JointModes.UnnamedRule"/>).
+    /// </summary>
+    public string? Rule { get; init; }
+
+    /// <summary>
+    /// The rule by which episodes and demonstrations are compared where that is not <see cref="Rule"/>, because the demonstrations' shares
+    /// are of another one; else null.
+    /// </summary>
+    public string? ComparedBy { get; init; }
+
+    /// <summary>Mode of each episode, [E], from 1; 0 where it shows none.</summary>
     [JsonConverter(typeof(OneLineConverter<int[]>))]
     public required int[] Labels { get; init; }
 
     /// <summary>Share of each mode, Wilson intervals.</summary>
     public required Estimate[] Shares { get; init; }
 
-    /// <summary>From the demonstrations' shares; null where those are not known.</summary>
+    /// <summary>Share of the episodes that show no mode; null in results from before there were such.</summary>
+    public Estimate? Unresolved { get; init; }
+
+    /// <summary>
+    /// From the demonstrations' shares, episodes without a mode counting as one more mode; null where those are not known, or are of a rule
+    /// by which the episodes are not labelled.
+    /// </summary>
     public double? TotalVariation { get; init; }
 
     /// <summary>What total variation chance alone gives, see <see cref="ModeShares.ResamplingFloor"/>; or null.</summary>
@@ -47,8 +65,23 @@ public sealed record Baseline
     /// <summary>Demonstrations.</summary>
     public required int Count { get; init; }
 
+    /// <summary>What <see cref="ModeRule"/> says where both rules of the swap give the same shares.</summary>
+    private const string BothRules = ModeRuleNames.Sides + ", " + ModeRuleNames.Published;
+
+    /// <summary>
+    /// Hashes of demonstrations that were labelled by both rules of the swap, to the same shares: those behind the shipped swap model,
+    /// which is older than the rules' names.
+    /// </summary>
+    private static readonly string[] AlikeByBothRules = ["0e2e594a5d586b5ecad8cb42f4e5eac5b6c46e2ba547a347a6e146cddd67a6b8"];
+
     /// <summary>Shares of their joint modes; null where unknown.</summary>
     public double[]? ModeShares { get; init; }
+
+    /// <summary>
+    /// The rule behind <see cref="ModeShares"/> (<see cref="ModeRuleNames"/>); null where it is that of the figures beside it, as in all
+    /// results from before rules had names.
+    /// </summary>
+    public string? ModeRule { get; init; }
 
     /// <summary>Mean norm of their second and third difference [m]; null where unknown.</summary>
     public double[]? Roughness { get; init; }
@@ -62,7 +95,13 @@ public sealed record Baseline
 
     /// <summary>What a model remembers, or null when it remembers nothing.</summary>
     public static Baseline? Of(ProvenanceSpec? provenance) => provenance is null || provenance.Demonstrations < 1 ? null
-        : new Baseline { Count = provenance.Demonstrations, ModeShares = provenance.ModeShares, Roughness = provenance.Roughness };
+        : new Baseline
+        {
+            Count = provenance.Demonstrations,
+            ModeShares = provenance.ModeShares,
+            ModeRule = RuleOf(provenance),
+            Roughness = provenance.Roughness,
+        };
 
     /// <summary>The demonstrations' own figures. Their goals are where they end.</summary>
     public static Baseline Of(Scenario scenario, PathSet demonstrations)
@@ -82,11 +121,31 @@ public sealed record Baseline
         {
             Count = demonstrations.Episodes,
             ModeShares = figures.Modes is null ? null : [.. figures.Modes.Shares.Select(s => s.Value)],
+            ModeRule = JointModes.Rule(scenario),
             Roughness = [figures.SecondDifference.Value, figures.ThirdDifference.Value],
             Figures = figures,
             Paths = demonstrations,
         };
     }
+
+    /// <summary>Whether its shares of joint modes compare with labels by a rule.</summary>
+    /// <param name="scenario">Whose modes.</param>
+    /// <param name="rule">The labels' rule, or null where it has no name.</param>
+    public bool ComparesBy(Scenario scenario, string? rule)
+    {
+        rule ??= JointModes.UnnamedRule(scenario);
+        return ModeRule switch
+        {
+            null => true,
+            BothRules => rule is ModeRuleNames.Sides or ModeRuleNames.Published,
+            ModeRuleNames.Unnamed => rule == JointModes.UnnamedRule(scenario),
+            _ => rule == ModeRule,
+        };
+    }
+
+    private static string RuleOf(ProvenanceSpec provenance)
+        => provenance.ModeRule
+            ?? (AlikeByBothRules.Contains(provenance.DemonstrationsHash, StringComparer.Ordinal) ? BothRules : ModeRuleNames.Unnamed);
 }
 
 /// <summary>What did not go as the agents wanted.</summary>
@@ -253,7 +312,7 @@ public sealed record Figures
             MinimumPairDistance = outcomes.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
             Contested = contested is null ? null : Intervals.Rate(contested),
             ContestedFailure = contested?.Count(c => c) is { } count and > 0 ? Intervals.Wilson(failures, count) : null,
-            Modes = outcomes.Modes is null ? null : Modal(scenario, outcomes.Modes, baseline, seed),
+            Modes = outcomes.Modes is null ? null : Modal(scenario, outcomes, baseline, seed),
             SecondDifference = second,
             ThirdDifference = third,
             SecondRatio = Ratio(second, baseline?.Roughness, 0),
@@ -275,25 +334,41 @@ public sealed record Figures
         return defined.Length == 0 ? null : Intervals.Mean(defined);
     }
 
-    private static ModeFigures Modal(Scenario scenario, int[] labels, Baseline? baseline, ulong seed)
+    private static ModeFigures Modal(Scenario scenario, Outcomes outcomes, Baseline? baseline, ulong seed)
     {
-        var names = JointModes.Names(scenario);
-        var shares = ModeShares.Of(labels, names.Count);
+        var (names, labels) = (JointModes.Names(scenario), outcomes.Modes!);
         var figures = new ModeFigures
         {
             Names = names,
+            Rule = outcomes.ModeRule,
             Labels = labels,
             Shares = [.. Enumerable.Range(1, names.Count).Select(mode => Intervals.Wilson(labels.Count(l => l == mode), labels.Length))],
-            Entropy = ModeShares.Entropy(shares),
+            Unresolved = Intervals.Wilson(labels.Count(l => l == JointModes.Unresolved), labels.Length),
+            Entropy = ModeShares.Entropy(ModeShares.Of(labels, names.Count) is var own && ModeShares.Unresolved(own) ? ModeShares.WithUnresolved(own) : own),
         };
-        if (baseline?.ModeShares is not { } known || known.Length != shares.Length)
+        if (baseline?.ModeShares is not { } known || known.Length != names.Count)
         {
             return figures;
+        }
+
+        // Labels of one rule are never held against shares of another.
+        var same = baseline.ComparesBy(scenario, outcomes.ModeRule);
+        var compared = same ? labels : baseline.ComparesBy(scenario, ModeRuleNames.Published) ? outcomes.PublishedModes : null;
+        if (compared is null)
+        {
+            return figures;
+        }
+
+        var shares = ModeShares.Of(compared, names.Count);
+        if (ModeShares.Unresolved(shares) || ModeShares.Unresolved(known))
+        {
+            (shares, known) = (ModeShares.WithUnresolved(shares), ModeShares.WithUnresolved(known));
         }
 
         var floors = ModeShares.ResamplingFloors(known, labels.Length, baseline.Count, seed);
         return figures with
         {
+            ComparedBy = same ? null : ModeRuleNames.Published,
             TotalVariation = ModeShares.TotalVariation(shares, known),
             ResamplingFloor = floors.TotalVariation,
             EntropyGap = ModeShares.EntropyGap(shares, known),

@@ -8,8 +8,10 @@ public static class ModeShares
     /// <summary>Resamples behind <see cref="ResamplingFloor"/>.</summary>
     public const int Resamples = 4000;
 
-    /// <summary>Share of each mode, [<paramref name="modes"/>]; index 0 is mode 1.</summary>
-    /// <param name="labels">Modes, each from 1 to <paramref name="modes"/>.</param>
+    /// <summary>
+    /// Share of each mode, [<paramref name="modes"/>]; index 0 is mode 1. They sum to less than 1 where some labels are of no mode.
+    /// </summary>
+    /// <param name="labels">Modes, each from 1 to <paramref name="modes"/>, or 0.</param>
     /// <param name="modes">Number of modes.</param>
     public static double[] Of(IReadOnlyCollection<int> labels, int modes)
     {
@@ -17,10 +19,32 @@ public static class ModeShares
         var shares = new double[modes];
         foreach (var label in labels)
         {
-            shares[label - 1] += 1.0 / labels.Count;
+            if (label > 0)
+            {
+                shares[label - 1] += 1.0 / labels.Count;
+            }
         }
 
         return shares;
+    }
+
+    /// <summary>Whether shares leave something to 1 that rounding does not explain: paths that show no mode.</summary>
+    public static bool Unresolved(ReadOnlySpan<double> shares)
+    {
+        var sum = 0.0;
+        foreach (var share in shares)
+        {
+            sum += share;
+        }
+
+        return sum < 1 - 1e-6;
+    }
+
+    /// <summary>The shares, and after them that of the paths that show no mode.</summary>
+    public static double[] WithUnresolved(double[] shares)
+    {
+        ArgumentNullException.ThrowIfNull(shares);
+        return [.. shares, Math.Max(0, 1 - shares.Sum())];
     }
 
     /// <summary>Total variation, half the sum of absolute differences: 0 (the same shares) to 1 (no mode in common).</summary>

@@ -1,5 +1,7 @@
 using System.Runtime.CompilerServices;
+using MimicD.Contracts;
 using MimicD.World;
+using MimicD.World.Experts;
 
 namespace MimicD.Evaluation;
 
@@ -21,8 +23,17 @@ public sealed record Outcomes
     /// <summary>Share of the agents that end within their goal tolerance and came into contact with nobody and no obstacle, [E] (<see cref="AgentsWithoutFault"/>); null in files from before there was such a figure.</summary>
     public double[]? AgentSuccess { get; init; }
 
-    /// <summary>Joint modes, [E], from 1; null where the scenario tells none apart.</summary>
+    /// <summary>Joint modes, [E], from 1, 0 where an episode shows none; null where the scenario tells none apart.</summary>
     public int[]? Modes { get; init; }
+
+    /// <summary>
+    /// The rule behind <see cref="Modes"/> (<see cref="ModeRuleNames"/>); null in outcomes from before rules had names (<see
+    /// cref="JointModes.UnnamedRule"/>).
+    /// </summary>
+    public string? ModeRule { get; init; }
+
+    /// <summary>Joint modes by the published rule, [E], where the scenario's own rule is the swap's other one; else null.</summary>
+    public int[]? PublishedModes { get; init; }
 
     /// <summary>Whether more than one agent wanted the same slot, [E] (<see cref="Contest"/>); null where the scenario does not define it.</summary>
     public bool[]? Contested { get; init; }
@@ -85,15 +96,22 @@ public sealed record Outcomes
     private static Outcomes Work(Scenario scenario, PathSet paths, ReadOnlySpan<double> goals, CancellationToken cancellationToken)
     {
         int[]? modes = null;
+        int[]? published = null;
         (double[] LastChange, int[] Switches)? commitment = null;
-        if (scenario.Modes != ModeRule.None)
+        if (scenario.Modes != World.ModeRule.None)
         {
             modes = new int[paths.Episodes];
+            published = scenario.Modes == World.ModeRule.Swap ? new int[paths.Episodes] : null;
             var size = paths.Agents * paths.Times * paths.Dimensions;
             for (var e = 0; e < modes.Length; e++)
             {
                 cancellationToken.ThrowIfCancellationRequested();
-                modes[e] = JointModes.Label(scenario, paths.Positions.AsSpan(e * size, size));
+                var joint = paths.Positions.AsSpan(e * size, size);
+                modes[e] = JointModes.Label(scenario, joint);
+                if (published is not null)
+                {
+                    published[e] = SwapModes.Published(joint[..(size / 2)], joint[(size / 2)..]);
+                }
             }
 
             commitment = Evaluation.Commitment.Compute(scenario, paths, cancellationToken);
@@ -107,6 +125,8 @@ public sealed record Outcomes
             FinalToGoal = Distances.FinalToGoal(paths, goals),
             AgentSuccess = AgentsWithoutFault(scenario, paths, goals, cancellationToken),
             Modes = modes,
+            ModeRule = JointModes.Rule(scenario),
+            PublishedModes = published,
             Contested = scenario.Contested is { } spec ? Contest.SameSide(paths, spec, scenario.Obstacles[spec.Obstacle].Centre) : null,
             SecondDifference = Smoothness.Difference(paths, 2, cancellationToken),
             ThirdDifference = Smoothness.Difference(paths, 3, cancellationToken),

@@ -15,6 +15,7 @@ public static class OutcomesFile
 
     private const string Obstacle = "obstacleDistance";
     private const string FirstColumns = "episode,agents";
+    private const string Published = "publishedMode";
 
     /// <summary>Writes outcomes as text.</summary>
     /// <param name="outcomes">The outcomes.</param>
@@ -124,6 +125,9 @@ public static class OutcomesFile
             FinalToGoal = Column("finalToGoal"),
             AgentSuccess = columns.ContainsKey("agentSuccess") ? Column("agentSuccess") : null,
             Modes = Whole("mode"),
+            // Only outcomes of the rule by sides have both columns.
+            ModeRule = columns.ContainsKey(Published) ? ModeRuleNames.Sides : null,
+            PublishedModes = Whole(Published),
             Contested = Whole("contested") is { } contested ? Array.ConvertAll(contested, c => c != 0) : null,
             SecondDifference = Column("secondDifference"),
             ThirdDifference = Column("thirdDifference"),
@@ -178,6 +182,11 @@ public static class OutcomesFile
         if (outcomes.Modes is { } modes)
         {
             columns.Add(("mode", e => modes[e]));
+        }
+
+        if (outcomes.PublishedModes is { } published)
+        {
+            columns.Add((Published, e => published[e]));
         }
 
         if (outcomes.Contested is { } contested)

@@ -31,6 +31,7 @@ public static class RolloutFile
             $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {positions.ShapeText}");
         var replaced = Rollouts.ReadReplaced(reader, file);
         InvalidInputException.Require(replaced is null || replaced.Length == paths.Episodes, file, "replaced", $"{paths.Episodes} numbers", replaced?.Length);
+        PositionResolution.Require(paths.Positions, scenario.GoalTolerance, file, "positions");
         return (paths with { Replaced = replaced }, Goals(reader, file, paths, scenario), scenario);
     }
 
@@ -46,6 +47,7 @@ public static class RolloutFile
         InvalidInputException.Require(goals.Shape.AsSpan().SequenceEqual([paths.Episodes, paths.Agents, paths.Dimensions]), file, "goals",
             $"shape ({paths.Episodes}, {paths.Agents}, {paths.Dimensions})", goals.ShapeText);
         InvalidInputException.Require(Array.TrueForAll(goals.Data, double.IsFinite), file, "goals", "finite numbers", "others");
+        PositionResolution.Require(goals.Data, scenario.GoalTolerance, file, "goals");
         return goals.Data;
     }
 }

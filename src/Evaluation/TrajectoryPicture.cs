@@ -30,7 +30,7 @@ public sealed record PictureContent(
         var (titles, marked, contacts) = (new string[paths.Episodes], outcomes.Collided(contact), new (double X, double Y)?[paths.Episodes]);
         for (var e = 0; e < paths.Episodes; e++)
         {
-            var mode = outcomes.Modes is { } modes ? $" · {JointModes.Names(scenario)[modes[e] - 1]}" : "";
+            var mode = outcomes.Modes is { } modes ? $" · {JointModes.Name(scenario, modes[e])}" : "";
             contacts[e] = marked[e] ? Contact(scenario, paths, e, contact, cancellationToken) : null;
             var missed = outcomes.FinalToGoal[e] > scenario.GoalTolerance;
             titles[e] = $"episode {e}{mode}{(marked[e] ? " · contact" : "")}{(missed ? " · goal missed" : "")}";

@@ -193,6 +193,7 @@ public static class Trainer
         DemonstrationsHash = demonstrations.Count == 1 ? demonstrations[0].ContentHash()
             : Convert.ToHexStringLower(SHA256.HashData(Encoding.ASCII.GetBytes(string.Concat(demonstrations.Select(d => d.ContentHash()))))),
         ModeShares = ModeShares(demonstrations, scenario),
+        ModeRule = JointModes.Rule(scenario),
         Roughness = [Roughness(demonstrations, 2), Roughness(demonstrations, 3)],
     };
 
@@ -207,7 +208,10 @@ public static class Trainer
         var counts = new int[JointModes.Count(scenario)];
         foreach (var mode in demonstrations.SelectMany(d => d.LabelModes(demonstrations.Count == 1 ? scenario : scenario.WithAgents(d.Agents))!))
         {
-            counts[mode - 1]++;
+            if (mode != JointModes.Unresolved)
+            {
+                counts[mode - 1]++;
+            }
         }
 
         return Array.ConvertAll(counts, c => c / (double)demonstrations.Sum(d => d.Count));

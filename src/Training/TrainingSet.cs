@@ -85,7 +85,7 @@ public sealed class TrainingSet
             // Published sets carry no labels; the paths tell.
             _modes = preset.Model.ModeClusters > 0 ? JointClusters.Of(demonstrations, preset.Model.ModeClusters) : demonstrations.Modes ?? demonstrations.LabelModes(scenario) ?? [];
             InvalidInputException.Require(_modes.Length > 0 && _modes.All(m => m >= 1) && (modeCount ?? _modes.Max()) >= 2, "demonstrations", "mode",
-                "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? "unknown ones" : "one mode alone");
+                "the joint mode, 1 to K with K at least 2, of every demonstration (or --set model.sharedMode=false)", _modes.Length == 0 ? "none" : _modes.Min() == 0 ? Unknown(_modes) : "one mode alone");
             _modeCount = modeCount ?? _modes.Max();
         }
 
@@ -313,6 +313,10 @@ public sealed class TrainingSet
         InvalidInputException.Require(lengths.Max() >= needed, "demonstrations", "positions",
             $"at least {needed} in one of them, the present one and a plan's (model.plan.length {plan.Length}{(preset.Training.Window == 0 ? "" : $", training.window {preset.Training.Window}")})", $"at most {lengths.Max()}");
     }
+
+    /// <summary>How many demonstrations show no mode, and which is the first.</summary>
+    private static string Unknown(int[] modes)
+        => $"{modes.Count(m => m == 0)} of {modes.Length} that show none (the first is demonstration {Array.IndexOf(modes, 0)}), in which not every agent came past";
 
     private static DemonstrationSet First(IReadOnlyList<DemonstrationSet> demonstrations)
     {

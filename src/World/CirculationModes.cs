@@ -18,10 +18,19 @@ public static class CirculationModes
     /// <summary>Some this way, some that way.</summary>
     public const int Mixed = 3;
 
+    /// <summary>
+    /// Angle [rad] swept as seen from the centre by which an agent has come abreast of it: a quarter of a turn, less what rounding takes.
+    /// </summary>
+    private const double Abreast = Math.PI / 2 - 1e-6;
+
     /// <summary>What each mode looks like, [K].</summary>
     public static IReadOnlyList<string> Names { get; } = ["counter-clockwise", "clockwise", "mixed"];
 
-    /// <summary>The mode of a joint path, from 1. An agent that sweeps no angle at all counts as clockwise.</summary>
+    /// <summary>
+    /// The mode of a joint path, from 1. An agent that did not come abreast of the centre, a quarter of a turn, or that went straight
+    /// through it, has no
+    /// sense; a path with such an agent is mixed where the others' senses differ, and otherwise shows no mode (0).
+    /// </summary>
     /// <param name="joint">[N,T,2] [m].</param>
     /// <param name="agents">Agents (N).</param>
     /// <param name="centre">[2] [m].</param>
@@ -34,20 +43,15 @@ public static class CirculationModes
             throw new ArgumentException($"a joint path [{agents}, T, 2] is needed; it has {joint.Length} numbers", nameof(joint));
         }
 
-        var turned = 0;
+        var (left, right) = (0, 0);
         for (var i = 0; i < agents; i++)
         {
-            var path = joint.Slice(i * size, size);
-            var angle = 0.0;
-            for (var t = 2; t < size; t += 2)
-            {
-                angle += Step(path.Slice(t - 2, 4), centre);
-            }
-
-            turned += angle > 0 ? 1 : 0;
+            var angle = Passing.Sweep(centre, joint.Slice(i * size, size));
+            left += angle >= Abreast ? 1 : 0;
+            right += angle <= -Abreast ? 1 : 0;
         }
 
-        return Of(turned, agents);
+        return left > 0 && right > 0 ? Mixed : left + right == agents ? Of(left, agents) : 0;
     }
 
     /// <summary>The mode by the number of agents that went counter-clockwise.</summary>

@@ -226,7 +226,10 @@ public sealed partial class DemonstrationSet
         }
     }
 
-    /// <summary>Throws unless they have the agents, the dimensions and the time step of a scenario.</summary>
+    /// <summary>
+    /// Throws unless they have the agents, the dimensions and the time step of a scenario, and positions that single precision tells apart
+    /// (<see cref="PositionResolution"/>).
+    /// </summary>
     /// <param name="scenario">The scenario.</param>
     /// <param name="where">Where the demonstrations came from.</param>
     /// <exception cref="InvalidInputException">They do not.</exception>
@@ -237,6 +240,7 @@ public sealed partial class DemonstrationSet
         InvalidInputException.Require(Agents == scenario.Agents, where, "agents", $"{scenario.Agents} {made}", Agents);
         InvalidInputException.Require(Dimensions == scenario.Dimensions, where, "dimensions", $"{scenario.Dimensions} {made}", Dimensions);
         InvalidInputException.Require(Math.Abs(TimeStep - scenario.TimeStep) <= 1e-9 * scenario.TimeStep, where, "timeStep", $"{scenario.TimeStep} {made}", TimeStep);
+        PositionResolution.Require(Positions.Data, scenario.GoalTolerance, where, "positions");
     }
 
     /// <summary>Joint modes [M] by the rule of a scenario, read from the paths; null where the scenario tells none apart.</summary>

@@ -1,25 +1,36 @@
+using MimicD.World.Experts;
+
 namespace MimicD.World;
 
 /// <summary>
-/// The joint mode that an episode shows while it runs. <see cref="JointModes.Label"/> needs the whole path (a mean over all of it, a height reached once, a full turn); these are the same
-/// modes, told from what the agents have done up to a tick, with a dead zone so that an agent on the dividing line does not count as changing its mind at every tick.
+/// The joint mode that an episode shows while it runs. <see cref="JointModes.Label"/> needs the whole path (who came past whom, a full
+/// turn); these are the
+/// same modes, told from what the agents have done up to a tick, with a dead zone so that an agent on the dividing line does not count as
+/// changing its mind at every tick.
 /// </summary>
 /// <remarks>
 /// Swap: an agent's side is that of its offset from the middle line, taken up once the offset reaches <see cref="SideMargin"/> and held until the other side's margin is reached.
 /// On opposite sides that is mode 1 or 2. On the same side the outer agent is the one whose offset is the larger, taken up once it is larger by
-/// <see cref="OrderMargin"/> and held until the other's is. The label's own mean and maximum are not used on a prefix: a mean is led by what was long ago, and the height that tells
-/// modes 3 to 6 is reached only where agents pass each other, so every such episode would seem to change its mind there.
+/// <see cref="OrderMargin"/> and held until the other's is. The label itself is not used on a prefix: before the agents have come past
+/// there is none, so every
+/// episode would seem to make up its mind only there.
 /// Winding: the sense of each pair is the sign of its winding angle so far, taken up at <see cref="AngleMargin"/> and held until minus that.
 /// Circulation: the sense of each agent is the sign of the angle that it has swept as seen from the centre, taken up and held likewise.
 /// A mode is undefined (0) while any of its parts is.
 /// </remarks>
 public static class RunningModes
 {
-    /// <summary>Offset from the middle line [m] at which an agent of the swap has taken a side: the half width of the demonstrations' starts, so that nobody takes one by starting there.</summary>
-    public const double SideMargin = 1.0;
+    /// <summary>
+    /// Offset from the middle line at which an agent of the swap has taken a side, as a share of the distance between the places that are
+    /// swapped:
+    /// 1 m of the swap's 20, the half width of the demonstrations' starts, so that nobody takes a side by starting there.
+    /// </summary>
+    public const double SideMargin = 0.05;
 
-    /// <summary>By how much [m] one offset must exceed the other for an order of two agents on one side.</summary>
-    public const double OrderMargin = 0.5;
+    /// <summary>
+    /// By how much one offset must exceed the other for an order of two agents on one side, as a share of that distance: 0.5 m of 20.
+    /// </summary>
+    public const double OrderMargin = 0.025;
 
     /// <summary>Winding angle [rad] at which a pair, or an agent round the centre, has taken a sense: 10 degrees.</summary>
     public const double AngleMargin = Math.PI / 18;
@@ -45,24 +56,25 @@ public static class RunningModes
 
         return scenario.Modes switch
         {
-            ModeRule.Swap => Swap(joint[..size], joint[size..]),
+            ModeRule.Swap or ModeRule.SwapPublished => Swap(joint[..size], joint[size..], SwapFrame.Of(scenario)),
             ModeRule.Circulation => Circulation(joint, scenario.Agents, scenario.Circle!.Centre, cancellationToken),
             _ => Winding(joint, scenario.Agents, cancellationToken),
         };
     }
 
-    private static int[] Swap(ReadOnlySpan<double> path1, ReadOnlySpan<double> path2)
+    private static int[] Swap(ReadOnlySpan<double> path1, ReadOnlySpan<double> path2, SwapFrame frame)
     {
+        var (sideMargin, orderMargin) = (SideMargin * frame.Span, OrderMargin * frame.Span);
         var labels = new int[path1.Length / 2];
         var (side1, side2, order, was) = (0, 0, 0, 0);
         for (var t = 0; t < labels.Length; t++)
         {
-            var (y1, y2) = (path1[2 * t + 1], path2[2 * t + 1]);
-            side1 = Held(side1, y1, SideMargin);
-            side2 = Held(side2, y2, SideMargin);
+            var (y1, y2) = (frame.Height(path1[2 * t], path1[2 * t + 1]), frame.Height(path2[2 * t], path2[2 * t + 1]));
+            side1 = Held(side1, y1, sideMargin);
+            side2 = Held(side2, y2, sideMargin);
             var side = side1 == side2 ? side1 : 0;
             // An order on one side says nothing of the other.
-            order = side == 0 ? 0 : Held(side == was ? order : 0, side * (y1 - y2), OrderMargin);
+            order = side == 0 ? 0 : Held(side == was ? order : 0, side * (y1 - y2), orderMargin);
             was = side;
             labels[t] = (side1, side2, order) switch
             {

@@ -239,6 +239,7 @@ public sealed record Scenario
         }
 
         Require(Above(GoalTolerance), "goalTolerance", "above 0", GoalTolerance);
+        RequireResolution(where);
         Require(Collision.Limits.Length >= 1, "collision.limits", "at least one limit", 0);
         foreach (var limit in Collision.Experts is null ? Collision.Limits : [.. Collision.Limits, Collision.Experts])
         {
@@ -257,8 +258,8 @@ public sealed record Scenario
             Require(double.IsFinite(Contested.At), "contested.at", "a finite number", Contested.At);
         }
 
-        Require(Enum.IsDefined(Modes), "modes", "none, swap, winding or circulation", Modes);
-        Require(Modes != ModeRule.Swap || (Agents == 2 && Dimensions == 2), "modes", "two agents in two dimensions with swap", $"{Agents} agents");
+        Require(Enum.IsDefined(Modes), "modes", "none, swap, swap-published, winding or circulation", Modes);
+        Require(Modes is not (ModeRule.Swap or ModeRule.SwapPublished) || (Agents == 2 && Dimensions == 2), "modes", "two agents in two dimensions with swap", $"{Agents} agents");
         Require(Modes != ModeRule.Winding || (Agents is >= 2 and <= WindingModes.MaxAgents && Dimensions == 2), "modes", $"2 to {WindingModes.MaxAgents} agents in two dimensions with winding", $"{Agents} agents");
         Require(Modes != ModeRule.Circulation || Circle is not null, "modes", "a circle with circulation", "bodies");
         Dynamics.Validate(where, Dimensions);
@@ -269,6 +270,32 @@ public sealed record Scenario
         if (Features is not null)
         {
             Compatibility.Require(this, Features, $"{where}: features");
+        }
+    }
+
+    private void RequireResolution(string where)
+    {
+        void Resolved(string field, params ReadOnlySpan<double> coordinates) => PositionResolution.Require(coordinates, GoalTolerance, where, field);
+
+        foreach (var (i, body) in (Bodies ?? []).Index())
+        {
+            Resolved($"bodies[{i}].start", body.Start);
+            Resolved($"bodies[{i}].goal", body.Goal);
+        }
+
+        if (Circle is not null)
+        {
+            Resolved("circle", Math.Abs(Circle.Centre[0]) + Circle.ActualRadius, Math.Abs(Circle.Centre[1]) + Circle.ActualRadius);
+        }
+
+        foreach (var (i, obstacle) in Obstacles.Index())
+        {
+            Resolved($"obstacles[{i}].centre", obstacle.Centre);
+        }
+
+        foreach (var end in Bounds is null ? [] : Bounds.Low.Concat(Bounds.High).Where(end => end is not null))
+        {
+            Resolved("bounds", end!.Value);
         }
     }
 

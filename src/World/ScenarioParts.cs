@@ -169,7 +169,8 @@ public enum SlotKind
 
 /// <summary>
 /// When an episode is contested: more than one agent takes the same slot. An agent's slot is the sign of its offset from the obstacle's centre
-/// across the axis, at the step at which its coordinate along the axis is nearest to <see cref="At"/>.
+/// across the axis, at the step at which its coordinate along the axis is nearest to <see cref="At"/>. Who never comes to that place takes
+/// none.
 /// </summary>
 public sealed record ContestedSpec
 {
@@ -194,7 +195,9 @@ public enum ModeRule
     [JsonStringEnumMemberName("none")]
     None,
 
-    /// <summary>The six modes of the two-agent swap.</summary>
+    /// <summary>
+    /// The six modes of the two-agent swap, by the sides on which the agents pass; <see cref="Experts.SwapModes.Label"/>.
+    /// </summary>
     [JsonStringEnumMemberName("swap")]
     Swap,
 
@@ -205,6 +208,13 @@ public enum ModeRule
     /// <summary>By the way round the centre of the circle; <see cref="CirculationModes"/>.</summary>
     [JsonStringEnumMemberName("circulation")]
     Circulation,
+
+    /// <summary>
+    /// The six modes of the two-agent swap by the published task's rule, for comparison with published figures; <see
+    /// cref="Experts.SwapModes.Published"/>.
+    /// </summary>
+    [JsonStringEnumMemberName("swap-published")]
+    SwapPublished,
 }
 
 /// <summary>How a body moves.</summary>

@@ -8,7 +8,9 @@ namespace MimicD.World;
 /// </summary>
 /// <remarks>
 /// The winding angle of agents i and j is the total change of the direction of p_j - p_i from start to end, each step's change taken in (-pi, pi]. Bit k of label - 1, pairs in the order (1,2), (1,3), ...,
-/// (2,3), ..., is 1 where the angle is above 0: the pair turned counter-clockwise, each keeping the other on its left.
+/// (2,3), ..., is 1 where the angle is above 0: the pair turned counter-clockwise, each keeping the other on its left. A pair that has
+/// hardly turned
+/// has not passed each other, and a joint path with such a pair shows no mode (0).
 /// </remarks>
 public static class WindingModes
 {
@@ -45,7 +47,12 @@ public static class WindingModes
         return names;
     }
 
-    /// <summary>The mode of a joint path, from 1.</summary>
+    /// <summary>Winding angle [rad] below which a pair has not passed each other: 10 degrees. The demonstrations' smallest is 44.</summary>
+    public const double LeastAngle = Math.PI / 18;
+
+    /// <summary>
+    /// The mode of a joint path, from 1; 0 where a pair has not wound by <see cref="LeastAngle"/>, or went straight through each other.
+    /// </summary>
     /// <param name="joint">[N,T,2] [m].</param>
     /// <param name="agents">Agents (N).</param>
     /// <exception cref="ArgumentException">Not that shape.</exception>
@@ -63,10 +70,13 @@ public static class WindingModes
         {
             for (var j = i + 1; j < agents; j++, pair++)
             {
-                if (Angle(joint.Slice(i * size, size), joint.Slice(j * size, size)) > 0)
+                var angle = Passing.Sweep(joint.Slice(i * size, size), joint.Slice(j * size, size));
+                if (Math.Abs(angle) < LeastAngle)
                 {
-                    label |= 1 << pair;
+                    return 0;
                 }
+
+                label |= angle > 0 ? 1 << pair : 0;
             }
         }
 

@@ -36,6 +36,17 @@ public class ObservationGuardTests
     }
 
     [Fact]
+    public void A_pose_that_single_precision_is_too_coarse_for_is_out_of_range()
+    {
+        var guard = new ObservationGuard("run", "r1", maxPosition: World.PositionResolution.Limit(2));
+        Assert.Equal(Refusal.None, Meet(guard, Presence(Cases.Session)));
+        Refusal At(float x, int sequence) => guard.Check(new MqttMessage("t", JsonWire.Write(Cases.Observation with { Sequence = sequence, Values = [0, x] })), 1_000_000, [], out _);
+        Assert.Equal(Refusal.Range, At(4_649_776, 1));
+        Assert.Equal(Refusal.Range, At(-262_144, 2));
+        Assert.Equal(Refusal.None, At(262_000, 3));
+    }
+
+    [Fact]
     public void Nothing_is_heard_of_a_robot_that_is_not_there()
     {
         var guard = new ObservationGuard("run", "r1");

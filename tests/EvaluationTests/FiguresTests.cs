@@ -76,6 +76,71 @@ public class FiguresTests
     }
 
     [Fact]
+    public void Labels_of_one_rule_are_never_held_against_shares_of_another()
+    {
+        // On opposite sides, and agent 1 far out: mode 1 by the sides, mode 3 by the published rule.
+        var paths = new PathSet(Joint(5.5, -4.5), 1, 2, 5, 2);
+        double[] goals = [20, 0, 0, 0];
+        double[] third = [0, 0, 1, 0, 0, 0];
+        double[] first = [1, 0, 0, 0, 0, 0];
+        ModeFigures Against(Scenario scenario, Baseline baseline) => Figures.Compute(scenario, paths, goals, baseline).Modes!;
+        Baseline Of(double[] shares, string? rule, string? hash = null)
+            => Baseline.Of(new ProvenanceSpec { Demonstrations = 10, ModeShares = shares, ModeRule = rule, DemonstrationsHash = hash })!;
+
+        var figures = Against(Scene, Of(first, ModeRuleNames.Sides));
+        Assert.Equal(("sides", null, 0.0), (figures.Rule, figures.ComparedBy, figures.TotalVariation!.Value));
+        Assert.Equal([1], figures.Labels);
+        // A model from before rules had names was labelled by the published one, and is compared by it.
+        figures = Against(Scene, Of(third, null));
+        Assert.Equal(("sides", "published", 0.0), (figures.Rule, figures.ComparedBy, figures.TotalVariation!.Value));
+        Assert.Equal([1], figures.Labels);
+        // The other way round there are no labels to compare.
+        Assert.Null(Against(Scene with { Modes = ModeRule.SwapPublished }, Of(first, ModeRuleNames.Sides)).TotalVariation);
+        Assert.Equal(0, Against(Scene with { Modes = ModeRule.SwapPublished }, Of(third, null)).TotalVariation!.Value);
+        // The shipped model's demonstrations were labelled by both.
+        const string Shipped = "0e2e594a5d586b5ecad8cb42f4e5eac5b6c46e2ba547a347a6e146cddd67a6b8";
+        Assert.Null(Against(Scene, Of(first, null, Shipped)).ComparedBy);
+        Assert.Equal(0, Against(Scene with { Modes = ModeRule.SwapPublished }, Of(third, null, Shipped)).TotalVariation!.Value);
+    }
+
+    [Fact]
+    public void Stored_outcomes_without_a_named_rule_are_of_the_published_one()
+    {
+        var outcomes = Outcomes.Compute(Scene, new PathSet(Joint(5.5, -4.5), 1, 2, 5, 2), [20, 0, 0, 0]);
+        Assert.Equal((1, 3), (outcomes.Modes![0], outcomes.PublishedModes![0]));
+        var text = OutcomesFile.Format(outcomes);
+        var read = OutcomesFile.Parse(text, "o");
+        Assert.Equal((1, 3, "sides"), (read.Modes![0], read.PublishedModes![0], read.ModeRule));
+        var before = OutcomesFile.Parse(text.Replace("publishedMode", "other", StringComparison.Ordinal), "o");
+        Assert.Null(before.ModeRule);
+        var against = new Baseline { Count = 10, ModeShares = [1, 0, 0, 0, 0, 0], ModeRule = ModeRuleNames.Sides };
+        Assert.Null(Figures.Compute(Scene, before, against).Modes!.TotalVariation);
+        Assert.NotNull(Figures.Compute(Scene, before, against with { ModeRule = ModeRuleNames.Published }).Modes!.TotalVariation);
+        Assert.NotNull(Figures.Compute(Scene, before, against with { ModeRule = ModeRuleNames.Unnamed }).Modes!.TotalVariation);
+    }
+
+    [Fact]
+    public void Episodes_that_show_no_mode_are_counted_as_such_and_named_in_pictures()
+    {
+        var paths = new PathSet([.. Joint(4.5, -4.5), .. Standing], 2, 2, 5, 2);
+        double[] goals = [20, 0, 0, 0, 20, 0, 0, 0];
+        var figures = Figures.Compute(Scene, paths, goals, new Baseline { Count = 10, ModeShares = [1, 0, 0, 0, 0, 0], ModeRule = ModeRuleNames.Sides });
+        Assert.Equal([1, 0], figures.Modes!.Labels);
+        Assert.Equal((0.5, 0.5, 0.0), (figures.Modes.Shares[0].Value, figures.Modes.Unresolved!.Value.Value, figures.Modes.Shares.Skip(1).Sum(s => s.Value)));
+        Assert.Equal(0.5, figures.Modes.TotalVariation!.Value, 12);
+        Assert.Equal(Math.Log(2), figures.Modes.Entropy, 12);
+        // Demonstrations without a mode are one more mode as well.
+        var known = new Baseline { Count = 10, ModeShares = [0.5, 0, 0, 0, 0, 0], ModeRule = ModeRuleNames.Sides };
+        Assert.Equal(0, Figures.Compute(Scene, paths, goals, known).Modes!.TotalVariation!.Value, 12);
+        Assert.Equal(["episode 0 · 1 above, 2 below", "episode 1 · no mode (not all came past) · goal missed"], PictureContent.Of(Scene, paths, goals).Titles);
+        // Nobody takes a side of a disc that nobody comes to.
+        Assert.Equal(0, figures.Contested!.Value.Value);
+    }
+
+    // Both stop short of the disc, above.
+    private static double[] Standing => [0, 0, 5, 4, 5, 4, 5, 4, 5, 4, 20, 0, 15, 4, 15, 4, 15, 4, 15, 4];
+
+    [Fact]
     public void Figures_survive_being_written_and_read()
     {
         var figures = Of(Joint(4.5, -4.5));

@@ -69,6 +69,7 @@ public sealed class TrainerTests : IDisposable
 
         // The arcs pass on either side, in modes that need no label in the demonstrations.
         Assert.Equal(6, provenance.ModeShares!.Length);
+        Assert.Equal("sides", provenance.ModeRule);
         Assert.Equal(1, provenance.ModeShares.Sum(), 12);
         Assert.Equal(2, provenance.Roughness!.Length);
         Assert.All(provenance.Roughness, r => Assert.InRange(r, 1e-6, 1));

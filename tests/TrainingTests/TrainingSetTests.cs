@@ -209,7 +209,8 @@ public sealed class TrainingSetTests
         Assert.Contains("mode", error.Message, StringComparison.Ordinal);
         // Where the scenario tells modes apart the paths do for labels.
         Assert.InRange(new TrainingSet(unlabelled, Samples.Swap, preset).Spec.ModeCount, 2, 6);
-        Assert.Throws<InvalidInputException>(() => new TrainingSet(new World.DemonstrationSet(unlabelled.Positions, null, [1, 0, 2, 2], unlabelled.Meta), Samples.Swap, preset));
+        error = Assert.Throws<InvalidInputException>(() => new TrainingSet(new World.DemonstrationSet(unlabelled.Positions, null, [1, 0, 2, 2], unlabelled.Meta), Samples.Swap, preset));
+        Assert.EndsWith("found 1 of 4 that show none (the first is demonstration 1), in which not every agent came past", error.Message, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -24,7 +24,7 @@ public class ExpertsReferenceTests(ITestOutputHelper output)
         const int Width = 200;
         int count = agents[0].Length / Width;
         double[] reference = [.. Enumerable.Range(0, 2 * count).SelectMany(i => agents[i % 2].AsSpan(i / 2 * Width, Width).ToArray())];
-        int[] modes = [.. Enumerable.Range(0, count).Select(i => SwapModes.Label(agents[0].AsSpan(i * Width, Width), agents[1].AsSpan(i * Width, Width)))];
+        int[] modes = [.. Enumerable.Range(0, count).Select(i => SwapModes.Published(agents[0].AsSpan(i * Width, Width), agents[1].AsSpan(i * Width, Width)))];
 
         foreach (ModeLaw law in Enum.GetValues<ModeLaw>())
         {

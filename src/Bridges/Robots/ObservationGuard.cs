@@ -16,7 +16,11 @@ namespace MimicD.Bridges.Robots;
 /// <param name="run">The run.</param>
 /// <param name="robot">The robot.</param>
 /// <param name="maxPayload">Longest observation that is looked at [bytes].</param>
-public sealed class ObservationGuard(string run, string robot, int maxPayload = ObservationGuard.DefaultPayload)
+/// <param name="maxPosition">
+/// Coordinate of a position [m] from which on single precision is too coarse for the scenario (<see cref="PositionResolution.Limit"/>);
+/// infinite: none.
+/// </param>
+public sealed class ObservationGuard(string run, string robot, int maxPayload = ObservationGuard.DefaultPayload, double maxPosition = double.PositiveInfinity)
 {
     /// <summary>Longest observation, unless told otherwise [bytes].</summary>
     public const int DefaultPayload = 64 * 1024;
@@ -150,7 +154,7 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
         return Unfit(observation.Values, able, present, periods);
     }
 
-    private static Refusal Unfit(float[] values, Capabilities able, ReadOnlySpan<double> present, long periods)
+    private Refusal Unfit(float[] values, Capabilities able, ReadOnlySpan<double> present, long periods)
     {
         if (!Array.TrueForAll(values, float.IsFinite))
         {
@@ -160,6 +164,15 @@ public sealed class ObservationGuard(string run, string robot, int maxPayload = 
         if (!Array.TrueForAll(values, x => Math.Abs(x) <= Dynamics.MaxCoordinate))
         {
             return Refusal.Range;
+        }
+
+        // Map coordinates, such as a northing: the position that they mean is not the one that the agent would be shown.
+        for (var i = 0; i < values.Length && i < able.Dimension; i++)
+        {
+            if (Math.Abs(values[i]) >= maxPosition)
+            {
+                return Refusal.Range;
+            }
         }
 
         // A body that says of itself how far it goes in a period cannot have gone farther. Twice that, for it may have been between two periods.

@@ -150,7 +150,7 @@ public sealed class RobotWorld
             if (spec.NameOf(body % n, body / n, options.Episodes) is { } name)
             {
                 RobotTopics.RequireName(name, $"{scenario.Name}: robots");
-                var robot = new Robot(body, name, _topics.Of(name, TopicKind.Command), new ObservationGuard(options.Run, name), _sensors[body % n].FrameSize);
+                var robot = new Robot(body, name, _topics.Of(name, TopicKind.Command), new ObservationGuard(options.Run, name, maxPosition: PositionResolution.Limit(scenario.GoalTolerance)), _sensors[body % n].FrameSize);
                 _robots[body] = robot;
                 _byName.Add(name, robot);
             }

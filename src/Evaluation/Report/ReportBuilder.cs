@@ -118,7 +118,7 @@ public static class ReportBuilder
         var first = row.Evidence[0];
         var figures = row.Evidence.Select(e => e.Cell.Figures!).ToArray();
         var baseline = first.Cell.Baseline;
-        var experts = Experts(baseline);
+        var experts = Experts(baseline, Shares(figures, baseline, first.Scenario));
         return new ReportGroup
         {
             Labels = row.Labels,
@@ -132,7 +132,7 @@ public static class ReportBuilder
             Values = columns.Where(c => row.Cells.All(i => values[i]!.ContainsKey(c.Key)))
                 .ToDictionary(c => c.Key, c => Triple(Together(c, [.. row.Cells.Select(i => values[i]!)], figures)), StringComparer.Ordinal),
             Experts = experts,
-            Modes = Modes(figures, baseline),
+            Modes = Modes(figures, baseline, first.Scenario),
             Curves = Curves(figures),
             ExpertCurves = baseline?.Figures is { } expert ? Curves([expert]) : null,
         };
@@ -162,7 +162,7 @@ public static class ReportBuilder
     private static EpisodeCounts CountsOf(SweepCellResult[] cells)
         => cells.Select(c => SweepFaults.Of(c)?.Counts ?? EpisodeCounts.Of(c.Figures!)).Aggregate((a, b) => a.Plus(b));
 
-    private static Dictionary<string, double> Experts(Baseline? baseline)
+    private static Dictionary<string, double> Experts(Baseline? baseline, double[]? shares)
     {
         var experts = new Dictionary<string, double>(StringComparer.Ordinal);
         foreach (var (key, value) in baseline?.Figures is { } figures ? FigureValues.Of(figures) : [])
@@ -173,7 +173,7 @@ public static class ReportBuilder
             }
         }
 
-        foreach (var (index, share) in baseline?.ModeShares?.Index() ?? [])
+        foreach (var (index, share) in shares?.Index() ?? [])
         {
             experts[$"modes.shares.{index + 1}"] = Rounded(share) ?? 0;
         }
@@ -187,7 +187,13 @@ public static class ReportBuilder
         return experts;
     }
 
-    private static ReportModes? Modes(Figures[] figures, Baseline? baseline)
+    /// <summary>
+    /// The experts' shares of joint modes; null where they are not known, or were labelled by another rule than an episode.
+    /// </summary>
+    private static double[]? Shares(Figures[] figures, Baseline? baseline, Scenario scenario)
+        => Array.TrueForAll(figures, f => f.Modes is null || baseline?.ComparesBy(scenario, f.Modes.Rule) == true) ? baseline?.ModeShares : null;
+
+    private static ReportModes? Modes(Figures[] figures, Baseline? baseline, Scenario scenario)
     {
         if (Array.Exists(figures, f => f.Modes is null))
         {
@@ -198,7 +204,7 @@ public static class ReportBuilder
         int[] trials = [.. figures.Select(f => f.Independent)];
         var shares = names.Select((_, m) => SeedRates.Of([.. figures.Select((f, i) => (int)Math.Round(f.Modes!.Shares[m].Value * trials[i]))], trials).Method);
         // Of one seed the method's interval is that seed's own.
-        return new ReportModes([.. names], [.. figures.Length == 1 ? figures[0].Modes!.Shares.Select(Triple) : shares.Select(Triple)], baseline?.ModeShares is { } s && s.Length == names.Count ? s : null);
+        return new ReportModes([.. names], [.. figures.Length == 1 ? figures[0].Modes!.Shares.Select(Triple) : shares.Select(Triple)], Shares(figures, baseline, scenario) is { } s && s.Length == names.Count ? s : null);
     }
 
     private static ReportCurves Curves(Figures[] figures)

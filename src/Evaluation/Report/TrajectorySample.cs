@@ -46,13 +46,12 @@ public static class TrajectorySample
             }
         }
 
-        var names = JointModes.Names(scenario);
         return new ReportTrajectories
         {
             Box = box,
             Agents = paths.Agents,
             Ticks = ticks,
-            Episodes = [.. episodes.Select(e => new ReportEpisode(e, outcomes.Modes is { } modes ? names[modes[e] - 1] : null, contacts[e], missed[e],
+            Episodes = [.. episodes.Select(e => new ReportEpisode(e, outcomes.Modes is { } modes ? JointModes.Name(scenario, modes[e]) : null, contacts[e], missed[e],
                 double.IsFinite(outcomes.MinimumPair[e]) ? Math.Round(outcomes.MinimumPair[e], 6) : null))],
             Positions = Convert.ToBase64String([.. positions]),
             Goals = Convert.ToBase64String([.. ends]),

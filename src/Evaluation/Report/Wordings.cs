@@ -15,6 +15,7 @@ internal static partial class Wordings
         ["minimumPairDistance"] = new("smallest pair distance [m]", false, "higher", false, "The smallest distance of any two agents at any tick of an episode, averaged over episodes."),
         ["contested"] = new("contested", true, null, false, "Share of episodes in which more than one agent wants the same slot; in the swap: both pass the obstacle on the same side, read at each agent's own tick nearest to the obstacle's middle."),
         ["contestedFailure"] = new("contested failure", true, "lower", true, "Share of the contested episodes in which a pair came into contact."),
+        ["modes.unresolved"] = new("no joint mode", true, "lower", false, "Share of episodes that show no joint mode: somebody did not come past the others, so nobody can say on which side."),
         ["modes.totalVariation"] = new("mode total variation", false, "lower", true,
             "Half the sum of the absolute differences between the shares of the joint modes and the experts' shares: 0 for equal shares, 1 for no mode in common. Read it beside the value that chance alone gives."),
         ["modes.resamplingFloor"] = new("mode variation by chance", false, null, false,

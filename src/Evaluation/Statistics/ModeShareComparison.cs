@@ -14,7 +14,9 @@ public readonly record struct ModeShareComparison(Estimate TotalVariation, doubl
     /// Compares two samples. The permutation p-value is (1 + permutations at least as far apart) / (1 + permutations), which keeps its level exactly (Phipson, Smyth 2010,
     /// "Permutation p-values should never be zero", Statistical Applications in Genetics and Molecular Biology 9).
     /// </summary>
-    /// <param name="first">Modes of the first sample's episodes, from 1 to <paramref name="modes"/>, at least one.</param>
+    /// <param name="first">
+    /// Modes of the first sample's episodes, from 1 to <paramref name="modes"/> or 0 (none, which counts as one more mode), at least one.
+    /// </param>
     /// <param name="second">Modes of the second sample's episodes, independent of the first, at least one.</param>
     /// <param name="modes">Number of modes.</param>
     /// <param name="resampling">Replicates of bootstrap and of permutation, seed, level.</param>
@@ -51,10 +53,10 @@ public readonly record struct ModeShareComparison(Estimate TotalVariation, doubl
         // Total variation times 2 n m: whole, so that ties are ties.
         long Distance(ReadOnlySpan<int> labels)
         {
-            var counts = new long[modes];
+            var counts = new long[modes + 1];
             for (var i = 0; i < labels.Length; i++)
             {
-                counts[labels[i] - 1] += i < first.Count ? second.Count : -first.Count;
+                counts[labels[i]] += i < first.Count ? second.Count : -first.Count;
             }
 
             return counts.Sum(Math.Abs);

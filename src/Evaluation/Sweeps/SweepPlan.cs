@@ -131,7 +131,9 @@ public sealed class SweepPlan
         var blocks = (File.Episodes + File.Block - 1) / File.Block;
         int[] episodes = [.. Enumerable.Range(0, blocks).Select(b => Math.Min(File.Block, File.Episodes - b * File.Block))];
         ulong[] seeds = [.. Enumerable.Range(0, blocks).Select(b => SweepSeeds.Of(SeedVersion, File.Seed, b))];
-        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")]);
+        // A folder from before modes had rules keeps its ids; each result names the rule of its own modes.
+        var rule = SeedVersion == SweepSeeds.Consecutive ? null : JointModes.Rule(scenario);
+        var identity = new CellIdentity(scenario, policy, model?.Sha256, training?.Key, Counted(sampling, model?.Spec.Method ?? shape?.Model.Method), demonstrations?.Identity, episodes, seeds, File.Stop, [.. partners.Select(p => $"{p.Agent}={p.Identity}")], rule);
         return new SweepCell
         {
             Id = SweepCell.Digest(identity),
@@ -285,7 +287,7 @@ public sealed class SweepPlan
     private string Relative(string path) => System.IO.Path.Combine(System.IO.Path.GetDirectoryName(_path) ?? "", path);
 
     private sealed record CellIdentity(
-        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop, string[] Partners);
+        Scenario Scenario, string? Policy, string? Model, string? Training, SamplingSpec? Sampling, string? Demonstrations, int[] Episodes, ulong[] Seeds, SweepStop? Stop, string[] Partners, string? ModeRule);
 
     private sealed record TrainingIdentity(Scenario Scenario, TrainingPreset Preset, ulong Seed, string Demonstrations);
 

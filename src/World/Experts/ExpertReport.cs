@@ -9,7 +9,7 @@ namespace MimicD.World.Experts;
 /// <param name="AnyPairActive">Share of demonstrations whose smallest distance over all pairs is the limit to <see cref="ExpertReport.ActiveTolerance"/>.</param>
 /// <param name="PairActive">[P]: share of demonstrations in which the pair's smallest distance is the limit to that tolerance; pairs in the order (1,2), (1,3), ..., (2,3), ...</param>
 /// <param name="DiscActive">[N]: share of demonstrations in which the agent's smallest clearance of a disc is zero to that tolerance; empty without discs.</param>
-/// <param name="ModeShares">[K]: share of each mode.</param>
+/// <param name="ModeShares">[K]: share of each mode; what is missing to 1 shows none.</param>
 /// <param name="MeanStep">[N]: mean distance between two positions, m.</param>
 /// <param name="MaxStep">[N]: largest distance between two positions, m.</param>
 /// <param name="Roughness">[N]: mean norm of the second difference of positions, m.</param>
@@ -26,6 +26,9 @@ public sealed record ExpertReport
 
     /// <summary>Splits of the reference over which both transport distances are averaged.</summary>
     public const int Splits = 50;
+
+    // Shares that sum to less leave paths without a mode; the rest is rounding.
+    private const double WithMode = 1 - 1e-9;
 
     // Agents up to which every pair has a line of its own.
     private const int MostPairsShown = 4;
@@ -119,7 +122,11 @@ public sealed record ExpertReport
         for (int m = 0; m < count; m++)
         {
             ReadOnlySpan<double> joint = positions.Slice(m * width, width);
-            shares[task.Label(joint) - 1] += 1.0 / count;
+            if (task.Label(joint) is > 0 and var shown)
+            {
+                shares[shown - 1] += 1.0 / count;
+            }
+
             double nearest = double.PositiveInfinity;
             int pair = 0;
             for (int a = 0; a < agents; a++)
@@ -221,10 +228,25 @@ public sealed record ExpertReport
     private static (double Transport, double Floor) Transports(DemonstrationSet set, IExpertTask task, ReadOnlySpan<double> reference, ulong seed)
     {
         int width = set.Agents * set.Steps * 2;
-        int count = reference.Length / width;
+        var shown = new List<(int Index, int Mode)>();
+        for (int i = 0; i < reference.Length / width; i++)
+        {
+            if (task.Label(reference.Slice(i * width, width)) is > 0 and var label)
+            {
+                shown.Add((i, label));
+            }
+        }
+
+        // Paths that show no mode have no counterpart of the same mode.
+        int count = shown.Count;
         int half = count / 2;
+        if (half == 0)
+        {
+            return (double.NaN, double.NaN);
+        }
+
         var referencePaths = new double[count][];
-        var referenceModes = new int[count];
+        int[] referenceModes = [.. shown.Select(s => s.Mode)];
         var byMode = new List<int>[task.ModeNames.Count];
         for (int mode = 0; mode < byMode.Length; mode++)
         {
@@ -233,9 +255,7 @@ public sealed record ExpertReport
 
         for (int i = 0; i < count; i++)
         {
-            ReadOnlySpan<double> joint = reference.Slice(i * width, width);
-            referencePaths[i] = DiscreteFrechet.Stack(joint, set.Agents);
-            referenceModes[i] = task.Label(joint);
+            referencePaths[i] = DiscreteFrechet.Stack(reference.Slice(shown[i].Index * width, width), set.Agents);
         }
 
         var ownPaths = new List<double[]>();
@@ -243,7 +263,8 @@ public sealed record ExpertReport
         {
             ReadOnlySpan<double> joint = set.Positions.Data.AsSpan(i * width, width);
             int mode = task.Label(joint) - 1;
-            if (byMode[mode].Count < Surplus * referenceModes.Count(m => m == mode + 1))
+            // A path that shows no mode stands in for nothing.
+            if (mode >= 0 && byMode[mode].Count < Surplus * referenceModes.Count(m => m == mode + 1))
             {
                 byMode[mode].Add(ownPaths.Count);
                 ownPaths.Add(DiscreteFrechet.Stack(joint, set.Agents));
@@ -372,6 +393,11 @@ public sealed record ExpertReport
         for (int mode = 0; mode < own.ModeShares.Length; mode++)
         {
             rows.Add(($"mode {mode + 1} ({task.ModeNames[mode]}), share", Beside(own.ModeShares[mode], other?.ModeShares[mode])));
+        }
+
+        if (own.ModeShares.Sum() < WithMode || other?.ModeShares.Sum() < WithMode)
+        {
+            rows.Add(("no mode, share", Beside(1 - own.ModeShares.Sum(), 1 - other?.ModeShares.Sum())));
         }
 
         for (int a = 0; a < agents; a++)

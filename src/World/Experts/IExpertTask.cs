@@ -22,7 +22,7 @@ public interface IExpertTask
     /// <summary>How many draws of starts and goals are tried for one demonstration before the generator gives up with an error.</summary>
     int Draws { get; }
 
-    /// <summary>The mode of a joint path, from 1.</summary>
+    /// <summary>The mode of a joint path, from 1; 0 where it shows none.</summary>
     /// <param name="joint">All agents' positions [N, T, 2], m.</param>
     int Label(ReadOnlySpan<double> joint);
 

@@ -23,6 +23,8 @@ public sealed class SwapExpert : IExpertTask
 
     private readonly SwapExpertOptions _options;
 
+    private SwapFrame Frame => new(_options.Span / 2, 0, 0, 1, _options.Span);
+
     /// <summary>Checks the options.</summary>
     /// <param name="options">Geometry, limits, weights.</param>
     /// <exception cref="ArgumentException">An option makes no sense.</exception>
@@ -50,7 +52,7 @@ public sealed class SwapExpert : IExpertTask
     public int Draws => _options.Draws;
 
     /// <inheritdoc/>
-    public int Label(ReadOnlySpan<double> joint) => SwapModes.Label(joint[..(joint.Length / 2)], joint[(joint.Length / 2)..]);
+    public int Label(ReadOnlySpan<double> joint) => SwapModes.Label(joint[..(joint.Length / 2)], joint[(joint.Length / 2)..], Frame);
 
     /// <inheritdoc/>
     public void DrawPlaces(ref CounterRandom random, Span<double> starts, Span<double> goals)
