@@ -112,8 +112,6 @@ public sealed class FailureTests
         public void Report(SimulationProgress value) => throw new IOException("no terminal");
     }
 
-    private sealed class NoMemory : OutOfMemoryException;
-
     private sealed class Unspeakable : Exception
     {
         public override string Message => throw new InvalidOperationException("no message");
@@ -145,7 +143,7 @@ public sealed class FailureTests
             return !throws ? 1 : place switch
             {
                 Place.Plan or Place.Plans or Place.FactoryAgain => throw new InvalidOperationException("no plan"),
-                Place.PlanOutOfMemory or Place.PlansOutOfMemory => throw new NoMemory(),
+                Place.PlanOutOfMemory or Place.PlansOutOfMemory => new byte[int.MaxValue].Length,
                 Place.Message => throw new Unspeakable(),
                 _ => 1,
             };
