@@ -15,7 +15,7 @@ public class FamiliarityTests
         Assert.Equal("self.position.x", names[0]);
         var mean = model.Spec.Normalisation[0].ConditionMean;
         var deviation = model.Spec.Normalisation[0].ConditionDeviation;
-        var agent = Agent(policy, model.Spec.Sampling);
+        var agent = Agent(policy, model.Spec.Sampling with { Execute = 1 });
         float[] usual = [.. mean[..policy.FrameSize]];
         agent.Decide(new Tick(0), usual);
         Assert.Equal(0, Counts(agent)[^1]);
@@ -37,7 +37,7 @@ public class FamiliarityTests
     {
         var model = RandomModel.Load(RandomModel.Spec(width: 16));
         var policy = model.Policies()(new AgentId(0));
-        var agent = Agent(policy, model.Spec.Sampling);
+        var agent = Agent(policy, model.Spec.Sampling with { Execute = 1 });
         float[] far = [.. Enumerable.Repeat(1e6f, policy.FrameSize)];
         for (var t = 0; t < 5; t++)
         {
@@ -46,7 +46,7 @@ public class FamiliarityTests
 
         var before = agent.Counts;
         Assert.Equal(5, Counts(agent)[^1]);
-        var again = MimicD.Agents.Agent.Rebuild(new AgentSpec(1, new EpisodeId(0), new AgentId(0), model.Spec.Sampling), policy, agent.Window, before);
+        var again = MimicD.Agents.Agent.Rebuild(new AgentSpec(1, new EpisodeId(0), new AgentId(0), model.Spec.Sampling with { Execute = 1 }), policy, agent.Window, before);
         Assert.Equal((6, 6), (again.Plans, Counts(again)[^1]));
     }
 
