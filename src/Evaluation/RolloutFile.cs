@@ -29,7 +29,12 @@ public static class RolloutFile
 
         InvalidInputException.Require(paths.Agents == scenario.Agents && paths.Dimensions == scenario.Dimensions, file, "positions",
             $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {positions.ShapeText}");
-        PositionResolution.Require(paths.Positions, scenario.GoalTolerance, file, "positions");
+        // Where they begin: an agent that was led astray may have gone as far as it likes, and its episode counts.
+        for (var body = 0; body < paths.Episodes * paths.Agents; body++)
+        {
+            PositionResolution.Require(paths.At(body / paths.Agents, body % paths.Agents, 0), scenario.GoalTolerance, file, "positions");
+        }
+
         return (paths, Goals(reader, file, paths, scenario), scenario);
     }
 
