@@ -31,7 +31,12 @@ public static class RolloutFile
             $"{scenario.Agents} agents in {scenario.Dimensions} dimensions as in scenario {scenario.Name}", $"shape {positions.ShapeText}");
         var replaced = Rollouts.ReadReplaced(reader, file);
         InvalidInputException.Require(replaced is null || replaced.Length == paths.Episodes, file, "replaced", $"{paths.Episodes} numbers", replaced?.Length);
-        PositionResolution.Require(paths.Positions, scenario.GoalTolerance, file, "positions");
+        // Where they begin: an agent that was led astray may have gone as far as it likes, and its episode counts.
+        for (var body = 0; body < paths.Episodes * paths.Agents; body++)
+        {
+            PositionResolution.Require(paths.At(body / paths.Agents, body % paths.Agents, 0), scenario.GoalTolerance, file, "positions");
+        }
+
         return (paths with { Replaced = replaced }, Goals(reader, file, paths, scenario), scenario);
     }
 

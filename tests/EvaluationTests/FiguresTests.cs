@@ -1,6 +1,7 @@
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Evaluation;
+using MimicD.Numerics;
 using MimicD.World;
 
 namespace MimicD.EvaluationTests;
@@ -135,6 +136,30 @@ public class FiguresTests
         Assert.Equal(["episode 0 · 1 above, 2 below", "episode 1 · no mode (not all came past) · goal missed"], PictureContent.Of(Scene, paths, goals).Titles);
         // Nobody takes a side of a disc that nobody comes to.
         Assert.Equal(0, figures.Contested!.Value.Value);
+    }
+
+    [Fact]
+    public void Rollouts_that_begin_in_map_coordinates_are_refused_and_those_that_went_astray_are_not()
+    {
+        var folder = Directory.CreateTempSubdirectory("mimicd-");
+        try
+        {
+            string Written(string name, double start, double end)
+            {
+                var path = Path.Combine(folder.FullName, name);
+                new NpzWriter().Add<double>("positions", [0, start, 20, end, 20, start, 0, end], 1, 2, 2, 2).Save(path);
+                return path;
+            }
+
+            Assert.Equal(1, RolloutFile.Load(Written("astray.npz", 0, 1e8), Scene).Paths.Episodes);
+            var file = Written("map.npz", 4649776, 4649776);
+            var error = Assert.Throws<InvalidInputException>(() => RolloutFile.Load(file, Scene));
+            Assert.StartsWith($"{file}: positions: expected coordinates below 262144 m,", error.Message, StringComparison.Ordinal);
+        }
+        finally
+        {
+            folder.Delete(recursive: true);
+        }
     }
 
     // Both stop short of the disc, above.
