@@ -172,6 +172,7 @@ public class ContestTests
         Assert.Null(contest.Proof);
     }
 
+#pragma warning disable CA1001 // The host of agents in this thread has nothing to dispose of.
     /// <summary>Robots of one name before one world; a command reaches all that are connected, as their common topic does.</summary>
     private sealed class Duel : IActionSink, IRobotWorldOutput
     {

@@ -1,7 +1,6 @@
 using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
 using MimicD.Bridges.Robots.Wire;
-using MimicD.World;
 
 namespace MimicD.BridgesTests;
 

@@ -1,5 +1,4 @@
 using MimicD.Agents;
-using MimicD.Bridges.Mqtt;
 using MimicD.Bridges.Robots;
 using MimicD.Contracts;
 using MimicD.World;

@@ -131,6 +131,7 @@ public class TakeoverTests
         }
     }
 
+#pragma warning disable CA1001 // The host of agents in this thread has nothing to dispose of.
     private sealed class Controller : IActionSink, IRobotWorldOutput
     {
         private readonly Bus _bus;
