@@ -66,7 +66,7 @@ public class ContestTests
     [Fact]
     public void A_run_does_not_begin_with_a_robot_that_is_contested()
     {
-        var duel = new Duel(rearm: 0);
+        var duel = new Duel(rearm: 0, agents: 2);
         var (first, second) = (duel.Add(0, clock: 0), duel.Add(0, clock: 9000));
         duel.Connect(first);
         duel.Connect(second);
@@ -185,10 +185,10 @@ public class ContestTests
         private double[]? _place;
         private long _now;
 
-        public Duel(double? rearm)
+        public Duel(double? rearm, int agents = 1)
         {
             // They are told to go so slowly that whatever moves a body by more is another body in its place.
-            _scenario = Cases.Crossing(agents: 1, steps: 100_000);
+            _scenario = Cases.Crossing(agents, steps: 100_000);
             _topics = new RobotTopics(_scenario.Robots!.Prefix, "duel");
             World = new RobotWorld(_scenario, [_scenario.DefaultSensor], new RobotWorldOptions { Run = "duel", Term = 1, Rearm = rearm });
             _host = new InlineHost(_ => new ConstantVelocityPolicy(_scenario.DefaultSensor, speed: 0.1, _scenario.TimeStep));
@@ -197,7 +197,7 @@ public class ContestTests
 
         public RobotWorld World { get; }
 
-        public RobotStatus Status => World.Robots.Single();
+        public RobotStatus Status => World.Robots.First();
 
         /// <summary>Farthest that the body went from one world's tick to the next [m].</summary>
         public double Farthest { get; private set; }

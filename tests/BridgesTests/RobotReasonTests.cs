@@ -11,9 +11,10 @@ public class RobotReasonTests
     public void A_robot_that_refuses_to_leave_its_fence_says_so_and_what_to_do()
     {
         var (arena, lines) = Fenced(rearm: null);
+        arena.Run(until: 19_000_000);
+        var status = arena.World.Robots.Single();
         arena.Run();
 
-        var status = arena.World.Robots.Single();
         Assert.Equal(RobotState.Stopped, status.State);
         Assert.Equal("geofence: commands lead out of its fence", status.Reason);
         Assert.Equal("type r1 and Enter, or start with --rearm SECONDS", status.Next);
@@ -35,7 +36,7 @@ public class RobotReasonTests
     public void A_robot_that_is_armed_again_by_itself_says_so_and_what_keeps_it_from_moving()
     {
         var (arena, _) = Fenced(rearm: 0.5);
-        arena.Run();
+        arena.Run(until: 19_000_000);
 
         Assert.Equal("it is armed again by itself after 0.5 s of fresh observations; move its fence, its goal, or the robot", arena.World.Robots.Single().Next);
     }

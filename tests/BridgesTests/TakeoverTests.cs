@@ -22,7 +22,7 @@ public class TakeoverTests
 
         // Both speak, until the first is told.
         var second = bus.Control(term: 6);
-        bus.Run(10);
+        bus.Run(20);
         Assert.All(first.World.Robots, r => Assert.Equal((true, "hears another controller, of a higher term"), (r.Fenced, r.Reason)));
         Assert.All(second.World.Robots, r => Assert.Equal((false, RobotState.Armed), (r.Fenced, r.State)));
         Assert.All(bus.Robots, r => Assert.True(r.Guard.Refused[Refusal.Term] > 0 && r.Guard is { IsArmed: true, Stops: 0, Term: 6 }));
@@ -34,7 +34,7 @@ public class TakeoverTests
 
         // A third finds them as they are, and arms them.
         var third = bus.Control(term: 7);
-        Assert.All(third.World.Robots, r => Assert.Equal(RobotState.Absent, r.State));
+        Assert.All(third.World.Robots, r => Assert.Equal((RobotState.Silent, "it has announced itself, and no observation of it counts yet"), (r.State, r.Reason)));
         bus.Run(1);
         Assert.All(third.World.Robots, r => Assert.Equal(RobotState.Ready, r.State));
         bus.Run(4);
@@ -55,6 +55,19 @@ public class TakeoverTests
         Assert.All(second.World.Robots, r => Assert.True(r.Fenced, r.ToString()));
         Assert.Equal(term == 5 ? "hears another controller, of the same term" : "hears another controller, of a higher term", second.World.Robots.First().Reason);
         Assert.All(first.World.Robots, r => Assert.Equal((false, RobotState.Armed), (r.Fenced, r.State)));
+    }
+
+    [Fact]
+    public void A_controller_whose_term_was_anothers_is_told_so_where_that_one_is_no_more()
+    {
+        var bus = new Bus();
+        bus.End(bus.Control(term: 5), after: 30);
+        bus.Run(5);
+        Assert.All(bus.Robots, r => Assert.False(r.Guard.IsArmed));
+        var second = bus.Control(term: 5);
+        bus.Run(20);
+
+        Assert.All(second.World.Robots, r => Assert.Equal((true, "hears another controller, of the same term"), (r.Fenced, r.Reason)));
     }
 
     [Fact]
@@ -104,7 +117,11 @@ public class TakeoverTests
             return controller;
         }
 
-        public void End(Controller controller) => _controllers.Remove(controller);
+        public void End(Controller controller, int after = 0)
+        {
+            Run(after);
+            _controllers.Remove(controller);
+        }
 
         public void Run(int periods)
         {

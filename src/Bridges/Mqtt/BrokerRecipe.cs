@@ -90,7 +90,7 @@ public static class BrokerRecipe
 
         // A link to an empty folder stays, and the recipe is where it leads.
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        folder = new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder;
+        folder = Directory.Exists(folder) ? new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder : folder;
         Check(folder, prefix, runs, robots, bridge, options);
         var aside = $"{folder}.{Path.GetRandomFileName()}";
         try

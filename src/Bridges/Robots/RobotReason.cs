@@ -10,6 +10,9 @@ internal readonly struct RobotReason(RobotStatus robot)
     /// <summary>Whether it hears another controller of the same term.</summary>
     public bool HasRival { get; init; }
 
+    /// <summary>Whether it was armed before it was told anything.</summary>
+    public bool IsForeign { get; init; }
+
     /// <summary>The rule by which it refuses commands of late, or null.</summary>
     public string? Refusing { get; init; }
 
@@ -33,13 +36,13 @@ internal readonly struct RobotReason(RobotStatus robot)
             RobotState.Contested => Contested,
             RobotState.Absent => robot.Problem ?? (robot.Sessions > 0 ? "it has gone" : $"nothing on {Topic} yet"),
             RobotState.Unfit => robot.Problem,
-            RobotState.Silent => "no observation that counts for three periods",
+            RobotState.Silent => robot.Position is null ? "it has announced itself, and no observation of it counts yet" : "no observation that counts for three periods",
+            RobotState.Armed when IsForeign => "another controller steers it: its report is waited for",
             RobotState.Armed => Refusing is null ? null : $"refuses commands: {Explain(Refusing)}",
             RobotState.Stopped when Refusing is not null => Explain(Refusing),
             RobotState.Stopped when robot.Report is { Stops: > 0 } => "no command came in time",
             RobotState.Stopped => "it came back, and is not armed in its new session",
-            _ when IsRunning => Refusing is null ? null : Explain(Refusing),
-            _ => null,
+            _ => Refusing is null ? null : Explain(Refusing),
         };
 
     /// <summary>What to do, or null.</summary>

@@ -472,6 +472,10 @@ public sealed class RobotWorld
         {
             robot.Undecided++;
         }
+        else if (observation.Armed && robot.IsForeign)
+        {
+            // Whose it hears, its report will say; where nobody steers it any more, it stops by itself.
+        }
         else if (Phase == RobotPhase.Running && robot.Guard.Capabilities is { } able && observation.Session == robot.Guard.Session)
         {
             var values = action.Values.ToArray();
@@ -662,6 +666,7 @@ public sealed class RobotWorld
         {
             Contested = robot.Contested,
             HasRival = robot.HasRival,
+            IsForeign = robot.IsForeign,
             Refusing = robot.Refusing,
             MayArm = robot.MayArm,
             IsRunning = Phase == RobotPhase.Running,
@@ -760,6 +765,9 @@ public sealed class RobotWorld
         public long Silences { get; private set; }
 
         public double AnswerTime { get; private set; }
+
+        /// <summary>Whether somebody else steers it, as far as is known: it is armed, was told nothing from here in its session, and has not reported whom it hears.</summary>
+        public bool IsForeign => IsArmed && CommandSequence == _commandsBefore && Report is null;
 
         public bool IsReady => Guard.Capabilities is not null && Unfit is null && !IsSilent && Contested is null;
 
