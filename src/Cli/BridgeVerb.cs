@@ -24,7 +24,7 @@ internal static class BridgeVerb
     private static readonly Option<string?> Record = new("--record") { Description = "Write down all that goes in and out, so that --replay can do it again.", HelpName = "FILE" };
     private static readonly Option<string?> Replay = new("--replay") { Description = "Do a recorded run again, without robots and broker, and compare every decision with the recording, bit by bit. Nothing but the model, --threads and --json beside it.", HelpName = "FILE" };
     private static readonly Option<string?> BrokerConfig = new("--broker-config") { Description = "Write the recipe for a broker in production to this folder, and do nothing else: certificates of a test authority, one for each of the scenario's robots, rights, limits.", HelpName = "DIR" };
-    private static readonly Option<bool> Overwrite = RunOutput.Overwrite("the results of another run");
+    private static readonly Option<bool> Overwrite = RunOutput.Overwrite("the results of another run, and a recording that --record names,");
     private static readonly Option<string?> Contract = new("--contract") { Description = "Write the contract between a robot and its agent, an AsyncAPI 3 document, to this file, and do nothing else.", HelpName = "FILE" };
     private static readonly Option<string[]> Hosts = new("--host") { Description = "With --broker-config: a name or address that the broker goes by. May be given several times. [default: localhost and 127.0.0.1]", HelpName = "NAME", DefaultValueFactory = _ => [] };
     private static readonly Option<string?> Output = new("--out") { Description = "Folder for rollouts.npz, outcomes.csv, result.json and the pictures. [default: runs/bridge in the repository]", HelpName = "DIR" };
@@ -37,7 +37,8 @@ internal static class BridgeVerb
     {
         var command = new Command("bridge", """
             Lets agents steer robots over MQTT, each robot by its own agent on nothing but its own observations. Waits until all robots are there; bodies of the scenario that are no robots are simulated beside them.
-            A robot that has stopped stays so until it is armed again: by --rearm, or by its name (or 'all') typed here with Enter.
+            A robot that has stopped stays so until it is armed again: by --rearm, or by its name (or 'all') typed here with Enter. The ticks go on meanwhile, for the record is of what happened in real time.
+            A robot under whose name more than one speaks is contested: nothing is taken from it, and only its name typed here arms it.
             Ctrl-C stops at once: nobody tells the robots anything any more, and they stop by themselves. That is an operational stop, and no safety function.
 
             Examples: mimicd bridge --emulate
@@ -62,6 +63,7 @@ internal static class BridgeVerb
     public static (string File, Scenario Scenario) LoadScenario(ParseResult parsed, Argument<string?> argument)
     {
         var file = parsed.GetValue(argument) ?? Repository.File("scenarios", "swap-robots.json");
+        InvalidInputException.Require(!file.Contains("://", StringComparison.Ordinal), "SCENARIO", "", $"a scenario's file (a broker's address follows {MqttConnection.Broker.Name})", BrokerAddress.Redact(file));
         var scenario = Scenario.Load(file, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
         InvalidInputException.Require(scenario.Robots is not null, file, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
         return (file, scenario);
@@ -103,12 +105,18 @@ internal static class BridgeVerb
         var policies = crew.Player.PoliciesAhead(scenario, ahead, Ahead.Name);
         using var place = RunOutput.Claim(parsed.GetValue(Output), Repository.File("runs", "bridge"), parsed.GetValue(Overwrite));
         var options = new RobotWorldOptions { Seed = seed, Episodes = episodes, Run = run, Term = parsed.GetValue(Term) ?? RobotWorldOptions.DrawTerm(TimeProvider.System), Rearm = parsed.GetValue(Rearm) };
+        InvalidInputException.Require(options.Term is >= 1 and <= WireContract.MaxInteger, Term.Name, "", $"1 to {WireContract.MaxInteger}", options.Term);
         var world = new RobotWorld(scenario, [crew.Player.Sensor], options);
+        var overwrite = parsed.GetValue(Overwrite);
+        if (parsed.GetValue(Record) is { } wanted)
+        {
+            RobotRecording.Require(wanted, overwrite, Record.Name);
+        }
 
         await using var broker = await MqttConnection.StartAsync(parsed, cancellation);
         var connection = MqttConnection.Of(parsed, broker?.Address);
         using var recording = parsed.GetValue(Record) is { } file
-            ? new RobotRecording(file, new RobotRecordingHeader { Scenario = scenario, Sensors = [crew.Player.Sensor], Options = options, Sampling = crew.Player.Sampling, Ahead = ahead, Model = crew.Model?.Sha256, Policy = crew.Policy })
+            ? new RobotRecording(file, new RobotRecordingHeader { Scenario = scenario, Sensors = [crew.Player.Sensor], Options = options, Sampling = crew.Player.Sampling, Ahead = ahead, Model = crew.Model?.Sha256, Policy = crew.Policy }, overwrite)
             : null;
         await using var host = new LocalHost(policies, threads, direct: true);
         var bridge = new RobotBridge(world, host, TimeProvider.System, recording);
@@ -127,15 +135,16 @@ internal static class BridgeVerb
         await using (var link = MosquittoLink.Start(connection with { ClientId = $"{run}-{BridgeName}-{options.Term}", Subscriptions = world.Subscriptions }, bridge, TimeProvider.System))
         {
             var living = fleet?.RunAsync(leaving.Token) ?? Task.CompletedTask;
-            Listen(bridge);
-            completed = await RobotsView.ShowAsync(scenario.Steps - 1, tick => bridge.RunAsync(
+            var view = new RobotsView(scenario.Steps - 1, TimeProvider.System);
+            Listen(bridge, view);
+            completed = await view.ShowAsync(tick => bridge.RunAsync(
                 link,
                 status =>
                 {
                     tick(status);
                     if (fenced is null && status.Robots.FirstOrDefault(r => r.Fenced) is { } lost)
                     {
-                        fenced = lost.Name;
+                        fenced = $"{lost.Name} {lost.Reason}";
                         ending.Cancel();
                     }
                 },
@@ -144,70 +153,106 @@ internal static class BridgeVerb
             await living;
         }
 
-        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, place, json);
+        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, place, json, recording?.Failure);
     }
 
-    /// <summary>An operator's word: a line with a robot's name arms it again, and so does 'all' for all.</summary>
-    private static void Listen(RobotBridge bridge)
+    /// <summary>An operator's word: a line with a robot's name arms it again, and so does 'all' for all but those that are contested.</summary>
+    private static void Listen(RobotBridge bridge, RobotsView view)
         => new Thread(() =>
         {
             while (Console.In.ReadLine() is { } line)
             {
                 var name = line.Trim();
-                foreach (var robot in name == "all" ? bridge.Status.Robots.Select(r => r.Name) : [name])
+                foreach (var robot in name == "all" ? [.. bridge.Status.Robots.Where(r => r.State != RobotState.Contested).Select(r => r.Name)] : (string[])[name])
                 {
-                    Console.Error.WriteLine(bridge.Rearm(robot) ? $"{robot}: will be armed" : $"no robot '{robot}' (a robot's name, or all, arms it again)");
+                    view.Say(bridge.Rearm(robot) ? $"{robot}: will be armed" : $"no robot '{robot}' (a robot's name, or all, arms it again)");
                 }
             }
         }) { IsBackground = true }.Start();
 
-    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, RunOutput place, string? json)
+    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, RunOutput place, string? json, string? unrecorded)
     {
         var (scenario, status) = (run.Scenario, run.Status);
-        var table = Terminal.Table("robot", "state", "observations", "refused", "superseded", "commands", "not taken", "late", "silences");
-        foreach (var robot in status.Robots)
-        {
-            table.Row(
-                robot.Name, StrictJson.Format(robot.State).Trim('"'), Terminal.Whole(robot.Passed), Terminal.Reasons(robot.Refused), Terminal.Whole(robot.Superseded), Terminal.Whole(robot.Sent),
-                Terminal.Whole(robot.Unsent + robot.Undecided), Terminal.Whole(robot.Late), Terminal.Whole(robot.Silences));
-        }
-
-        Terminal.Out.Write(table);
+        var baseline = Baseline.Of(run.Crew.Model?.Spec.Provenance);
         Figures? figures = null;
         place.Begin(all: status.Tick > 0);
         if (status.Tick > 0)
         {
             var paths = PathSet.Create<float>(run.Rollouts.Positions.Data, run.Rollouts.Positions.Shape, scenario.Name);
-            var baseline = Baseline.Of(run.Crew.Model?.Spec.Provenance);
             figures = Figures.Compute(scenario, paths, run.Rollouts.Goals.Data, baseline);
-            Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(Full)));
             RunFiles.Save(place.Folder, scenario, run.Rollouts, paths, figures);
         }
 
         var hash = Rollouts.Hash(run.Rollouts.Positions);
-        Terminal.Line($"trajectory hash {hash}{(run.DecisionHash is null ? "" : $", decision hash {run.DecisionHash}")}");
         var summary = StrictJson.Format(new BridgeResult(
-            run.ScenarioFile, scenario, run.Crew.ModelSummary, run.Crew.Policy, run.Options, run.Crew.Player.Sampling, status.Tick, completed, hash, run.DecisionHash, status.Missed, status.Observations, status.Strange, status.Robots, run.Host, figures) { Familiarity = FamiliaritySummary.Of(run.Host) }) + "\n";
+            run.ScenarioFile, scenario, run.Crew.ModelSummary, run.Crew.Policy, run.Options, run.Crew.Player.Sampling, status.Tick, completed, hash, run.DecisionHash, status.Missed, status.Observations, status.Strange, status.Robots, run.Host, figures)
+        {
+            Standing = status.Standing,
+            Unrecorded = unrecorded,
+            Familiarity = FamiliaritySummary.Of(run.Host),
+        }) + "\n";
         RunFiles.Write(Path.Combine(place.Folder, RunOutput.ResultName), summary);
         if (json is not null)
         {
             RunFiles.Write(json, summary);
         }
 
+        Show(status);
+        if (figures is not null)
+        {
+            Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(Full)));
+        }
+
+        Terminal.Line($"trajectory hash {hash}{(run.DecisionHash is null ? "" : $", decision hash {run.DecisionHash}")}");
         FamiliaritySummary.Warn(run.Host);
+        return Conclude(run, completed, fenced, unrecorded);
+    }
+
+    /// <summary>What each robot did, and why it is as it is.</summary>
+    private static void Show(RobotBridgeStatus status)
+    {
+        var table = Terminal.Table("robot", "state", "at [m]", "to goal", "sessions", "observations", "refused", "superseded", "commands", "not taken", "late", "silences");
+        foreach (var robot in status.Robots)
+        {
+            table.Row(
+                robot.Name, RobotNews.NameOf(robot.State), RobotsView.Place(robot), RobotsView.ToGoal(robot), Terminal.Whole(robot.Sessions), Terminal.Whole(robot.Passed), Terminal.Reasons(robot.Refused),
+                Terminal.Whole(robot.Superseded), Terminal.Whole(robot.Sent), Terminal.Whole(robot.Unsent + robot.Undecided), Terminal.Whole(robot.Late), Terminal.Whole(robot.Silences));
+        }
+
+        Terminal.Out.Write(table);
+        foreach (var robot in status.Robots.Where(r => r.Reason is not null))
+        {
+            Terminal.Line($"{robot.Name}: {RobotNews.NameOf(robot.State)}: {robot.Reason}{(robot.Report is { Refused.Count: > 0 } report ? $" (it refused: {Terminal.Reasons(report.Refused)})" : "")}");
+        }
+    }
+
+    /// <summary>Says what went wrong, and the exit code.</summary>
+    private static int Conclude(BridgeRun run, bool completed, string? fenced, string? unrecorded)
+    {
+        var (ticks, status) = (run.Scenario.Steps - 1, run.Status);
+        if (RobotNews.WarnsOfStanding(status))
+        {
+            Console.Error.WriteLine($"mimicd: warning: in {status.Standing} of {status.Tick} ticks no robot was armed: {RobotNews.Causes(status)}");
+        }
+
+        if (unrecorded is not null)
+        {
+            Console.Error.WriteLine($"mimicd: the recording ends before the run does: {unrecorded}");
+        }
+
         if (fenced is not null)
         {
-            Console.Error.WriteLine($"mimicd: {fenced} hears another controller, of a higher term: that one has taken over, and this one has ended");
+            Console.Error.WriteLine($"mimicd: {fenced}: that one has taken over, and this one has ended");
             return CommandLine.Failure;
         }
 
         if (!completed)
         {
-            Console.Error.WriteLine(status.Phase == RobotPhase.Gathering ? "mimicd: stopped before all robots were there" : $"mimicd: stopped after tick {status.Tick} of {scenario.Steps - 1}; the figures are of what was done until then");
+            Console.Error.WriteLine(status.Phase == RobotPhase.Gathering ? "mimicd: stopped before all robots were there" : $"mimicd: stopped after tick {status.Tick} of {ticks}; the figures are of what was done until then");
             return CommandLine.Interrupted;
         }
 
-        return 0;
+        return unrecorded is null ? 0 : CommandLine.Failure;
     }
 
     private static async Task<int> ReplayAsync(ParseResult parsed, string file, int threads, string? json, CancellationToken cancellation)
@@ -244,9 +289,10 @@ internal static class BridgeVerb
         string[] robots = [.. Enumerable.Range(0, scenario.Agents).Select(a => scenario.Robots!.NameOf(a)).OfType<string>()];
         var options = new BrokerRecipeOptions();
         BrokerRecipe.Write(folder, scenario.Robots!.Prefix, [], robots, BridgeName, hosts.Length > 0 ? options with { Hosts = hosts } : options, TimeProvider.System);
+        var host = hosts.Length == 0 ? "localhost" : Uri.CheckHostName(hosts[0]) == UriHostNameType.IPv6 ? $"[{hosts[0].Trim('[', ']')}]" : hosts[0];
         Terminal.Line($"wrote {folder}: start the broker there with: mosquitto -c {Path.Combine(folder, BrokerRecipe.Configuration)}");
-        Terminal.Line($"the bridge: mimicd bridge --broker mqtts://{(hosts.Length > 0 ? hosts[0] : "localhost")}:{options.Port} {Certificates(BrokerRecipe.Tls(folder, null))}");
-        Terminal.Line($"a robot:    mimicd robot --robots {robots[0]} --broker mqtts://{(hosts.Length > 0 ? hosts[0] : "localhost")}:{options.Port} {Certificates(BrokerRecipe.Tls(folder, robots[0]))}");
+        Terminal.Line($"the bridge: mimicd bridge --broker mqtts://{host}:{options.Port} {Certificates(BrokerRecipe.Tls(folder, null))}");
+        Terminal.Line($"a robot:    mimicd robot --robots {robots[0]} --broker mqtts://{host}:{options.Port} {Certificates(BrokerRecipe.Tls(folder, robots[0]))}");
 
         static string Certificates(MqttTls tls) => $"--authority {tls.Authority} --certificate {tls.Certificate} --key {tls.Key}";
     }
@@ -260,6 +306,12 @@ internal static class BridgeVerb
         long Missed, long Observations, long Strange, IReadOnlyList<RobotStatus> Robots, AgentHostReport Host, Figures? Figures)
     {
         public FamiliaritySummary? Familiarity { get; init; }
+
+        /// <summary>Ticks at which no robot was armed.</summary>
+        public long Standing { get; init; }
+
+        /// <summary>Why the recording ends before the run does, or null.</summary>
+        public string? Unrecorded { get; init; }
     }
 
     private sealed record ReplayResult(string Recording, string Scenario, long Decisions, bool Completed, long TornBytes, string DecisionHash);

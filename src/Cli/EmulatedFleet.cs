@@ -27,7 +27,7 @@ internal sealed class EmulatedFleet : IAsyncDisposable
         if (faults is not null)
         {
             InvalidInputException.Require(connection.Broker.Scheme == "mqtt", FaultOption.Faults.Name, "", "a broker without TLS, whose certificate would be for another address", connection.Broker);
-            proxy = FaultProxy.Start(connection.Broker.Host, connection.Broker.Port > 0 ? connection.Broker.Port : 1883, new FaultPlan(faults, options.Seed), TimeProvider.System);
+            proxy = FaultProxy.Start(connection.Host, connection.Port, new FaultPlan(faults, options.Seed), TimeProvider.System);
             connection = connection with { Broker = new Uri($"mqtt://{proxy.EndPoint}") };
         }
 

@@ -9,7 +9,7 @@ internal static class MqttConnection
 {
     private const string PasswordVariable = "MIMICD_MQTT_PASSWORD";
 
-    public static readonly Option<string?> Broker = new("--broker") { Description = "Where the MQTT broker is: mqtt://HOST:PORT, or mqtts:// for TLS. [default: a private Mosquitto on this machine]", HelpName = "URI" };
+    public static readonly Option<string?> Broker = new("--broker") { Description = $"Where the MQTT broker is: mqtt://HOST:PORT, or mqtts:// for TLS. mqtt://USER:PASSWORD@HOST names a user too, percent-encoded; others on this machine may see it for a moment, so that --user and {PasswordVariable} are better. [default: a private Mosquitto on this machine]", HelpName = "URI" };
     private static readonly Option<string?> User = new("--user") { Description = $"User at the broker; the password is in the environment variable {PasswordVariable}.", HelpName = "NAME" };
     private static readonly Option<string?> Authority = new("--authority") { Description = "For mqtts://, as PEM: the authority that the broker's certificate must come from. [default: those that the machine trusts]", HelpName = "FILE" };
     private static readonly Option<string?> Certificate = new("--certificate") { Description = "For mqtts://, as PEM: the own certificate, where the broker asks for one.", HelpName = "FILE" };
@@ -26,17 +26,24 @@ internal static class MqttConnection
     {
         var version = parsed.GetValue(Version);
         InvalidInputException.Require(version is "5" or "3.1.1", "--mqtt", "", "5 or 3.1.1", version);
-        var given = parsed.GetValue(Broker) is { } text ? MqttOptions.ParseBroker(text, "--broker") : null;
+        var address = parsed.GetValue(Broker) is { } text ? BrokerAddress.Parse(text, Broker.Name) : null;
+        if (address?.Password is { Length: > 0 })
+        {
+            ProcessArguments.Hide(parsed.GetValue(Broker)!);
+        }
+
+        var given = address?.Uri;
         var tls = new MqttTls { Authority = parsed.GetValue(Authority), Certificate = parsed.GetValue(Certificate), Key = parsed.GetValue(Key) };
         InvalidInputException.Require(tls == new MqttTls() || given?.Scheme == "mqtts", "--authority, --certificate, --key", "", "mqtts:// with them", given?.ToString() ?? "no --broker");
-        var user = parsed.GetValue(User);
+        InvalidInputException.Require(address?.User is null || parsed.GetValue(User) is null, User.Name, "", "no user beside the one in --broker", parsed.GetValue(User));
+        var user = parsed.GetValue(User) ?? address?.User;
         return new MqttOptions
         {
             Broker = started ?? given ?? throw InvalidInputException.Create("--broker", "", "mqtt://HOST:PORT or mqtts://HOST:PORT", null),
             Version = version == "5" ? MqttVersion.V5 : MqttVersion.V311,
             Tls = tls,
             User = user,
-            Password = user is null ? null : Environment.GetEnvironmentVariable(PasswordVariable) ?? throw InvalidInputException.Create("--user", PasswordVariable, "the password", null),
+            Password = user is null ? null : address?.Password ?? Environment.GetEnvironmentVariable(PasswordVariable) ?? throw InvalidInputException.Create(address?.User is null ? User.Name : Broker.Name, PasswordVariable, "the password", null),
         };
     }
 

@@ -58,13 +58,14 @@ internal static class RobotCheckVerb
         var place = new IPEndPoint(IPAddress.Loopback, 0);
         if (parsed.GetValue(Listen) is { } listen)
         {
-            InvalidInputException.Require(IPEndPoint.TryParse(listen, out place!), "--listen", "", "ADDRESS:PORT", listen);
+            // A number alone would be read as an address, and an address alone as one with port 0.
+            InvalidInputException.Require(IPEndPoint.TryParse(listen, out place!) && listen.LastIndexOf(':') > listen.LastIndexOfAny(['.', ']']) && listen.AsSpan().ContainsAny('.', ']'), "--listen", "", "ADDRESS:PORT", listen);
         }
 
         await using var own = await MqttConnection.StartAsync(parsed, cancellation);
         var connection = MqttConnection.Of(parsed, own?.Address);
         var broker = connection.Broker;
-        await using var proxy = Proxy(broker, place);
+        await using var proxy = Proxy(connection, place);
         var words = parsed.GetValue(Command) ?? [];
         using var program = words.Length > 0 ? new RobotProgram([.. words.Select(w => Fill(w, proxy.EndPoint, topics.Run, robot))]) : null;
         Console.Error.WriteLine(program is null
@@ -89,24 +90,22 @@ internal static class RobotCheckVerb
             Console.Error.WriteLine($"the robot's program ended by itself, {ending}");
         }
 
-        var counts = outcomes.CountBy(o => o.Verdict).ToDictionary();
-        Terminal.Line();
-        Terminal.Line($"{outcomes.Count} checks: {counts.GetValueOrDefault(CheckVerdict.Passed)} passed, {counts.GetValueOrDefault(CheckVerdict.Failed)} failed, {counts.GetValueOrDefault(CheckVerdict.NotApplicable)} do not apply");
         if (json is not null)
         {
             AtomicFile.WriteText(json, StrictJson.Format(outcomes) + "\n");
         }
 
+        var counts = outcomes.CountBy(o => o.Verdict).ToDictionary();
+        Terminal.Line();
+        Terminal.Line($"{outcomes.Count} checks: {counts.GetValueOrDefault(CheckVerdict.Passed)} passed, {counts.GetValueOrDefault(CheckVerdict.Failed)} failed, {counts.GetValueOrDefault(CheckVerdict.NotApplicable)} do not apply");
         return counts.ContainsKey(CheckVerdict.Failed) ? CommandLine.Failure : 0;
     }
 
-    private static FaultProxy Proxy(Uri broker, IPEndPoint place)
+    private static FaultProxy Proxy(MqttOptions connection, IPEndPoint place)
     {
-        const int plain = 1883;
-        const int secure = 8883;
         try
         {
-            return FaultProxy.Start(broker.Host.Trim('[', ']'), broker.Port > 0 ? broker.Port : broker.Scheme == "mqtts" ? secure : plain, FaultPlan.None, TimeProvider.System, place);
+            return FaultProxy.Start(connection.Host, connection.Port, FaultPlan.None, TimeProvider.System, place);
         }
         catch (SocketException e)
         {

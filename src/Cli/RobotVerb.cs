@@ -63,6 +63,11 @@ internal static class RobotVerb
             counts = fleet.Robots.Counts;
         }
 
+        if (json is not null)
+        {
+            AtomicFile.WriteText(json, StrictJson.Format(counts) + "\n");
+        }
+
         var table = Terminal.Table("robot", "connected", "armed", "commands", "acted on", "refused", "stops");
         foreach (var c in counts)
         {
@@ -70,11 +75,6 @@ internal static class RobotVerb
         }
 
         Terminal.Out.Write(table);
-        if (json is not null)
-        {
-            AtomicFile.WriteText(json, StrictJson.Format(counts) + "\n");
-        }
-
         return CommandLine.Interrupted;
     }
 }

@@ -1,106 +1,129 @@
 using System.Globalization;
 using MimicD.Bridges.Robots;
-using MimicD.Contracts;
 using Spectre.Console;
 
 namespace MimicD.Cli;
 
-/// <summary>Shows what robots are up to while they are at it: a table that is drawn anew where the terminal can, and elsewhere a line for each change.</summary>
+/// <summary>
+/// Shows what robots are up to while they are at it: a table that is drawn anew where the terminal can, with the latest changes below it, and elsewhere a line for each change. Each change has its time of day.
+/// </summary>
 internal sealed class RobotsView
 {
     private const int MostRows = 30;
+    private const int MostLines = 8;
     private static readonly TimeSpan Redraw = TimeSpan.FromMilliseconds(200);
 
-    private readonly Dictionary<string, (RobotState State, string? Problem, bool Fenced)> _shown = new(StringComparer.Ordinal);
+    private readonly Lock _gate = new();
+    private readonly Dictionary<string, (RobotState State, string Since)> _since = new(StringComparer.Ordinal);
+    private readonly Queue<string> _lines = new();
+    private readonly RobotNews _news;
+    private readonly TimeProvider _time;
     private readonly int _ticks;
+    private readonly bool _isLive = Terminal.CanRedraw;
     private RobotBridgeStatus? _latest;
-    private RobotPhase? _phase;
-    private string? _lost = "";
-    private int _tenths;
 
-    private RobotsView(int ticks) => _ticks = ticks;
+    /// <summary>Shows nothing yet.</summary>
+    /// <param name="ticks">Ticks in all.</param>
+    /// <param name="time">The time of day.</param>
+    public RobotsView(int ticks, TimeProvider time) => (_ticks, _time, _news) = (ticks, time, new RobotNews(ticks));
+
+    private string Clock => _time.GetLocalNow().ToString("HH:mm:ss", CultureInfo.InvariantCulture);
+
+    /// <summary>Where a robot was heard of last, or empty.</summary>
+    public static string Place(RobotStatus robot)
+        => robot.Position is null ? "" : string.Join(", ", robot.Position.Select(x => x.ToString("0.00", CultureInfo.InvariantCulture)));
+
+    /// <summary>How far it is from its goal, or empty.</summary>
+    public static string ToGoal(RobotStatus robot) => robot.GoalDistance?.ToString("0.00 m", CultureInfo.InvariantCulture) ?? "";
 
     /// <summary>Shows a run.</summary>
-    /// <param name="ticks">Ticks in all.</param>
     /// <param name="run">Does it; what it is given is to be called after every tick.</param>
-    public static async Task<T> ShowAsync<T>(int ticks, Func<Action<RobotBridgeStatus>, Task<T>> run)
+    public async Task<T> ShowAsync<T>(Func<Action<RobotBridgeStatus>, Task<T>> run)
     {
-        var view = new RobotsView(ticks);
-        if (!Terminal.CanRedraw)
+        if (!_isLive)
         {
-            return await run(view.Tell);
+            return await run(Take);
         }
 
         return await Terminal.LiveAsync(new Text(""), async draw =>
         {
-            var done = run(status => Volatile.Write(ref view._latest, status));
-            while (await Task.WhenAny(done, Task.Delay(Redraw)) != done)
+            var done = run(Take);
+            bool over;
+            do
             {
-                if (Volatile.Read(ref view._latest) is { } status)
+                over = await Task.WhenAny(done, Task.Delay(Redraw)) == done;
+                if (Draw() is { } picture)
                 {
-                    draw(view.Draw(status));
+                    draw(picture);
                 }
             }
-
+            while (!over);
             return await done;
         });
     }
 
-    private static string Of(RobotState state) => StrictJson.Format(state).Trim('"');
-
-    /// <summary>A line for each thing that has changed.</summary>
-    private void Tell(RobotBridgeStatus status)
+    /// <summary>Says a line.</summary>
+    public void Say(string line)
     {
-        foreach (var robot in status.Robots)
+        lock (_gate)
         {
-            var now = (robot.State, robot.Problem, robot.Fenced);
-            if (!_shown.TryGetValue(robot.Name, out var before) || before != now)
+            var stamped = $"{Clock} {line}";
+            if (!_isLive)
             {
-                _shown[robot.Name] = now;
-                if (before != default || robot.State != RobotState.Absent || robot.Problem is not null)
-                {
-                    Console.Error.WriteLine($"{robot.Name}: {Of(robot.State)}{(robot.Problem is { } problem ? $": {problem}" : "")}{(robot.Fenced ? ": hears another controller, of a higher term" : "")}");
-                }
+                Console.Error.WriteLine(stamped);
+                return;
             }
-        }
 
-        if (status.Lost != _lost)
-        {
-            _lost = status.Lost;
-            Console.Error.WriteLine(_lost is null ? "connected" : $"no connection: {_lost}");
-        }
-
-        if (status.Phase != _phase)
-        {
-            _phase = status.Phase;
-            Console.Error.WriteLine(status.Phase switch
+            _lines.Enqueue(stamped);
+            if (_lines.Count > MostLines)
             {
-                RobotPhase.Gathering => $"waiting for {status.Robots.Count} robots",
-                RobotPhase.Running => "all are there: running",
-                _ => "done: the robots stop, for nobody tells them anything any more",
-            });
-        }
-
-        if (_ticks > 0 && status.Tick * 10 / _ticks is var tenths && tenths > _tenths)
-        {
-            _tenths = tenths;
-            Console.Error.WriteLine($"{status.Tick} of {_ticks} ticks");
+                _lines.Dequeue();
+            }
         }
     }
 
-    private Rows Draw(RobotBridgeStatus status)
+    private void Take(RobotBridgeStatus status)
     {
-        var table = Terminal.Table("robot", "state", "observations", "refused", "commands", "answered in", "acted on", "refused by it", "stops");
-        foreach (var r in status.Robots.Take(MostRows))
+        lock (_gate)
         {
-            var answer = (1000 * r.AnswerSeconds).ToString("0.0 ms", CultureInfo.InvariantCulture);
-            table.Row(
-                r.Name, r.Fenced ? "fenced off" : r.Problem ?? Of(r.State), Terminal.Whole(r.Passed), Terminal.Reasons(r.Refused), Terminal.Whole(r.Sent), answer,
-                r.Report is null ? "" : Terminal.Whole(r.Report.Acted), r.Report is null ? "" : Terminal.Reasons(r.Report.Refused), r.Report is null ? "" : Terminal.Whole(r.Report.Stops));
-        }
+            _latest = status;
+            foreach (var robot in status.Robots)
+            {
+                if (!_since.TryGetValue(robot.Name, out var known) || known.State != robot.State)
+                {
+                    _since[robot.Name] = (robot.State, Clock);
+                }
+            }
 
-        var more = status.Robots.Count > MostRows ? $" (and {status.Robots.Count - MostRows} more robots)" : "";
-        var phase = status.Phase switch { RobotPhase.Gathering => "waiting for robots", RobotPhase.Running => $"tick {status.Tick} of {_ticks}", _ => "done" };
-        return new Rows(table, new Text($"{phase}{(status.Lost is null ? "" : $"; no connection: {status.Lost}")}{more}"));
+            foreach (var line in _news.Of(status))
+            {
+                Say(line);
+            }
+        }
+    }
+
+    private Rows? Draw()
+    {
+        lock (_gate)
+        {
+            if (_latest is not { } status)
+            {
+                return null;
+            }
+
+            var table = Terminal.Table("robot", "state", "since", "at [m]", "to goal", "refused", "commands", "answered in", "refused by it", "stops");
+            foreach (var r in status.Robots.Take(MostRows))
+            {
+                var answer = (1000 * r.AnswerSeconds).ToString("0.0 ms", CultureInfo.InvariantCulture);
+                table.Row(
+                    r.Name, r.Fenced ? "fenced off" : RobotNews.NameOf(r.State), _since[r.Name].Since, Place(r), ToGoal(r), Terminal.Reasons(r.Refused), Terminal.Whole(r.Sent), answer,
+                    r.Report is null ? "" : Terminal.Reasons(r.Report.Refused), r.Report is null ? "" : Terminal.Whole(r.Report.Stops));
+            }
+
+            var more = status.Robots.Count > MostRows ? $" (and {status.Robots.Count - MostRows} more robots)" : "";
+            var phase = status.Phase switch { RobotPhase.Gathering => "waiting for robots", RobotPhase.Running => $"tick {status.Tick} of {_ticks}", _ => "done" };
+            var reasons = status.Robots.Take(MostRows).Where(r => r.Reason is not null).Select(r => new Text(RobotNews.Line(r)));
+            return new Rows([table, new Text($"{phase}{(status.Lost is null ? "" : $"; no connection: {status.Lost}")}{more}"), .. reasons, .. _lines.Select(l => new Text(l))]);
+        }
     }
 }

@@ -23,7 +23,7 @@ internal sealed class RunOutput : IDisposable
     public string Folder { get; }
 
     /// <summary>Replaces results that took work; for verbs whose <c>--out</c> is such an output.</summary>
-    public static Option<bool> Overwrite(string what) => new("--overwrite") { Description = $"Replaces {what} that --out already holds." };
+    public static Option<bool> Overwrite(string what) => new("--overwrite") { Description = $"Replaces {what} that is there already." };
 
     /// <summary>Claims a folder before any work is done.</summary>
     /// <param name="asked">What <c>--out</c> says; null: the default, whose earlier results are replaced.</param>

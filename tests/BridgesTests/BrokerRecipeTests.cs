@@ -77,6 +77,23 @@ public sealed class BrokerRecipeTests(ITestOutputHelper output) : IDisposable
     }
 
     [Fact]
+    public void A_link_to_an_empty_folder_stays_and_nothing_is_left_beside_a_recipe_that_was_not_written()
+    {
+        var (real, link) = (Path.Combine(_folder.FullName, "real"), Path.Combine(_folder.FullName, "link"));
+        Directory.CreateDirectory(real);
+        Directory.CreateSymbolicLink(link, real);
+        BrokerRecipe.Write(link, "mimicd/v1", [], ["r1"], "agents", new BrokerRecipeOptions(), TimeProvider.System);
+
+        Assert.Equal(real, new DirectoryInfo(link).LinkTarget);
+        Assert.True(File.Exists(Path.Combine(real, BrokerRecipe.Configuration)));
+
+        Directory.CreateDirectory(Recipe);
+        File.WriteAllText(Path.Combine(Recipe, "mine"), "");
+        Assert.Throws<InvalidInputException>(() => BrokerRecipe.Write(Recipe, "mimicd/v1", [], ["r1"], "agents", new BrokerRecipeOptions(), TimeProvider.System));
+        Assert.Equal(["link", "real", "recipe"], Directory.EnumerateFileSystemEntries(_folder.FullName).Select(f => Path.GetFileName(f)).Order(StringComparer.Ordinal));
+    }
+
+    [Fact]
     public void The_files_say_who_may_do_what_and_keys_are_their_owners_alone()
     {
         BrokerRecipe.Write(Recipe, "site/a", ["morning", "evening"], ["r1", "r2"], "agents", new BrokerRecipeOptions { Port = 8884 }, TimeProvider.System);

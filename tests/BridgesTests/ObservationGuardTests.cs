@@ -130,6 +130,39 @@ public class ObservationGuardTests
     }
 
     [Fact]
+    public void A_pose_out_of_reach_is_refused_over_a_new_session_too()
+    {
+        Assert.Equal(Refusal.None, Check(Cases.Observation with { Sequence = 1, Time = 0, Values = [0, 0] }, now: 0));
+        Assert.Equal(Refusal.None, Meet(_guard, Presence("00000000000000bb")));
+        var there = Cases.Observation with { Session = "00000000000000bb", Sequence = 1, Time = 200 };
+
+        // At most 0.5 m a period of 0.1 s, twice.
+        Assert.Equal(Refusal.Change, Check(new MqttMessage("t", JsonWire.Write(there with { Values = [3.1f, 0] })), [0, 0], now: 200_000));
+        Assert.Equal("it came back 3.1 m from where it was 0.2 s before, farther than it can go", _guard.Contest.Proof);
+        Assert.Equal(Refusal.Session, Check(new MqttMessage("t", JsonWire.Write(there with { Sequence = 2, Time = 300, Values = [0, 0] })), [0, 0], now: 300_000));
+        _guard.Accept();
+        Assert.Equal(Refusal.None, Check(new MqttMessage("t", JsonWire.Write(there with { Sequence = 3, Time = 400, Values = [3.1f, 0] })), [0, 0], now: 400_000));
+    }
+
+    [Fact]
+    public void A_robot_that_counts_faster_than_time_passes_goes_no_farther_for_it()
+    {
+        Assert.Equal(Refusal.None, Check(Cases.Observation with { Sequence = 1, Time = 0, Values = [0, 0] }, now: 0));
+        Assert.Equal(Refusal.Change, Check(new MqttMessage("t", JsonWire.Write(Cases.Observation with { Sequence = 1000, Time = 100, Values = [20, 0] })), [0, 0], now: 100_000));
+    }
+
+    [Fact]
+    public void A_body_that_is_told_its_control_goes_no_faster_than_it_can()
+    {
+        var guard = new ObservationGuard("run", "r1", maxStep: 0.2);
+        var able = Cases.Able with { Action = World.ActionKind.Control, Geofence = null };
+        guard.Meet(new MqttMessage("t", JsonWire.Write(Presence(Cases.Session) with { Capabilities = able })), out _);
+        Refusal At(long sequence, float x) => guard.Check(new MqttMessage("t", JsonWire.Write(Cases.Observation with { Sequence = sequence, Time = 100 * sequence, Values = [x, 0] })), 100_000 * sequence, sequence == 1 ? [] : [0, 0], out _);
+
+        Assert.Equal((Refusal.None, Refusal.Change, Refusal.None), (At(1, 0), At(2, 0.5f), At(3, 0.7f)));
+    }
+
+    [Fact]
     public void A_robot_that_floods_is_held_to_twice_its_rate()
     {
         var verdicts = Enumerable.Range(1, 10_000).Select(i => Check(Cases.Observation with { Sequence = i, Time = i }, now: 1000L * i)).GroupBy(v => v).ToDictionary(g => g.Key, g => g.Count());

@@ -96,6 +96,7 @@ public sealed class RobotClientsTests(ITestOutputHelper output)
         Assert.Equal("/nowhere: cannot be started: An error occurred trying to start process '/nowhere' with working directory", (await EntryPoint.RunAsync("robot-check", "--", "/nowhere")).Refusal[..104]);
         Assert.Equal("--robot: expected 1 to 32 letters, digits, - or _, found a/b", (await EntryPoint.RunAsync("robot-check", "--robot", "a/b")).Refusal);
         Assert.Equal("--listen: expected ADDRESS:PORT, found here", (await EntryPoint.RunAsync("robot-check", "--listen", "here")).Refusal);
+        Assert.Equal("--listen: expected ADDRESS:PORT, found 1883", (await EntryPoint.RunAsync("robot-check", "--listen", "1883")).Refusal);
         Assert.Equal("--broker: expected mqtt://HOST:PORT or mqtts://HOST:PORT, found http://here", (await EntryPoint.RunAsync("robot-check", "--broker", "http://here")).Refusal);
         Assert.Equal("unknown option '--nothing' (see mimicd robot-check --help)", (await EntryPoint.RunAsync("robot-check", "--nothing")).Refusal);
     }

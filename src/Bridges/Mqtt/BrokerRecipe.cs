@@ -88,7 +88,9 @@ public static class BrokerRecipe
             throw new PlatformNotSupportedException("the recipe is for Linux");
         }
 
+        // A link to an empty folder stays, and the recipe is where it leads.
         folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        folder = Directory.Exists(folder) ? new DirectoryInfo(folder).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? folder : folder;
         Check(folder, prefix, runs, robots, bridge, options);
         var aside = $"{folder}.{Path.GetRandomFileName()}";
         try
@@ -108,9 +110,32 @@ public static class BrokerRecipe
         }
         finally
         {
-            if (Directory.Exists(aside))
+            Remove(aside, robots);
+        }
+    }
+
+    /// <summary>Removes what <see cref="Fill"/> has made of a recipe, and nothing else.</summary>
+    private static void Remove(string aside, IReadOnlyList<string> robots)
+    {
+        if (!Directory.Exists(aside))
+        {
+            return;
+        }
+
+        string[] certified = [Server, Bridge, .. robots.Select(r => Path.Combine(Robots, r))];
+        foreach (var file in (string[])[Authority, AuthorityKey, Configuration, Rights, .. certified.Select(c => c + ".pem"), .. certified.Select(c => c + ".key")])
+        {
+            if (File.Exists(Path.Combine(aside, file)))
             {
-                Directory.Delete(aside, recursive: true);
+                File.Delete(Path.Combine(aside, file));
+            }
+        }
+
+        foreach (var folder in (string[])[Path.Combine(aside, Robots), aside])
+        {
+            if (Directory.Exists(folder) && !Directory.EnumerateFileSystemEntries(folder).Any())
+            {
+                Directory.Delete(folder);
             }
         }
     }

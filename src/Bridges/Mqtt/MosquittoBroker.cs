@@ -59,7 +59,8 @@ public sealed class MosquittoBroker : IAsyncDisposable
             esac
         done 2>/dev/null
         end KILL 2>/dev/null
-        rm -rf "$MIMICD_BROKER_FOLDER"
+        for name in mosquitto.conf log mosquitto.db mosquitto.db.new; do rm -f "$MIMICD_BROKER_FOLDER/$name"; done
+        rmdir "$MIMICD_BROKER_FOLDER"
         """;
 
     private const int Attempts = 5;

@@ -1,4 +1,5 @@
-using MimicD.Contracts;
+using System.Globalization;
+using System.Text;
 
 namespace MimicD.Bridges.Mqtt;
 
@@ -70,13 +71,16 @@ public sealed record MqttOptions
     /// <summary>Messages handed to the connection and not yet on their way; beyond that newer ones take the place of older ones of their topic. Default: 64.</summary>
     public int Window { get; init; } = 64;
 
-    /// <summary>Where the broker is, checked: a scheme that is known, a host, nothing else.</summary>
-    /// <param name="text">The address.</param>
-    /// <param name="where">The option or file it came from.</param>
-    /// <exception cref="InvalidInputException">It is no such address.</exception>
-    public static Uri ParseBroker(string text, string where)
+    /// <summary>The host to connect to, without the brackets of an IPv6 address.</summary>
+    public string Host => Broker.DnsSafeHost;
+
+    /// <summary>The port to connect to.</summary>
+    public int Port => Broker.Port > 0 ? Broker.Port : Broker.Scheme == "mqtts" ? 8883 : 1883;
+
+    // All but the password, which is for the broker alone.
+    private bool PrintMembers(StringBuilder builder)
     {
-        var parsed = Uri.TryCreate(text, UriKind.Absolute, out var uri) && uri.Scheme is "mqtt" or "mqtts" && uri is { Host.Length: > 0, AbsolutePath: "" or "/", Query: "", Fragment: "", UserInfo: "" };
-        return parsed ? uri! : throw InvalidInputException.Create(where, "", "mqtt://HOST:PORT or mqtts://HOST:PORT", text);
+        builder.Append(CultureInfo.InvariantCulture, $"{nameof(Broker)} = {Broker}, {nameof(ClientId)} = {ClientId}, {nameof(User)} = {User}, {nameof(Version)} = {Version}");
+        return true;
     }
 }

@@ -23,6 +23,9 @@ public sealed record Capabilities
     /// <summary>Largest number of numbers in an action or an observation.</summary>
     public const int MaxValues = 4096;
 
+    // A robot that is heard of less often than once an hour is not steered [1/s].
+    private const double LowestRate = 1.0 / 3600;
+
     /// <summary>What the numbers of an action mean.</summary>
     public required ActionKind Action { get; init; }
 
@@ -74,7 +77,7 @@ public sealed record Capabilities
             InvalidInputException.Require(Min[i] <= Max[i], where, "capabilities.min", $"at most max ({Max[i]})", Min[i]);
         }
 
-        InvalidInputException.Require(Rate is > 0 and <= 10_000, where, "capabilities.rate", "above 0, at most 10000", Rate);
+        InvalidInputException.Require(Rate is >= LowestRate and <= 10_000, where, "capabilities.rate", "1/3600 to 10000", Rate);
         InvalidInputException.Require(TtlMs is >= 1 and <= 60_000, where, "capabilities.ttlMs", "1 to 60000", TtlMs);
         InvalidInputException.Require(Payload is >= 64 and <= 1 << 20, where, "capabilities.payload", $"64 to {1 << 20}", Payload);
         InvalidInputException.Require(Enum.IsDefined(Observation), where, "capabilities.observation", "pose or frame", Observation);
@@ -82,7 +85,7 @@ public sealed record Capabilities
         if (Geofence is { } fence)
         {
             InvalidInputException.Require(Action == ActionKind.Position && Dimension >= 2, where, "capabilities.geofence", "none where actions are not positions", $"{fence.Length} corners");
-            InvalidInputException.Require(fence.Length is >= 3 and <= 256 && Array.TrueForAll(fence, c => c is { Length: 2 } && double.IsFinite(c[0]) && double.IsFinite(c[1])), where, "capabilities.geofence", "3 to 256 corners of two finite numbers", $"{fence.Length} corners");
+            InvalidInputException.Require(fence.Length is >= 3 and <= 256 && Array.TrueForAll(fence, c => c is { Length: 2 } && Math.Abs(c[0]) <= Dynamics.MaxCoordinate && Math.Abs(c[1]) <= Dynamics.MaxCoordinate), where, "capabilities.geofence", $"3 to 256 corners of two numbers up to {Dynamics.MaxCoordinate}", $"{fence.Length} corners");
         }
 
         void Numbers(double[]? numbers, string field, Func<double, bool> holds, string what)

@@ -92,7 +92,11 @@ public sealed class RobotBridge : IActionSink, IMqttListener, IRobotWorldOutput
         {
             lock (_gate)
             {
-                return new RobotBridgeStatus(_world.Phase, _world.Tick, Volatile.Read(ref _lost), _world.Missed, _world.Observations, _world.Strange, [.. _world.Robots]);
+                return new RobotBridgeStatus(_world.Phase, _world.Tick, Volatile.Read(ref _lost), _world.Missed, _world.Observations, _world.Strange, [.. _world.Robots])
+                {
+                    Standing = _world.Standing,
+                    StandingFor = _world.StandingFor,
+                };
             }
         }
     }
@@ -169,4 +173,11 @@ public sealed class RobotBridge : IActionSink, IMqttListener, IRobotWorldOutput
 /// <param name="Observations">Observations handed to agents.</param>
 /// <param name="Strange">Messages and actions of nobody in this run.</param>
 /// <param name="Robots">Its robots.</param>
-public sealed record RobotBridgeStatus(RobotPhase Phase, int Tick, string? Lost, long Missed, long Observations, long Strange, IReadOnlyList<RobotStatus> Robots);
+public sealed record RobotBridgeStatus(RobotPhase Phase, int Tick, string? Lost, long Missed, long Observations, long Strange, IReadOnlyList<RobotStatus> Robots)
+{
+    /// <summary>Ticks at which no robot was armed.</summary>
+    public long Standing { get; init; }
+
+    /// <summary>Ticks at which no robot was armed, up to the present one.</summary>
+    public int StandingFor { get; init; }
+}

@@ -97,7 +97,8 @@ public sealed record RobotEvent(RobotEventKind Event)
     /// <summary>Its tick.</summary>
     public int Tick { get; init; }
 
-    /// <summary>Whether an action was decided.</summary>
+    /// <summary>Whether an action was decided: its number.</summary>
+    [JsonConverter(typeof(JsonNumberEnumConverter<ActionStatus>))]
     public ActionStatus Status { get; init; }
 
     /// <summary>A payload, or float32 numbers, little-endian.</summary>
@@ -146,19 +147,27 @@ public sealed class DecisionHash : IDisposable
 public sealed class RobotRecording : IDisposable
 {
     /// <summary>How lines after the first are written: what is 0 or absent takes no room.</summary>
-    internal static readonly JsonSerializerOptions Lines = new(StrictJson.Compact) { DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault };
+    internal static readonly JsonSerializerOptions Lines = new(StrictJson.Compact)
+    {
+        DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingDefault,
+        Converters = { new JsonStringEnumConverter<RobotEventKind>(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
+    };
+
+    // How every recording begins.
+    private static readonly byte[] Opening = [.. "{\"format\":"u8];
 
     private readonly FileStream _file;
 
-    /// <summary>Begins a file; one that is there is replaced.</summary>
+    /// <summary>Begins a file. One that is there is left alone, but for a recording that is to be replaced, and for a device or a pipe.</summary>
     /// <param name="path">The file.</param>
     /// <param name="header">What the run follows from.</param>
-    /// <exception cref="InvalidInputException">It cannot be written.</exception>
-    public RobotRecording(string path, RobotRecordingHeader header)
+    /// <param name="overwrite">Whether a recording that is there is replaced.</param>
+    /// <exception cref="InvalidInputException">There is a recording and it is not to be replaced, or something that is none, or one that is being written; or it cannot be written.</exception>
+    public RobotRecording(string path, RobotRecordingHeader header, bool overwrite = false)
     {
         try
         {
-            _file = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.Read, 1 << 16);
+            _file = Open(path, overwrite);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -166,6 +175,32 @@ public sealed class RobotRecording : IDisposable
         }
 
         Line(header, StrictJson.Compact);
+    }
+
+    /// <summary>Why the recording ends before the run does, or null: what is missing could not be written.</summary>
+    public string? Failure { get; private set; }
+
+    /// <summary>Refuses a file that must not be replaced, before any work is done.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="overwrite">Whether a recording that is there is replaced.</param>
+    /// <param name="where">The option that names it.</param>
+    /// <exception cref="InvalidInputException">There is a recording and it is not to be replaced, or something that is none.</exception>
+    public static void Require(string path, bool overwrite, string where)
+    {
+        if (!File.Exists(path))
+        {
+            return;
+        }
+
+        try
+        {
+            using var there = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.ReadWrite);
+            Require(there, overwrite, where, path);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new InvalidInputException($"{where} {path}: cannot be written: {e.Message}", e);
+        }
     }
 
     /// <summary>Hash of the decisions so far.</summary>
@@ -186,7 +221,7 @@ public sealed class RobotRecording : IDisposable
     public void Tick(long at)
     {
         Line(new RobotEvent(RobotEventKind.Tick) { At = at });
-        _file.Flush();
+        Try(_file.Flush);
     }
 
     /// <summary>An operator armed a robot.</summary>
@@ -207,21 +242,87 @@ public sealed class RobotRecording : IDisposable
     public void End()
     {
         Line(new RobotEvent(RobotEventKind.End) { Topic = Decisions.Value });
-        _file.Flush();
+        Try(_file.Flush);
     }
 
     /// <inheritdoc/>
     public void Dispose()
     {
-        _file.Dispose();
+        Try(_file.Dispose);
         Decisions.Dispose();
+    }
+
+    private static FileStream Open(string path, bool overwrite)
+    {
+        const int room = 1 << 16;
+        if (!File.Exists(path))
+        {
+            // Of two that begin at once one makes it, and the other finds it.
+            return new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None, room);
+        }
+
+        // Alone: nothing is taken from one that is being written. To be read too, for a pipe that is opened so waits for nobody.
+        var file = new FileStream(path, FileMode.Open, FileAccess.ReadWrite, FileShare.None, room);
+        try
+        {
+            if (!file.CanSeek)
+            {
+                file.Dispose();
+                return new FileStream(path, FileMode.Open, FileAccess.Write, FileShare.ReadWrite, room);
+            }
+
+            Require(file, overwrite, path, path);
+            if (file.Length > 0)
+            {
+                file.SetLength(0);
+            }
+
+            return file;
+        }
+        catch
+        {
+            file.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Refuses what is in a file, unless it is a recording that is to be replaced. A device or a pipe holds nothing.</summary>
+    private static void Require(FileStream file, bool overwrite, string where, string path)
+    {
+        if (!file.CanSeek || file.Length == 0)
+        {
+            return;
+        }
+
+        var opening = new byte[Opening.Length];
+        var read = file.ReadAtLeast(opening, opening.Length, throwOnEndOfStream: false);
+        file.Position = 0;
+        InvalidInputException.Require(opening.AsSpan(0, read).SequenceEqual(Opening), where, "", "a file that is not there yet", $"{path}, which is no recording, and is not replaced");
+        InvalidInputException.Require(overwrite, where, "", "a file that is not there yet, or --overwrite", $"the recording {path}");
     }
 
     private void Line(RobotEvent value) => Line(value, Lines);
 
     private void Line<T>(T value, JsonSerializerOptions options)
+        => Try(() =>
+        {
+            JsonSerializer.Serialize(_file, value, options);
+            _file.WriteByte((byte)'\n');
+        });
+
+    /// <summary>Writes, unless that failed once: robots are steered whether or not there is room for the recording.</summary>
+    private void Try(Action write)
     {
-        JsonSerializer.Serialize(_file, value, options);
-        _file.WriteByte((byte)'\n');
+        try
+        {
+            if (Failure is null)
+            {
+                write();
+            }
+        }
+        catch (IOException e)
+        {
+            Failure = e.Message;
+        }
     }
 }

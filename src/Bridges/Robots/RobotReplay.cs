@@ -36,7 +36,6 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
         ArgumentNullException.ThrowIfNull(host);
         using var lines = Open(path);
         var header = HeaderOf(lines.ReadLine(), path);
-        header.Scenario.Validate(path);
         var world = new RobotWorld(header.Scenario, header.Sensors, header.Options);
         var answers = new Answers();
         await host.OpenAsync(world.Spec(header.Sampling), answers, cancellationToken).ConfigureAwait(false);
@@ -46,7 +45,7 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
         {
             number++;
             var where = $"{path}: line {number}";
-            if (Parse(line, lines.Peek() < 0) is not { } e)
+            if (Parse(line, where, lines.Peek() < 0) is not { } e)
             {
                 torn = line.Length;
                 break;
@@ -68,6 +67,7 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
                     break;
                 case RobotEventKind.Action:
                     // Others that were shown something by the same input may come after this answer.
+                    InvalidInputException.Require(stage.TakeShown(e), where, $"{new Tick(e.Tick)}, {new EpisodeId(e.Episode)}, {new AgentId(e.Agent)}", "an observation before its action", "none");
                     var answered = await answers.TakeAsync(e, cancellationToken).ConfigureAwait(false);
                     Same(e.Status == answered.Status && (e.Data ?? []).AsSpan().SequenceEqual(MemoryMarshal.AsBytes(answered.Values.Span)), where, e, "action");
                     stage.Decisions.Add(answered);
@@ -104,12 +104,12 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
         InvalidInputException.Require(line is { Length: > 0 }, path, "", "a recording of robots", "an empty file");
         var header = StrictJson.Parse<RobotRecordingHeader>(line!, path);
         InvalidInputException.Require(header.Format == RobotRecordingHeader.CurrentFormat, path, "format", $"{RobotRecordingHeader.CurrentFormat}", header.Format);
+        header.Scenario.Validate(path);
         return header;
-
     }
 
     /// <summary>Reads a line; the last may have been cut, and is then null.</summary>
-    private static RobotEvent? Parse(string line, bool last)
+    private static RobotEvent? Parse(string line, string where, bool last)
     {
         try
         {
@@ -121,7 +121,7 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
         }
         catch (JsonException e)
         {
-            throw new InvalidInputException($"a recording's line cannot be read: {e.Message}", e);
+            throw new InvalidInputException($"{where}: expected a line of a recording, found something else", e);
         }
     }
 
@@ -132,6 +132,7 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
     private sealed class Stage(IAgentHost host) : IRobotWorldOutput, IDisposable
     {
         private readonly Queue<RobotEvent> _out = new();
+        private readonly HashSet<(int Episode, int Agent, int Tick)> _shown = [];
 
         public DecisionHash Decisions { get; } = new();
 
@@ -145,6 +146,7 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
                 Tick = observation.Tick.Value,
                 Data = MemoryMarshal.AsBytes(observation.Features.Span).ToArray(),
             });
+            _shown.Add((observation.Episode.Value, observation.Agent.Value, observation.Tick.Value));
             host.Deliver(observation);
         }
 
@@ -161,6 +163,9 @@ public sealed record RobotReplay(RobotRecordingHeader Header, Rollouts Rollouts,
             InvalidInputException.Require(_out.TryDequeue(out var found), where, "", $"a {e.Event} to come of the input before", "nothing");
             Same(found! with { Flag = e.Flag, Data = null } == e with { Data = null } && (found.Data ?? []).AsSpan().SequenceEqual(e.Data ?? []), where, e, e.Event.ToString());
         }
+
+        /// <summary>Whether an agent was shown what it is to have answered: nobody else would answer.</summary>
+        public bool TakeShown(RobotEvent e) => _shown.Remove((e.Episode, e.Agent, e.Tick));
 
         public void RequireNothing(string where)
             => InvalidInputException.Require(_out.Count == 0, where, "", "all that comes of the input before", _out.Count == 0 ? null : _out.Peek().Event);

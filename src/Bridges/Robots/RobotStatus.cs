@@ -30,6 +30,10 @@ public enum RobotState
     /// <summary>It is heard of, and has stopped.</summary>
     [JsonStringEnumMemberName("stopped")]
     Stopped,
+
+    /// <summary>More than one robot, or connection, speaks under its name: nothing arms it but an operator's word.</summary>
+    [JsonStringEnumMemberName("contested")]
+    Contested,
 }
 
 /// <summary>A robot at a moment, with its counts since the run began.</summary>
@@ -39,6 +43,24 @@ public enum RobotState
 /// <param name="Fenced">Whether it hears a controller of a higher term, and no longer this one.</param>
 public sealed record RobotStatus(string Name, RobotState State, string? Problem, bool Fenced)
 {
+    /// <summary>Why it is not armed, or refuses what it is told, in one line; null: there is nothing to say.</summary>
+    public string? Reason { get; init; }
+
+    /// <summary>What to do about it, in one line; null: nothing.</summary>
+    public string? Next { get; init; }
+
+    /// <summary>Where it was last heard of [D] [m]; null: never.</summary>
+    public double[]? Position { get; init; }
+
+    /// <summary>From there to its goal [m]; null: it was never heard of.</summary>
+    public double? GoalDistance { get; init; }
+
+    /// <summary>Sessions that it began: one for each of its connections.</summary>
+    public long Sessions { get; init; }
+
+    /// <summary>Times that it began to be armed.</summary>
+    public long Armings { get; init; }
+
     /// <summary>Observations that came.</summary>
     public long Received { get; init; }
 

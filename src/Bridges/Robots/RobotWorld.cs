@@ -73,6 +73,14 @@ public sealed record RobotWorldOptions
 /// </remarks>
 public sealed class RobotWorld
 {
+    /// <summary>Most episodes side by side.</summary>
+    public const int MostEpisodes = 10_000;
+
+    // Those of the contract's rates [s].
+    private const double ShortestPeriod = 1e-4;
+    private const double LongestPeriod = 3600;
+    private const double LongestRearm = 3600;
+
     // A robot that was not heard of for so many periods is silent.
     private const int SilentPeriods = 3;
 
@@ -113,14 +121,19 @@ public sealed class RobotWorld
         ArgumentNullException.ThrowIfNull(sensors);
         ArgumentNullException.ThrowIfNull(options);
         var spec = RobotsSpec.Of(scenario);
-        InvalidInputException.Require(options.Episodes >= 1, scenario.Name, "episodes", "at least 1", options.Episodes);
+        InvalidInputException.Require(options.Episodes is >= 1 and <= MostEpisodes, scenario.Name, "episodes", $"1 to {MostEpisodes}", options.Episodes);
         InvalidInputException.Require(options.Term is >= 1 and <= WireContract.MaxInteger, scenario.Name, "term", $"1 to {WireContract.MaxInteger}", options.Term);
+        InvalidInputException.Require(options.Rearm is null or (>= 0 and <= LongestRearm), scenario.Name, "rearm", $"0 to {LongestRearm} s", options.Rearm);
+        var seconds = scenario.Pacing.Period(scenario.TimeStep);
+        InvalidInputException.Require(
+            seconds is >= ShortestPeriod and <= LongestPeriod, scenario.Name, scenario.Pacing.Rate is null ? "timeStep" : "pacing.rate", $"a period of {ShortestPeriod} to {LongestPeriod} s, for robots",
+            FormattableString.Invariant($"{scenario.Pacing.Rate ?? scenario.TimeStep}"));
         (_scenario, _options, _topics) = (scenario, options, new RobotTopics(spec.Prefix, options.Run));
         var (n, d, steps) = (scenario.Agents, scenario.Dimensions, scenario.Steps);
         var made = sensors.Select(s => Sensor.For(scenario, s)).ToArray();
         if (made.Length != 1 && made.Length != n)
         {
-            throw new ArgumentException($"one sensor, or {n}, are needed; there are {made.Length}", nameof(sensors));
+            throw InvalidInputException.Create(scenario.Name, "sensors", $"one, or one for each of {n} agents", made.Length);
         }
 
         _sensors = [.. Enumerable.Range(0, n).Select(a => made[made.Length == 1 ? 0 : a])];
@@ -140,7 +153,7 @@ public sealed class RobotWorld
         _times = new long[steps];
         _robots = new Robot?[bodies];
         _frame = new float[_sensors.Max(s => s.FrameSize)];
-        _period = (long)Math.Round(scenario.Pacing.Period(scenario.TimeStep) * 1e6);
+        _period = (long)Math.Round(seconds * 1e6);
         _deadline = scenario.Pacing.Deadline is { } deadline ? (long)Math.Round(deadline * 1e6) : null;
         var nominal = scenario.NominalBodies();
         for (var body = 0; body < bodies; body++)
@@ -150,7 +163,8 @@ public sealed class RobotWorld
             if (spec.NameOf(body % n, body / n, options.Episodes) is { } name)
             {
                 RobotTopics.RequireName(name, $"{scenario.Name}: robots");
-                var robot = new Robot(body, name, _topics.Of(name, TopicKind.Command), new ObservationGuard(options.Run, name, maxPosition: PositionResolution.Limit(scenario.GoalTolerance)), _sensors[body % n].FrameSize);
+                var guard = new ObservationGuard(options.Run, name, maxStep: scenario.Dynamics.MaxSpeed * scenario.TimeStep, maxPosition: PositionResolution.Limit(scenario.GoalTolerance));
+                var robot = new Robot(body, name, _topics.Of(name, TopicKind.Command), guard, _sensors[body % n].FrameSize, options.Term);
                 _robots[body] = robot;
                 _byName.Add(name, robot);
             }
@@ -204,13 +218,25 @@ public sealed class RobotWorld
         .. _byName.Keys.Select(name => new MqttSubscription(_topics.Of(name, TopicKind.Presence), MqttQos.AtLeastOnce, Kept: true)),
     ];
 
-    /// <summary>Arms a robot at its next observation, whether or not it was armed before. An operator's word.</summary>
+    /// <summary>Ticks at which no robot was armed.</summary>
+    public long Standing { get; private set; }
+
+    /// <summary>Ticks at which no robot was armed, up to the present one.</summary>
+    public int StandingFor { get; private set; }
+
+    /// <summary>Arms a robot at its next observation, whether or not it was armed before, and accepts it where it is contested. An operator's word.</summary>
     /// <returns>Whether there is such a robot.</returns>
     public bool Rearm(string robot)
     {
         if (!_byName.TryGetValue(robot, out var found))
         {
             return false;
+        }
+
+        if (found.Contested is not null)
+        {
+            found.Guard.Accept();
+            found.Contested = null;
         }
 
         found.MayArm = true;
@@ -233,7 +259,7 @@ public sealed class RobotWorld
         switch (kind)
         {
             case TopicKind.Presence:
-                Meet(robot, message);
+                Meet(robot, message, now);
                 break;
             case TopicKind.Report:
                 Hear(robot, message);
@@ -282,6 +308,12 @@ public sealed class RobotWorld
             robot.Listen(now, _period, Phase == RobotPhase.Running ? _options.Rearm : null);
         }
 
+        if (Phase == RobotPhase.Running)
+        {
+            StandingFor = _byName.Values.Any(r => r.IsArmed && !r.IsSilent) ? 0 : StandingFor + 1;
+            Standing += StandingFor > 0 ? 1 : 0;
+        }
+
         switch (Phase)
         {
             case RobotPhase.Gathering when _byName.Values.All(r => r.IsReady):
@@ -321,10 +353,10 @@ public sealed class RobotWorld
             Rollouts.Cut(new NdArray<float>([e, n, steps, d], _positions), Tick + 1), Rollouts.Cut(new NdArray<float>([e, n, steps - 1, ActionSize], _actions), Tick), new NdArray<double>(shape, Starts), new NdArray<double>(shape, _goals));
     }
 
-    private void Meet(Robot robot, in MqttMessage message)
+    private void Meet(Robot robot, in MqttMessage message, long now)
     {
         var session = robot.Guard.Session;
-        robot.PresenceRefused = robot.Guard.Meet(message, out var presence);
+        robot.PresenceRefused = robot.Guard.Meet(message, out var presence, now);
         if (presence is null)
         {
             return;
@@ -347,14 +379,16 @@ public sealed class RobotWorld
             return;
         }
 
-        robot.Report = report;
+        robot.Reported(report);
     }
 
     private void Observe(Robot robot, in MqttMessage message, long now, IRobotWorldOutput output)
     {
         var d = _scenario.Dimensions;
         var place = _bodies.Position(robot.Body);
-        if (robot.Guard.Check(message, now, robot.LastSequence > 0 ? place : [], out var observation) != Refusal.None || robot.Unfit is not null)
+        var refusal = robot.Guard.Check(message, now, robot.WasHeard ? place : [], out var observation);
+        robot.Contested = robot.Guard.Contest.Reason(now);
+        if (refusal != Refusal.None || robot.Unfit is not null)
         {
             return;
         }
@@ -440,11 +474,15 @@ public sealed class RobotWorld
         {
             robot.Undecided++;
         }
+        else if (observation.Armed && robot.IsForeign)
+        {
+            // Whose it hears, its report will say; where nobody steers it any more, it stops by itself.
+        }
         else if (Phase == RobotPhase.Running && robot.Guard.Capabilities is { } able && observation.Session == robot.Guard.Session)
         {
             var values = action.Values.ToArray();
             values.CopyTo(_decided.AsSpan(robot.Body * ActionSize));
-            var arm = !observation.Armed && robot.MayArm;
+            var arm = !observation.Armed && robot.MayArm && robot.Contested is null;
             var command = new CommandEnvelope(_options.Run, robot.Name, observation.Session, _options.Term, ++robot.CommandSequence, observation.Sequence, observation.Time, able.TtlMs, arm, values);
             var payload = robot.Frames ? FrameWire.Write(command) : JsonWire.Write(command);
             if (output.Publish(new MqttMessage(robot.CommandTopic, payload, WireContract.TypeOf(robot.Frames ? WireEncoding.Frame : WireEncoding.Json))))
@@ -597,14 +635,17 @@ public sealed class RobotWorld
 
     private RobotStatus Status(Robot robot)
     {
-        var state = robot.Guard.Capabilities is null ? RobotState.Absent
+        var state = robot.Contested is not null ? RobotState.Contested
+            : robot.Guard.Capabilities is null ? RobotState.Absent
             : robot.Unfit is not null ? RobotState.Unfit
             : robot.IsSilent ? RobotState.Silent
             : robot.IsArmed ? RobotState.Armed
             : robot.WasArmed ? RobotState.Stopped
             : RobotState.Ready;
-        var fenced = robot.Report is { } report && report.Term > _options.Term;
-        return new RobotStatus(robot.Name, state, robot.Unfit ?? (robot.PresenceRefused == Refusal.None ? null : $"presence refused: {RefusalCounts.NameOf(robot.PresenceRefused)}"), fenced)
+        var fenced = robot.HasRival || (robot.Report is { } report && report.Term > _options.Term);
+        var d = _scenario.Dimensions;
+        var place = _bodies.Position(robot.Body);
+        var status = new RobotStatus(robot.Name, state, robot.Unfit ?? (robot.PresenceRefused == Refusal.None ? null : $"presence refused: {RefusalCounts.NameOf(robot.PresenceRefused)}"), fenced)
         {
             Received = robot.Guard.Received,
             Passed = robot.Guard.Passed,
@@ -616,14 +657,35 @@ public sealed class RobotWorld
             Unanswered = robot.Unanswered,
             Late = robot.LateAnswers,
             Silences = robot.Silences,
+            Sessions = robot.Guard.Contest.Sessions,
+            Armings = robot.Armings,
             AnswerSeconds = robot.AnswerTime / 1e6,
+            Position = robot.WasHeard ? place.ToArray() : null,
+            GoalDistance = robot.WasHeard ? Math.Sqrt(Vectors.SquaredDistance(place, _goals.AsSpan(robot.Body * d, d))) : null,
             Report = robot.Report,
         };
+        var why = new RobotReason(status)
+        {
+            Contested = robot.Contested,
+            HasRival = robot.HasRival,
+            IsForeign = robot.IsForeign,
+            Refusing = robot.Refusing,
+            MayArm = robot.MayArm,
+            IsRunning = Phase == RobotPhase.Running,
+            Rearm = _options.Rearm,
+            Topic = _topics.Of(robot.Name, TopicKind.Presence),
+        };
+        return status with { Reason = why.Reason, Next = why.Next };
     }
 
     /// <summary>What the world knows of one robot.</summary>
-    private sealed class Robot(int body, string name, string commandTopic, ObservationGuard guard, int frameSize)
+    private sealed class Robot(int body, string name, string commandTopic, ObservationGuard guard, int frameSize, long term)
     {
+        // Commands that are refused for their order alone, one after the other: no network brings all of them late.
+        private const int Overtaken = 5;
+
+        private long _commandsBefore;
+        private long _overtaken;
         private long _freshSince = -1;
         private long _heard = long.MinValue;
         private long _deliveredSequence;
@@ -642,7 +704,22 @@ public sealed class RobotWorld
 
         public Refusal PresenceRefused { get; set; }
 
-        public ReportEnvelope? Report { get; set; }
+        public ReportEnvelope? Report { get; private set; }
+
+        /// <summary>Why it is contested, or null.</summary>
+        public string? Contested { get; set; }
+
+        /// <summary>The rule by which it refuses commands of late, or null.</summary>
+        public string? Refusing { get; private set; }
+
+        /// <summary>Whether it hears another controller of the same term.</summary>
+        public bool HasRival { get; private set; }
+
+        /// <summary>Whether it was ever heard of, in whatever session.</summary>
+        public bool WasHeard { get; private set; }
+
+        /// <summary>Times that it began to be armed.</summary>
+        public long Armings { get; private set; }
 
         public long LastSequence { get; private set; }
 
@@ -691,12 +768,47 @@ public sealed class RobotWorld
 
         public double AnswerTime { get; private set; }
 
-        public bool IsReady => Guard.Capabilities is not null && Unfit is null && !IsSilent;
+        /// <summary>Whether somebody else steers it, as far as is known: it is armed, was told nothing from here in its session, and has not reported whom it hears.</summary>
+        public bool IsForeign => IsArmed && CommandSequence == _commandsBefore && Report is null;
+
+        public bool IsReady => Guard.Capabilities is not null && Unfit is null && !IsSilent && Contested is null;
 
         public void Begin()
         {
-            (LastSequence, _deliveredSequence, Next, Report) = (0, 0, null, null);
+            (LastSequence, _deliveredSequence, Next, Report, Refusing, _overtaken) = (0, 0, null, null, null, 0);
             (IsArmed, IsSilent, MayArm, _freshSince) = (false, true, false, -1);
+            _commandsBefore = CommandSequence;
+        }
+
+        /// <summary>Takes its counts, and what has changed since the last.</summary>
+        public void Reported(ReportEnvelope report)
+        {
+            var (most, refusing, others, overtaken) = (0L, (string?)null, report.Acted - (Report?.Acted ?? 0), 0L);
+            foreach (var (rule, count) in report.Refused)
+            {
+                var more = count - (Report?.Refused.GetValueOrDefault(rule) ?? 0);
+                if (rule == RefusalCounts.NameOf(Refusal.Sequence))
+                {
+                    overtaken = more;
+                }
+                else
+                {
+                    others += more;
+                }
+
+                if (more > most && rule != RefusalCounts.NameOf(Refusal.Disarmed))
+                {
+                    (most, refusing) = (more, rule);
+                }
+            }
+
+            // One that is disarmed goes on to refuse for that alone; why it stopped is what it refused before.
+            Refusing = refusing ?? (report.Acted > (Report?.Acted ?? 0) ? null : Refusing);
+
+            // Commands of one controller rise: where all of them are overtaken, or it knows the term before it was told anything, there is another.
+            _overtaken = others > 0 ? 0 : _overtaken + overtaken;
+            HasRival |= report.Term == term && (_overtaken >= Overtaken || (report.Received > 0 && CommandSequence == _commandsBefore));
+            Report = report;
         }
 
         public void Heard(ObservationEnvelope observation, long now, long made, bool frames, long period, long periods)
@@ -714,19 +826,22 @@ public sealed class RobotWorld
                 _freshSince = now;
             }
 
+            Armings += observation.Armed && !IsArmed ? 1 : 0;
+            WasHeard = true;
             (IsArmed, WasArmed, IsSilent, _heard, Made) = (observation.Armed, WasArmed || observation.Armed, false, now, made);
         }
 
         /// <summary>Looks whether it is still heard of.</summary>
         public void Listen(long now, long period, double? rearm)
         {
+            Contested = Guard.Contest.Reason(now);
             if (!IsSilent && now - _heard > SilentPeriods * period)
             {
                 IsSilent = true;
                 Silences++;
             }
 
-            if (rearm is { } seconds && !IsArmed && !IsSilent && now - _freshSince >= seconds * 1e6)
+            if (rearm is { } seconds && !IsArmed && !IsSilent && Contested is null && now - _freshSince >= seconds * 1e6)
             {
                 MayArm = true;
             }

@@ -22,7 +22,13 @@ public static class JsonWire
         RespectNullableAnnotations = true,
         RespectRequiredConstructorParameters = true,
         MaxDepth = 8,
+
+        // Kinds go by their names; a number would be read as whichever kind has that place.
+        Converters = { new JsonStringEnumConverter(JsonNamingPolicy.CamelCase, allowIntegerValues: false) },
     };
+
+    // More rules than there are.
+    private const int MostRules = 64;
 
     [ThreadStatic]
     private static Utf8JsonWriter? _writer;
@@ -128,7 +134,12 @@ public static class JsonWire
     public static Refusal Read(ReadOnlySpan<byte> payload, out ReportEnvelope? report)
     {
         var refusal = ReadRare(payload, out report);
-        return refusal != Refusal.None ? refusal : report!.V == WireContract.Version ? Refusal.None : Refusal.Version;
+        return refusal != Refusal.None ? refusal
+            : report!.V != WireContract.Version ? Refusal.Version
+            : RobotTopics.IsName(report.Run) && RobotTopics.IsName(report.Robot) && WireContract.IsSession(report.Session)
+                && IsWhole(report.T) && IsWhole(report.Term) && IsWhole(report.Received) && IsWhole(report.Acted) && IsWhole(report.Stops)
+                && report.Refused.Count <= MostRules && report.Refused.All(r => RobotTopics.IsName(r.Key) && IsWhole(r.Value)) ? Refusal.None
+            : Refusal.Parse;
     }
 
     /// <summary>Writes what a robot says of itself.</summary>
@@ -303,10 +314,12 @@ public static class JsonWire
     private static bool Whole(ref Utf8JsonReader reader, out long value)
     {
         value = 0;
-        var fits = reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out value) && value is >= 0 and <= WireContract.MaxInteger;
+        var fits = reader.TokenType == JsonTokenType.Number && reader.TryGetInt64(out value) && IsWhole(value);
         reader.Skip();
         return fits;
     }
+
+    private static bool IsWhole(long value) => value is >= 0 and <= WireContract.MaxInteger;
 
     private static bool Numbers(ref Utf8JsonReader reader, out float[]? numbers)
     {
