@@ -84,6 +84,11 @@ internal static class RobotCheckVerb
             Tell,
             TimeProvider.System,
             cancellation);
+        if (json is not null)
+        {
+            AtomicFile.WriteText(json, StrictJson.Format(outcomes) + "\n");
+        }
+
         if (program is { EndedEarly: { } ending })
         {
             Console.Error.WriteLine($"the robot's program ended by itself, {ending}");
@@ -92,11 +97,6 @@ internal static class RobotCheckVerb
         var counts = outcomes.CountBy(o => o.Verdict).ToDictionary();
         Terminal.Line();
         Terminal.Line($"{outcomes.Count} checks: {counts.GetValueOrDefault(CheckVerdict.Passed)} passed, {counts.GetValueOrDefault(CheckVerdict.Failed)} failed, {counts.GetValueOrDefault(CheckVerdict.NotApplicable)} do not apply");
-        if (json is not null)
-        {
-            AtomicFile.WriteText(json, StrictJson.Format(outcomes) + "\n");
-        }
-
         return counts.ContainsKey(CheckVerdict.Failed) ? CommandLine.Failure : 0;
     }
 

@@ -225,7 +225,7 @@ public static class Trainer
         InvalidInputException.Require(File.Exists(path), path, "", "a checkpoint to resume from", "no such file");
         var file = SafeTensors.Read(path);
         InvalidInputException.Require(file.Metadata.TryGetValue("identity", out var found) && found == identity, path, "identity", "a checkpoint of the same preset, seed and demonstrations", "another run's");
-        InvalidInputException.Require(int.TryParse(file.Metadata.GetValueOrDefault("step"), out var step) && step >= 0, path, "step", "a number", file.Metadata.GetValueOrDefault("step"));
+        InvalidInputException.Require(PlainNumber.TryWhole<int>(file.Metadata.GetValueOrDefault("step"), out var step) && step >= 0, path, "step", "a number", file.Metadata.GetValueOrDefault("step"));
         InvalidInputException.Require(step <= training.TotalSteps, path, "step", $"at most {training.TotalSteps}", step);
         parameters.ImportState(file, path);
         if (step > training.Steps)

@@ -65,7 +65,7 @@ public static class TorchRuntime
             return;
         }
 
-        InvalidInputException.Require(device == "cuda" || (device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out _)), "--device", "", "cpu, cuda or cuda:N", device);
+        InvalidInputException.Require(device == "cuda" || (device.StartsWith("cuda:", StringComparison.Ordinal) && PlainNumber.TryWhole<int>(device.AsSpan(5), out var index) && index >= 0), "--device", "", "cpu, cuda or cuda:N", device);
         InvalidInputException.Require(NativeMethods.mt_cuda_available() == 1, "--device", "", "a CUDA build of libtorch and a GPU", $"libtorch {Version} without CUDA");
     }
 
