@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using MimicD.Bench;
@@ -7,6 +6,7 @@ using MimicD.Bench.Detail;
 using MimicD.Bench.Robots;
 using MimicD.Bench.Speed;
 using MimicD.Bridges.Faults;
+using MimicD.Cli;
 using MimicD.Contracts;
 
 var json = new Option<string?>("--json") { Description = "Also write the figures here.", HelpName = "FILE" };
@@ -65,7 +65,7 @@ foreach (var count in new[] { turns, rounds })
     count.Validators.Add(given =>
     {
         // What is no number at all is refused by the option itself.
-        if (given.Tokens.Count == 1 && int.TryParse(given.Tokens[0].Value, CultureInfo.InvariantCulture, out var number) && number < 1)
+        if (given.Tokens.Count == 1 && PlainNumber.TryWhole<int>(given.Tokens[0].Value, out var number) && number < 1)
         {
             given.AddError($"{count.Name}: expected at least 1, found {given.Tokens[0].Value}");
         }
@@ -79,14 +79,15 @@ var filters = new Argument<string[]>("GLOB") { Description = "Which, such as *Pl
 var detail = new Command("detail", "Kernels, plans and ticks one by one by BenchmarkDotNet, with what they allocate.") { filters };
 detail.SetAction(parsed => Benchmarks.Run(root, parsed.GetValue(filters)!) ? 0 : 2);
 
-var command = new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
+SafeConsole.Install();
+var command = StrictValues.Install(new RootCommand("Measures. All that is compared is measured in one run, in turns; figures of different runs or machines are not to be compared.")
 {
     speed,
     detail,
     new Command("cluster", "Runs on several nodes: all processes and the broker on this machine.") { hash, kills, tick, overhead, echo },
     new Command("agreement", "Agreement without messages.") { law },
     new Command("robots", "Robots over MQTT: all processes and the broker on this machine.") { loop, same, swap, serve },
-};
+});
 
 // Options without a verb are the table's.
 var parse = command.Parse(args is [] || (args[0].StartsWith("--", StringComparison.Ordinal) && args[0] is not ("--help" or "--version")) ? ["speed", .. args] : args);
@@ -132,7 +133,7 @@ catch (Exception e) when (e is InvalidInputException or InvalidDataException or 
 static SwapKind[] Kinds(string[] networks)
     => networks.Length == 0
         ? [new SwapKind("one simulated and one emulated robot", [null, "r2"]), new SwapKind("two emulated robots", ["r1", "r2"])]
-        : [.. networks.Select(n => n.Split('/', 3) is [var ttl, var ahead, var spec] && double.TryParse(ttl, CultureInfo.InvariantCulture, out var seconds) && int.TryParse(ahead, CultureInfo.InvariantCulture, out var periods)
+        : [.. networks.Select(n => n.Split('/', 3) is [var ttl, var ahead, var spec] && PlainNumber.TryReal(ttl, out var seconds) && PlainNumber.TryWhole<int>(ahead, out var periods)
             ? new SwapKind($"two emulated robots, ttl {ttl} s, {ahead} periods ahead, {(spec.Length > 0 ? spec : "no faults")}", ["r1", "r2"], spec.Length > 0 ? FaultSpec.Parse(spec, "--faults") : null, seconds, periods)
             : throw InvalidInputException.Create("--faults", "", "TTL/AHEAD/SPEC", n))];
 

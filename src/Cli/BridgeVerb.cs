@@ -14,7 +14,7 @@ internal static class BridgeVerb
 {
     private const string BridgeName = "bridge";
 
-    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What the robots are to do, and which bodies are robots. [default: the shipped scenarios/swap-robots.json]", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What the robots are to do, and which bodies are robots: the name of a scenario that comes with the program, or a file. [default: swap-robots]", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string> Run = new("--run") { Description = "The run's name, which is part of every topic: two runs on one broker never meet.", HelpName = "NAME", DefaultValueFactory = _ => "run" };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes side by side, each with robots of its own, whose names end in the episode's number.", HelpName = "N", DefaultValueFactory = _ => 1 };
     private static readonly Option<bool> Emulate = new("--emulate") { Description = "Also start emulated robots for all bodies that are robots, in this process; they too go through the broker." };
@@ -62,7 +62,7 @@ internal static class BridgeVerb
     /// <exception cref="InvalidInputException">It is none, or names no robots.</exception>
     public static (string File, Scenario Scenario) LoadScenario(ParseResult parsed, Argument<string?> argument)
     {
-        var file = parsed.GetValue(argument) ?? Repository.File("scenarios", "swap-robots.json");
+        var file = Repository.Shipped("scenarios", parsed.GetValue(argument) ?? "swap-robots");
         InvalidInputException.Require(!file.Contains("://", StringComparison.Ordinal), "SCENARIO", "", $"a scenario's file (a broker's address follows {MqttConnection.Broker.Name})", BrokerAddress.Redact(file));
         var scenario = Scenario.Load(file, [.. parsed.GetValue(RunVerb.SetOption)!.Select(RunVerb.ScenarioChange)]);
         InvalidInputException.Require(scenario.Robots is not null, file, "robots", "which bodies are robots (scenarios/swap-robots.json shows how)", null);
@@ -76,7 +76,9 @@ internal static class BridgeVerb
         var json = Options.WritableJson(parsed.GetValue(Json), "--json");
         if (Options.WritableJson(parsed.GetValue(Contract), "--contract") is { } contract)
         {
-            RunFiles.Write(contract, ContractDocument.Write());
+            var document = new RunFiles();
+            document.Write(contract, ContractDocument.Write());
+            document.Tell();
             return 0;
         }
 
@@ -153,14 +155,14 @@ internal static class BridgeVerb
             await living;
         }
 
-        return Finish(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, place, json, recording?.Failure);
+        return await FinishAsync(parsed, new BridgeRun(Path.GetFullPath(scenarioFile), scenario, crew, options, bridge.Status, world.ToRollouts(), host.Report, recording?.Decisions.Value), completed, fenced, place, json, recording?.Failure, cancellation);
     }
 
     /// <summary>An operator's word: a line with a robot's name arms it again, and so does 'all' for all but those that are contested.</summary>
     private static void Listen(RobotBridge bridge, RobotsView view)
         => new Thread(() =>
         {
-            while (Console.In.ReadLine() is { } line)
+            while (Terminal.ReadLine() is { } line)
             {
                 var name = line.Trim();
                 foreach (var robot in name == "all" ? [.. bridge.Status.Robots.Where(r => r.State != RobotState.Contested).Select(r => r.Name)] : (string[])[name])
@@ -170,17 +172,21 @@ internal static class BridgeVerb
             }
         }) { IsBackground = true }.Start();
 
-    private static int Finish(ParseResult parsed, BridgeRun run, bool completed, string? fenced, RunOutput place, string? json, string? unrecorded)
+    private static async Task<int> FinishAsync(ParseResult parsed, BridgeRun run, bool completed, string? fenced, RunOutput place, string? json, string? unrecorded, CancellationToken cancellation)
     {
         var (scenario, status) = (run.Scenario, run.Status);
-        var baseline = Baseline.Of(run.Crew.Model?.Spec.Provenance);
+        // All is saved before anything is shown, whatever the figures take.
+        using var closing = new Closing(cancellation);
+        var files = new RunFiles();
         Figures? figures = null;
+        var baseline = Baseline.Of(run.Crew.Model?.Spec.Provenance);
         place.Begin(all: status.Tick > 0);
         if (status.Tick > 0)
         {
             var paths = PathSet.Create<float>(run.Rollouts.Positions.Data, run.Rollouts.Positions.Shape, scenario.Name);
-            figures = Figures.Compute(scenario, paths, run.Rollouts.Goals.Data, baseline);
-            RunFiles.Save(place.Folder, scenario, run.Rollouts, paths, figures);
+            figures = await RunVerb.GivenAsync(() => Figures.Compute(scenario, paths, run.Rollouts.Goals.Data, baseline, cancellationToken: closing.Token), closing.Token);
+            files.Save(place.Folder, run.Rollouts, figures);
+            completed &= figures is not null && await files.TrySaveOutcomesAsync(place.Folder, scenario, run.Rollouts, paths, figures, closing.Token);
         }
 
         var hash = Rollouts.Hash(run.Rollouts.Positions);
@@ -191,18 +197,19 @@ internal static class BridgeVerb
             Unrecorded = unrecorded,
             Familiarity = FamiliaritySummary.Of(run.Host),
         }) + "\n";
-        RunFiles.Write(Path.Combine(place.Folder, RunOutput.ResultName), summary);
         if (json is not null)
         {
-            RunFiles.Write(json, summary);
+            files.Write(json, summary);
         }
 
+        files.Write(Path.Combine(place.Folder, RunOutput.ResultName), summary);
         Show(status);
         if (figures is not null)
         {
             Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(Full)));
         }
 
+        files.Tell();
         Terminal.Line($"trajectory hash {hash}{(run.DecisionHash is null ? "" : $", decision hash {run.DecisionHash}")}");
         FamiliaritySummary.Warn(run.Host);
         return Conclude(run, completed, fenced, unrecorded);
@@ -261,6 +268,12 @@ internal static class BridgeVerb
         var player = header.Policy is not null ? ScriptedPolicies.Create(header.Policy, header.Scenario, file) : Recorded(parsed, header, file);
         await using var host = new LocalHost(player.PoliciesAhead(header.Scenario, header.Ahead, Ahead.Name), threads);
         var replay = await RobotReplay.RunAsync(file, host, cancellation);
+        var files = new RunFiles();
+        if (json is not null)
+        {
+            files.WriteJson(json, new ReplayResult(Path.GetFullPath(file), replay.Header.Scenario.Name, replay.Decisions, replay.Completed, replay.TornBytes, replay.DecisionHash));
+        }
+
         Terminal.Line($"replayed {replay.Decisions} decisions: every observation, every action and every command is what the recording says");
         if (!replay.Completed)
         {
@@ -268,11 +281,7 @@ internal static class BridgeVerb
         }
 
         Terminal.Line($"trajectory hash {Rollouts.Hash(replay.Rollouts.Positions)}, decision hash {replay.DecisionHash}");
-        if (json is not null)
-        {
-            RunFiles.Write(json, StrictJson.Format(new ReplayResult(Path.GetFullPath(file), replay.Header.Scenario.Name, replay.Decisions, replay.Completed, replay.TornBytes, replay.DecisionHash)) + "\n");
-        }
-
+        files.Tell();
         return 0;
     }
 

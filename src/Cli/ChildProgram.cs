@@ -7,9 +7,6 @@ namespace MimicD.Cli;
 /// <summary>Runs this program as a child. The child stops, keeping what is done, when its standard input ends: when its parent asks, or is no more, however it ended.</summary>
 internal static class ChildProgram
 {
-    // 128 + SIGTERM: a signal to the whole group may meet a child that does not heed it yet.
-    private const int Terminated = 143;
-
     // Set in a child.
     private const string Variable = "MIMICD_STOP_WITH_INPUT";
 
@@ -52,7 +49,7 @@ internal static class ChildProgram
                 return;
             case CommandLine.Refused:
                 throw new InvalidInputException(said);
-            case CommandLine.Interrupted or Terminated:
+            case var code when Interruption.IsStop(code):
                 throw new OperationCanceledException(cancellationToken);
             default:
                 throw new InvalidOperationException($"mimicd {arguments[0]} ended with exit code {process.ExitCode}: {said}");
@@ -60,7 +57,7 @@ internal static class ChildProgram
     }
 
     /// <summary>In a child: asks for a stop when standard input ends. Elsewhere: nothing.</summary>
-    public static void StopWithParent(CancellationTokenSource interrupt)
+    public static void StopWithParent(Interruption interrupt)
     {
         if (Environment.GetEnvironmentVariable(Variable) is null)
         {
@@ -69,16 +66,17 @@ internal static class ChildProgram
 
         new Thread(() =>
         {
-            using var input = Console.OpenStandardInput();
-            input.CopyTo(Stream.Null);
             try
             {
-                interrupt.Cancel();
+                using var input = Console.OpenStandardInput();
+                input.CopyTo(Stream.Null);
             }
-            catch (ObjectDisposedException)
+            catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
-                // The work was done before.
+                // An input that cannot be read has ended as well.
             }
+
+            interrupt.Stop();
         }) { IsBackground = true }.Start();
     }
 }

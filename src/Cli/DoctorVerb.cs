@@ -30,6 +30,13 @@ internal static partial class DoctorVerb
         {
             var output = Options.WritableJson(parsed.GetValue(json), "--json");
             var findings = Examine();
+            var verbs = findings.SelectMany(f => f.NeededBy.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct(StringComparer.Ordinal).ToArray();
+            var ready = verbs.Select(verb => new Readiness(verb, [.. findings.Where(f => f.Found is null && f.NeededBy.Split(", ").Contains(verb, StringComparer.Ordinal)).Select(f => f.Part)])).ToArray();
+            if (output is not null)
+            {
+                AtomicFile.WriteText(output, StrictJson.Format(new DoctorResult(findings, ready)) + "\n");
+            }
+
             // Lines and not a table: a command that is folded cannot be copied.
             foreach (var finding in findings)
             {
@@ -42,16 +49,9 @@ internal static partial class DoctorVerb
             }
 
             Terminal.Line();
-            var verbs = findings.SelectMany(f => f.NeededBy.Split(", ", StringSplitOptions.RemoveEmptyEntries)).Distinct(StringComparer.Ordinal).ToArray();
-            var ready = verbs.Select(verb => new Readiness(verb, [.. findings.Where(f => f.Found is null && f.NeededBy.Split(", ").Contains(verb, StringComparer.Ordinal)).Select(f => f.Part)])).ToArray();
             foreach (var verb in ready)
             {
                 Terminal.Line(verb.Missing.Length == 0 ? $"{verb.Verb,-9} ready" : $"{verb.Verb,-9} not ready: {string.Join(", ", verb.Missing)}");
-            }
-
-            if (output is not null)
-            {
-                AtomicFile.WriteText(output, StrictJson.Format(new DoctorResult(findings, ready)) + "\n");
             }
 
             return ready.Single(r => r.Verb == "run").Missing.Length == 0 ? 0 : CommandLine.Failure;

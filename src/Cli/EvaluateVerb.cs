@@ -12,7 +12,7 @@ internal static class EvaluateVerb
     public static Command Create()
     {
         var rollouts = new Argument<string>("ROLLOUTS") { Description = "An .npz file with 'positions' [episodes, agents, times, D] (and 'goals' [episodes, agents, D]), or the folder of a run." };
-        var scenario = new Option<string>("--scenario") { Description = "The scenario they belong to.", HelpName = "FILE", Required = true };
+        var scenario = new Option<string>("--scenario") { Description = "The scenario they belong to: the name of one that comes with the program, or a file.", HelpName = "NAME|FILE", Required = true };
         var demonstrations = new Option<string?>("--demos") { Description = "Demonstrations to compare with: a folder of 'mimicd experts', or of one .npy an agent.", HelpName = "DIR" };
         var seed = Options.Seed();
         seed.Description = "Accepted as everywhere; nothing here is random but resampling, which it keys.";
@@ -22,7 +22,7 @@ internal static class EvaluateVerb
         var command = new Command("evaluate", """
             Computes the figures of saved rollouts: success, collisions, modes, transport distance, roughness, each with its 95 % interval; definitions in docs/metrics.md.
 
-            Example: mimicd evaluate runs/latest --scenario scenarios/swap.json --demos runs/experts --full
+            Example: mimicd evaluate runs/latest --scenario swap --demos runs/experts --full
             """)
         {
             rollouts, scenario, demonstrations, full, outcomesFile, seed, json,
@@ -32,22 +32,27 @@ internal static class EvaluateVerb
             var path = parsed.GetValue(rollouts)!;
             var output = Options.WritableJson(parsed.GetValue(json), "--json");
             var lines = Options.WritableFile(parsed.GetValue(outcomesFile), "--outcomes", "outcomes", OutcomesFile.IsOne);
-            var (paths, goals, world) = RolloutFile.Load(path, Scenario.Load(parsed.GetValue(scenario)!));
+            var (paths, goals, world) = RolloutFile.Load(path, Scenario.Load(Repository.Shipped("scenarios", parsed.GetValue(scenario)!)));
             var baseline = parsed.GetValue(demonstrations) is { } folder ? Load(folder, world) : null;
             var figures = Figures.Compute(world, paths, goals, baseline, parsed.GetValue(seed));
-            Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(full)));
+            var files = new RunFiles();
             if (lines is not null)
             {
                 OutcomesFile.Save(lines, Outcomes.Compute(world, paths, goals));
-                Terminal.Line($"wrote {lines}");
             }
 
             if (output is not null)
             {
-                AtomicFile.WriteText(output, StrictJson.Format(new EvaluateResult(Path.GetFullPath(path), world.Name, baseline, figures)) + "\n");
-                Terminal.Line($"wrote {output}");
+                files.WriteJson(output, new EvaluateResult(Path.GetFullPath(path), world.Name, baseline, figures));
             }
 
+            Terminal.Out.Write(FiguresTable.Create(figures, baseline, parsed.GetValue(full)));
+            if (lines is not null)
+            {
+                Terminal.Line($"wrote {lines}");
+            }
+
+            files.Tell();
             return 0;
         });
         return command;

@@ -161,13 +161,6 @@ internal static class ExpertsVerb
             var count = made.Demonstrations.Count;
             made.Demonstrations.Save(folder);
             var report = ExpertReport.Of(made.Demonstrations, task, reference is null ? default : reference.Positions.Data);
-            var table = Terminal.Table("", "value");
-            foreach (var (what, value) in report.Rows)
-            {
-                table.Row(what, value);
-            }
-
-            Terminal.Out.Write(table);
             if (jsonFile is not null)
             {
                 var result = new ExpertsResult(parsed.GetValue(seed), count, wanted, made.Demonstrations.ContentHash(), made.Redrawn, made.Iterations, report.Own, report.DynamicsViolation,
@@ -175,6 +168,13 @@ internal static class ExpertsVerb
                 AtomicFile.WriteText(jsonFile, StrictJson.Format(result) + "\n");
             }
 
+            var table = Terminal.Table("", "value");
+            foreach (var (what, value) in report.Rows)
+            {
+                table.Row(what, value);
+            }
+
+            Terminal.Out.Write(table);
             Terminal.Line($"wrote {Path.Combine(folder, "agents.npz")} ({count} demonstrations, SHA-256 {made.Demonstrations.ContentHash()})");
             if (count < wanted)
             {

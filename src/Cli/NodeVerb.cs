@@ -70,12 +70,12 @@ internal static class NodeVerb
             report = node.Report with { Sweeps = worker.Report };
         }
 
-        Console.Error.WriteLine($"node {name}: {report.Answers} shards answered, {report.Replays} asked the past of, {report.Sweeps!.Answered} blocks computed, {report.ModelsFetched + report.Sweeps.ModelsFetched} models fetched, {report.Refusals.Values.Sum() + report.Sweeps.Refusals.Values.Sum()} messages refused");
         if (json is not null)
         {
             AtomicFile.WriteText(json, StrictJson.Format(report) + "\n");
         }
 
+        Console.Error.WriteLine($"node {name}: {report.Answers} shards answered, {report.Replays} asked the past of, {report.Sweeps!.Answered} blocks computed, {report.ModelsFetched + report.Sweeps.ModelsFetched} models fetched, {report.Refusals.Values.Sum() + report.Sweeps.Refusals.Values.Sum()} messages refused");
         return CommandLine.Interrupted;
     }
 }

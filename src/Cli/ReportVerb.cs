@@ -50,25 +50,27 @@ internal static class ReportVerb
             var (number, line) = (parsed.GetValue(seed), $"mimicd report {from} --out {page} --seed {parsed.GetValue(seed)}");
             var report = File.Exists(sweep.ManifestPath) ? await OfSweepAsync(sweep, line, number) : RunFolder.Build(from, line, number);
             ReportPage.Write(page, report, assets);
-            Terminal.Line(string.Create(CultureInfo.InvariantCulture, $"wrote {page} ({report.Origin.Finished} cells, {new FileInfo(page).Length / 1e6:0.0} MB)"));
+            List<string> written = [];
+            written.Add(string.Create(CultureInfo.InvariantCulture, $"wrote {page} ({report.Origin.Finished} cells, {new FileInfo(page).Length / 1e6:0.0} MB)"));
             if (data is not null)
             {
                 AtomicFile.WriteText(data, StrictJson.Format(report) + "\n");
-                Terminal.Line($"wrote {data}");
+                written.Add($"wrote {data}");
             }
 
             if (markdown is not null)
             {
                 AtomicFile.WriteText(markdown, ReportTable.Markdown(report));
-                Terminal.Line($"wrote {markdown}");
+                written.Add($"wrote {markdown}");
             }
 
             if (kept is not null)
             {
                 SweepArchive.Write(sweep, kept);
-                Terminal.Line($"wrote {kept.Root}");
+                written.Add($"wrote {kept.Root}");
             }
 
+            written.ForEach(Terminal.Line);
             return 0;
         });
         return command;

@@ -85,14 +85,14 @@ internal static class RobotCheckVerb
             Tell,
             TimeProvider.System,
             cancellation);
-        if (program is { EndedEarly: { } ending })
-        {
-            Console.Error.WriteLine($"the robot's program ended by itself, {ending}");
-        }
-
         if (json is not null)
         {
             AtomicFile.WriteText(json, StrictJson.Format(outcomes) + "\n");
+        }
+
+        if (program is { EndedEarly: { } ending })
+        {
+            Console.Error.WriteLine($"the robot's program ended by itself, {ending}");
         }
 
         var counts = outcomes.CountBy(o => o.Verdict).ToDictionary();

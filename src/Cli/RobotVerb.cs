@@ -10,7 +10,7 @@ namespace MimicD.Cli;
 /// <summary><c>mimicd robot</c>: emulated robots, each with its own connection, clock and guard.</summary>
 internal static class RobotVerb
 {
-    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "The scenario whose robots are emulated. [default: the shipped scenarios/swap-robots.json]", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "The scenario whose robots are emulated: the name of one that comes with the program, or a file. [default: swap-robots]", Arity = ArgumentArity.ZeroOrOne };
     private static readonly Option<string[]> Robots = new("--robots") { Description = "The robots to emulate, by name. May be given several times. [default: all of the scenario's]", HelpName = "NAME", DefaultValueFactory = _ => [] };
     private static readonly Option<string> Run = new("--run") { Description = "The run's name.", HelpName = "NAME", DefaultValueFactory = _ => "run" };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes side by side, each with robots of its own, as 'mimicd bridge' has them.", HelpName = "N", DefaultValueFactory = _ => 1 };

@@ -175,7 +175,7 @@ internal sealed class RunContinuation
         var now = Given(parsed, o => instead.Contains(o.Name, StringComparer.Ordinal));
         for (var i = 1; i < now.Length; i++)
         {
-            now[i] = now[i - 1] is "--model" or "--json" or "--cluster" ? Path.GetFullPath(now[i]) : now[i];
+            now[i] = now[i - 1] is "--json" or "--cluster" || (now[i - 1] is "--model" && Repository.IsModelPath(now[i])) ? Path.GetFullPath(now[i]) : now[i];
         }
 
         var command = parsed.CommandResult.Command;

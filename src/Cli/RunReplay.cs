@@ -25,6 +25,22 @@ internal static class RunReplay
         var file = parsed.GetValue(RunContinuation.Replay)!;
         var replay = EventReplay.Of(file, cancellation);
         var ticks = replay.Scenario.Steps - 1;
+        var written = new List<string>();
+        if (output is not null)
+        {
+            var path = Path.Combine(output, RolloutFile.Name);
+            place!.WillMake([RolloutFile.Name]);
+            var paths = PathSet.Create<float>(replay.Rollouts.Positions.Data, replay.Rollouts.Positions.Shape, replay.Scenario.Name);
+            (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null, cancellationToken: cancellation).Modes?.Labels }).Save(path);
+            written.Add(path);
+        }
+
+        if (json is not null)
+        {
+            AtomicFile.WriteText(json, StrictJson.Format(new ReplayResult(Path.GetFullPath(file), replay.Scenario.Name, replay.StepsDone, ticks, replay.Completed, replay.TornBytes, replay.TrajectoryHash)) + "\n");
+            written.Add(json);
+        }
+
         Terminal.Line($"replayed {replay.StepsDone} of {ticks} ticks: every observation and every state is what the log says");
         if (!replay.Completed)
         {
@@ -32,19 +48,9 @@ internal static class RunReplay
         }
 
         Terminal.Line($"trajectory hash {replay.TrajectoryHash}");
-        if (output is not null)
+        foreach (var path in written)
         {
-            var path = Path.Combine(output, RolloutFile.Name);
-            place!.WillMake([RolloutFile.Name]);
-            var paths = PathSet.Create<float>(replay.Rollouts.Positions.Data, replay.Rollouts.Positions.Shape, replay.Scenario.Name);
-            (replay.Rollouts with { Modes = Figures.Compute(replay.Scenario, paths, replay.Rollouts.Goals.Data, null, cancellationToken: cancellation).Modes?.Labels }).Save(path);
             Terminal.Line($"wrote {path}");
-        }
-
-        if (json is not null)
-        {
-            AtomicFile.WriteText(json, StrictJson.Format(new ReplayResult(Path.GetFullPath(file), replay.Scenario.Name, replay.StepsDone, ticks, replay.Completed, replay.TornBytes, replay.TrajectoryHash)) + "\n");
-            Terminal.Line($"wrote {json}");
         }
 
         return 0;

@@ -15,8 +15,8 @@ internal static class RunVerb
 {
     private const int MaxEpisodes = 1_000_000;
 
-    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What is simulated. [default: the shipped scenarios/swap.json]", Arity = ArgumentArity.ZeroOrOne };
-    private static readonly Option<string?> ModelFile = new("--model") { Description = "The agents' policies. [default for swap, mirror-swap, road and ring: the shipped one]", HelpName = "FILE" };
+    private static readonly Argument<string?> ScenarioFile = new("SCENARIO") { Description = "What is simulated: the name of a scenario that comes with the program, or a file. [default: swap]", Arity = ArgumentArity.ZeroOrOne };
+    private static readonly Option<string?> ModelFile = new("--model") { Description = "The agents' policies: the name of a model that comes with the program, or a file. [default for swap, mirror-swap, road and ring: the shipped one]", HelpName = "NAME|FILE" };
     private static readonly Option<string?> ScriptedPolicy = new("--policy") { Description = "A scripted policy instead of a model: straight (go straight to the goal) or reciprocal (and keep clear of others and obstacles).", HelpName = "NAME" };
     private static readonly Option<string[]> Partners = new("--partner") { Description = $"Somebody else in one agent's place, counted from 1, as in 2=straight: {Partner.Choices}. May be given several times.", HelpName = "PLACE=WHO", DefaultValueFactory = _ => [] };
     private static readonly Option<int> Episodes = new("--episodes") { Description = "Episodes, which advance side by side.", HelpName = "N", DefaultValueFactory = _ => 100 };
@@ -56,7 +56,7 @@ internal static class RunVerb
 
             Examples: mimicd run
                       mimicd run scenarios/swap.json --model models/swap.safetensors --episodes 1000 --seed 0 --out runs/swap
-                      mimicd run scenarios/ring.json --policy straight --agents 64 --episodes 4
+                      mimicd run ring --policy straight --agents 64 --episodes 4
                       mimicd run --snapshot-every 10 --out runs/swap, and after a crash: mimicd run --resume runs/swap
                       mimicd run --nodes 4
             """)
@@ -112,37 +112,67 @@ internal static class RunVerb
         var result = await quarters.KeepAsync(
             running => Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1, progress => Simulation.RunAsync(scenario, cast.Sensor, options, quarters.Host, new Ticks(progress), running)), cancellation);
 
+        // What was simulated is saved before anything is shown, and whatever the figures take; somebody who stops the program waits for them a few seconds.
+        using var closing = new Closing(cancellation);
+        var files = new RunFiles();
         var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name) with { Replaced = result.Replaced };
-        var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
+        var figures = await GivenAsync(() => Figures.Compute(scenario, paths, result.Goals.Data, baseline, cancellationToken: closing.Token), closing.Token);
+        place.Begin();
+        files.Save(output, result.ToRollouts(), figures);
+        var complete = figures is not null && await files.TrySaveOutcomesAsync(output, scenario, result.ToRollouts(), paths, figures, closing.Token);
+        var completed = result.Completed && complete;
         var seconds = Math.Max(result.WallSeconds, 1e-9); // of a run that was stopped before it began
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
         var messages = new RunMessages(result.Counts.Observations, result.Counts.Actions, result.Host.Messages - result.Counts.Observations);
-        Print(result, options, figures, baseline, parsed.GetValue(Full), speed, messages, quarters.Report);
         var summary = new RunResult(
-            Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, result.Completed,
+            Path.GetFullPath(scenarioFile), scenario, crew.ModelSummary, crew.Policy, [.. partners.Select(p => new PartnerSummary(p.Agent + 1, p.Who, p.Identity))], options.Seed, options.Sampling, episodes, scenario.Agents, result.StepsDone, completed,
             result.TrajectoryHash, result.Counts, result.Host, messages, speed, baseline, figures, quarters.Report, Nested(result.Starts), Nested(result.Goals), kept.Branched)
         {
             Familiarity = FamiliaritySummary.Of(result.Host),
         };
-        place.Begin();
-        RunFiles.Save(output, scenario, result.ToRollouts(), paths, figures);
-        RunFiles.Write(Path.Combine(output, RunOutput.ResultName), StrictJson.Format(summary) + "\n");
         if (json is not null)
         {
-            RunFiles.Write(json, StrictJson.Format(summary) + "\n");
+            files.WriteJson(json, summary);
         }
 
+        // The last: with it the folder is whole.
+        files.WriteJson(Path.Combine(output, RunOutput.ResultName), summary);
+        if (completed)
+        {
+            kept.Finish(result.TrajectoryHash);
+        }
+
+        if (figures is not null)
+        {
+            Print(result, options, figures, baseline, parsed.GetValue(Full), speed, messages, quarters.Report);
+        }
+
+        files.Tell();
         FamiliaritySummary.Warn(result.Host);
-        if (!result.Completed)
+        if (!completed)
         {
             var why = quarters.Failure is { } failure ? $"{failure}; " : "";
-            Console.Error.WriteLine($"mimicd: {why}stopped after tick {result.StepsDone} of {scenario.Steps - 1}; the figures are of what was done until then{kept.Hint}");
+            var left = complete ? "the figures are of what was done until then" : $"figures and pictures were given up; mimicd evaluate {output} computes the figures of what was done until then";
+            Console.Error.WriteLine($"mimicd: {why}stopped after tick {result.StepsDone} of {scenario.Steps - 1}; {left}{kept.Hint}");
             return quarters.Failure is null ? CommandLine.Interrupted : CommandLine.Failure;
         }
 
-        kept.Finish(result.TrajectoryHash);
         return 0;
+    }
+
+    /// <summary>What is computed, or null where it was given up.</summary>
+    internal static async Task<T?> GivenAsync<T>(Func<T> compute, CancellationToken closing)
+        where T : class
+    {
+        try
+        {
+            return await Closing.RunAsync(compute, closing);
+        }
+        catch (OperationCanceledException) when (closing.IsCancellationRequested)
+        {
+            return null;
+        }
     }
 
     /// <summary>What the options of a run amount to.</summary>
@@ -150,7 +180,7 @@ internal static class RunVerb
     {
         public static Setup Load(ParseResult parsed)
         {
-            var scenarioFile = parsed.GetValue(RunVerb.ScenarioFile) ?? Repository.File("scenarios", "swap.json");
+            var scenarioFile = Repository.Shipped("scenarios", parsed.GetValue(RunVerb.ScenarioFile) ?? "swap");
             var scenario = Scenario.Load(scenarioFile, [.. parsed.GetValue(Set)!.Select(ScenarioChange)]);
             InvalidInputException.Require(scenario.Robots is null, scenarioFile, "robots", "none, for a simulation (mimicd bridge connects robots; --set scenario.robots=null simulates them)", "some");
             if (parsed.GetValue(Agents) is { } agents)
@@ -238,7 +268,7 @@ internal static class RunVerb
         var places = Npy.Read<double>(file);
         InvalidInputException.Require(places.Shape.AsSpan().SequenceEqual([episodes, scenario.Agents, scenario.Dimensions]), $"{option} {file}", "",
             $"shape ({episodes}, {scenario.Agents}, {scenario.Dimensions}): episodes, agents, dimensions", places.ShapeText);
-        InvalidInputException.Require(Array.TrueForAll(places.Data, double.IsFinite), $"{option} {file}", "", "finite numbers", "others");
+        Extent.Require(places.Data, $"{option} {file}", "");
         PositionResolution.Require(places.Data, scenario.GoalTolerance, $"{option} {file}", "");
         return places;
     }
@@ -277,9 +307,10 @@ internal static class RunVerb
             {
                 var shipped = Shipped.GetValueOrDefault(scenario.Name);
                 InvalidInputException.Require(shipped is not null, "--model", "", $"a model or a policy for scenario {scenario.Name} (there are shipped models for {string.Join(", ", Shipped.Keys)}; --policy straight needs none)", null);
-                file = Repository.File("models", shipped + ".safetensors");
+                file = shipped;
             }
 
+            file = Repository.Shipped("models", file!);
             var model = Model.Load(file);
             ModelFit.Require(scenario, model.Spec, file);
             var method = model.Spec.Method;
@@ -355,7 +386,7 @@ internal static class RunVerb
 
     private sealed record RunResult(
         string ScenarioFile, Scenario Scenario, ModelSummary? Model, string? Policy, PartnerSummary[] Partners, ulong Seed, SamplingSpec Sampling, int Episodes, int Agents, int StepsDone, bool Completed,
-        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures Figures, ClusterReport? Cluster,
+        string TrajectoryHash, WorldCounts Counts, AgentHostReport Host, RunMessages Messages, RunSpeed Speed, Baseline? Demonstrations, Figures? Figures, ClusterReport? Cluster,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Starts,
         [property: JsonConverter(typeof(OneLineConverter<double[][][]>))] double[][][] Goals, BranchSummary? BranchedFrom)
     {

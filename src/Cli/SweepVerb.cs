@@ -96,11 +96,12 @@ internal static class SweepVerb
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, elsewhere?.Failed ?? CancellationToken.None);
         var outcome = await Terminal.DetailedProgressAsync("sweep", "episodes", total, progress => runner.RunAsync(new Describe(progress, total), stop.Token), ProgressLines);
         var results = only is null ? outcome.Results : [.. outcome.Results.Where(r => r.Id == only)];
-        Print(plan, results);
         if (json is not null)
         {
             AtomicFile.WriteText(json, StrictJson.Format(results) + "\n");
         }
+
+        Print(plan, results);
 
         if (elsewhere?.Report is { } report)
         {

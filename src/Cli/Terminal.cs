@@ -38,13 +38,40 @@ internal static class Terminal
             return await work(new PlainProgress(what, unit, total, lines));
         }
 
-        return await Error.Progress().AutoClear(true)
+        return await DrawAsync<T>(draw => Error.Progress().AutoClear(true)
             .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new ElapsedTimeColumn(), new RemainingTimeColumn())
             .StartAsync(async context =>
             {
                 var task = context.AddTask($"{Markup.Escape(Printable.Line(what))} ({total} {Markup.Escape(unit)})", maxValue: Math.Max(total, 1));
-                return await work(new BarProgress(what, task));
-            });
+                return await draw(work(new BarProgress(what, task)));
+            }));
+    }
+
+    /// <summary>Draws while something is done. Where the drawing fails, as on a terminal that is gone, it is done all the same.</summary>
+    private static async Task<T> DrawAsync<T>(Func<Func<Task<T>, Task<T>>, Task<T>> draw)
+    {
+        Task<T>? work = null;
+        try
+        {
+            return await draw(begun => work = begun);
+        }
+        catch (Exception) when (work is { IsFaulted: false, IsCanceled: false })
+        {
+            return await work;
+        }
+    }
+
+    /// <summary>A line that somebody typed; null where there is no more, also because the terminal is gone.</summary>
+    public static string? ReadLine()
+    {
+        try
+        {
+            return Console.In.ReadLine();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ObjectDisposedException)
+        {
+            return null;
+        }
     }
 
     /// <summary>Whether what is shown on standard error can be drawn anew in its place.</summary>
@@ -54,11 +81,11 @@ internal static class Terminal
     /// <param name="first">What is shown first.</param>
     /// <param name="work">Does something long; what it is given shows something else.</param>
     public static Task<T> LiveAsync<T>(IRenderable first, Func<Action<IRenderable>, Task<T>> work)
-        => Error.Live(first).AutoClear(false).StartAsync(context => work(next =>
+        => DrawAsync<T>(draw => Error.Live(first).AutoClear(false).StartAsync(context => draw(work(next =>
         {
             context.UpdateTarget(next);
             context.Refresh();
-        }));
+        }))));
 
     /// <summary>A table with these column titles; the first column is left-aligned and folds where the terminal is narrow, the others are right-aligned and do not.</summary>
     public static Table Table(params string[] titles)

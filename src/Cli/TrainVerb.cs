@@ -138,7 +138,7 @@ internal static class TrainVerb
         }
 
         var shipped = ShippedMethods();
-        return shipped.FirstOrDefault(m => m.Name == name) ?? throw InvalidInputException.Create("--method", "", $"{string.Join(", ", shipped.Select(m => m.Name))} or a file", name);
+        return shipped.FirstOrDefault(m => m.Name == name) ?? throw InvalidInputException.Create("--method", "", $"{string.Join(", ", shipped.Select(m => m.Name))} or a file", name + Suggestion.For(name, shipped.Select(m => m.Name)));
     }
 
     private static IReadOnlyList<TrainingMethod> ShippedMethods() => TrainingMethod.In(Repository.File("presets", "methods"));

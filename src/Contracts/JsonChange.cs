@@ -11,6 +11,9 @@ public sealed record JsonChange(string Key, JsonNode? Value, string Where)
 {
     private static readonly JsonDocumentOptions Lenient = new() { CommentHandling = JsonCommentHandling.Skip, AllowTrailingCommas = true };
 
+    // A key that is there twice would be noticed only by who looks at the object.
+    private static readonly JsonDocumentOptions Once = new() { AllowDuplicateProperties = false };
+
     /// <summary>Reads <c>KEY=VALUE</c>; the value is JSON, or else a bare word, which is a string: <c>model.network.kind=mlp</c>.</summary>
     /// <param name="text">The text.</param>
     /// <param name="option">The option that it was given to.</param>
@@ -23,7 +26,7 @@ public sealed record JsonChange(string Key, JsonNode? Value, string Where)
         JsonNode? value;
         try
         {
-            value = JsonNode.Parse(text[(equals + 1)..]);
+            value = JsonNode.Parse(text[(equals + 1)..], documentOptions: Once);
         }
         catch (JsonException)
         {
@@ -51,7 +54,7 @@ public sealed record JsonChange(string Key, JsonNode? Value, string Where)
             root ??= Tree(text);
             change.Apply(root);
             where = change.Where;
-            value = StrictJson.Parse<T>(root.ToJsonString(), where);
+            value = StrictJson.ParseTree<T>(root, where);
         }
 
         return (value, where);

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
 
 namespace MimicD.Contracts;
@@ -20,7 +21,7 @@ public static class StrictJson
         DefaultIgnoreCondition = JsonIgnoreCondition.WhenWritingNull,
         RespectNullableAnnotations = true,
         WriteIndented = true,
-        Converters = { new FiniteDouble(orNull: false), new FiniteSingle(orNull: false) },
+        Converters = { new EnumNames(), new FiniteDouble(orNull: false), new FiniteSingle(orNull: false) },
     };
 
     /// <summary>The same, written on one line.</summary>
@@ -49,7 +50,7 @@ public static class StrictJson
         }
         catch (JsonException e)
         {
-            throw new InvalidInputException($"{where}: {Explain(e)}", e);
+            throw new InvalidInputException($"{where}: {Explain(e, text, typeof(T))}", e);
         }
     }
 
@@ -65,9 +66,14 @@ public static class StrictJson
     /// <exception cref="InvalidInputException">The file cannot be read.</exception>
     public static string ReadText(string path)
     {
+        InvalidInputException.Require(!Directory.Exists(path), path, "", "a file", "a folder");
         try
         {
             return File.ReadAllText(path);
+        }
+        catch (Exception e) when (e is FileNotFoundException or DirectoryNotFoundException)
+        {
+            throw new InvalidInputException($"{path}: cannot be read: there is no such file", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
@@ -82,24 +88,36 @@ public static class StrictJson
     {
         var records = new JsonSerializerOptions(options);
         records.Converters.Clear();
+        records.Converters.Add(new EnumNames());
         records.Converters.Add(new FiniteDouble(orNull: true));
         records.Converters.Add(new FiniteSingle(orNull: true));
         return records;
     }
 
-    private static string Explain(JsonException e)
+    /// <summary>Why a text was refused, in the words of who wrote it: the key, what is expected there and what was found.</summary>
+    /// <param name="e">What the reader said.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="type">What was to be read.</param>
+    public static string Explain(JsonException e, string text, Type type)
     {
-        var text = e.Message;
-        var path = e.Path is { Length: > 2 } p ? p[2..] : "";
-        var line = e.LineNumber is { } l ? $"line {l + 1}: " : "";
-        if (text.Contains("could not be mapped to any .NET member", StringComparison.Ordinal))
-        {
-            return $"{line}unknown key '{path}'";
-        }
+        ArgumentNullException.ThrowIfNull(e);
+        ArgumentNullException.ThrowIfNull(text);
+        return JsonComplaint.Of(e, text, Options.GetTypeInfo(type));
+    }
 
-        var end = text.IndexOf(" Path: ", StringComparison.Ordinal);
-        var reason = (end > 0 ? text[..end] : text).ReplaceLineEndings(" ");
-        return path.Length > 0 ? $"{line}'{path}': {reason}" : $"{line}{reason}";
+    /// <summary>Reads a value from a tree that was changed; there are no lines to speak of.</summary>
+    /// <exception cref="InvalidInputException">As for <see cref="Parse{T}"/>.</exception>
+    internal static T ParseTree<T>(JsonNode root, string where)
+    {
+        var text = root.ToJsonString();
+        try
+        {
+            return JsonSerializer.Deserialize<T>(text, Options) ?? throw new InvalidInputException($"{where}: expected a JSON object, found null");
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidInputException($"{where}: {JsonComplaint.Of(e, text, Options.GetTypeInfo(typeof(T)), lines: false)}", e);
+        }
     }
 
     /// <summary>Numbers of double precision.</summary>

@@ -1,4 +1,3 @@
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Runtime.InteropServices;
 using MimicD.Agents;
@@ -54,7 +53,7 @@ public sealed record Partner(int Agent, string Who, string Where, Player? Player
         ArgumentNullException.ThrowIfNull(who);
         resolve ??= path => path;
         ArgumentNullException.ThrowIfNull(scenario);
-        InvalidInputException.Require(int.TryParse(place, NumberStyles.None, CultureInfo.InvariantCulture, out var number) && number >= 1 && number <= scenario.Agents, where, "", $"a place from 1 to {scenario.Agents}, the agents of scenario {scenario.Name}", place);
+        InvalidInputException.Require(PlainNumber.TryWhole<int>(place, out var number) && number >= 1 && number <= scenario.Agents, where, "", $"a place from 1 to {scenario.Agents}, the agents of scenario {scenario.Name}", place);
         var agent = number - 1;
         if (who.StartsWith(ReplayPrefix, StringComparison.Ordinal))
         {
@@ -73,7 +72,7 @@ public sealed record Partner(int Agent, string Who, string Where, Player? Player
             return new Partner(agent, who, where, Player.Of(model), null, model.Sha256);
         }
 
-        InvalidInputException.Require(ScriptedPolicies.Names.Contains(who, StringComparer.Ordinal), where, "", Choices, who);
+        InvalidInputException.Require(ScriptedPolicies.Names.Contains(who, StringComparer.Ordinal), where, "", Choices, who + Suggestion.For(who, ScriptedPolicies.Names));
         return new Partner(agent, who, where, ScriptedPolicies.Create(who, scenario, where), null, who);
     }
 

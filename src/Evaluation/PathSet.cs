@@ -36,10 +36,10 @@ public sealed record PathSet(double[] Positions, int Episodes, int Agents, int T
         for (var i = 0; i < copy.Length; i++)
         {
             copy[i] = double.CreateChecked(positions[i]);
-            if (!double.IsFinite(copy[i]))
+            if (!(Math.Abs(copy[i]) <= World.Extent.Most))
             {
                 var row = i / shape[3];
-                throw Contracts.InvalidInputException.Create(where, "positions", "finite numbers",
+                throw Contracts.InvalidInputException.Create(where, "positions", double.IsFinite(copy[i]) ? World.Extent.Expected : "finite numbers",
                     $"{copy[i]} at episode {row / shape[2] / shape[1]}, agent {row / shape[2] % shape[1]}, time {row % shape[2]}");
             }
         }

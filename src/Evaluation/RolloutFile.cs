@@ -51,7 +51,7 @@ public static class RolloutFile
         var goals = reader.Read<double>("goals");
         InvalidInputException.Require(goals.Shape.AsSpan().SequenceEqual([paths.Episodes, paths.Agents, paths.Dimensions]), file, "goals",
             $"shape ({paths.Episodes}, {paths.Agents}, {paths.Dimensions})", goals.ShapeText);
-        InvalidInputException.Require(Array.TrueForAll(goals.Data, double.IsFinite), file, "goals", "finite numbers", "others");
+        Extent.Require(goals.Data, file, "goals");
         PositionResolution.Require(goals.Data, scenario.GoalTolerance, file, "goals");
         return goals.Data;
     }

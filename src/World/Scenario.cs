@@ -11,6 +11,15 @@ public sealed record Scenario
     /// <summary>Largest number of agents an episode.</summary>
     public const int MaxAgents = 32768;
 
+    /// <summary>Largest number of positions an episode, the start included.</summary>
+    public const int MaxSteps = 1_000_000;
+
+    /// <summary>Shortest time step, and shortest period of ticks in real time [s].</summary>
+    internal const double ShortestTime = 1e-6;
+
+    /// <summary>Longest time step, and longest period of ticks in real time [s]: what timers can wait for.</summary>
+    internal const double LongestTime = 1e6;
+
     private const int MaxRedraws = 1000;
     private const string AgentsKey = "agents";
 
@@ -185,23 +194,26 @@ public sealed record Scenario
         void Vector(double[]? v, string field)
         {
             Require(v is not null && v.Length == Dimensions, field, $"{Dimensions} numbers", v?.Length);
-            Require(Array.TrueForAll(v!, double.IsFinite), field, "finite numbers", "[" + string.Join(", ", v!) + "]");
+            Extent.Require(v, where, field);
         }
 
-        bool Above(double value) => value > 0 && double.IsFinite(value);
+        void Length(double value, string field) => Require(Extent.IsLength(value), field, $"above 0, at most {Extent.Most}", value);
+        void LengthOrNone(double value, string field) => Require(value is >= 0 and <= Extent.Most, field, $"0 to {Extent.Most}", value);
 
-        Require(!string.IsNullOrWhiteSpace(Name), "name", "a name", "an empty one");
+        Names.Require(Name, where, "name");
         Require(Dimensions is 2 or 3, "dimensions", "2 or 3", Dimensions);
-        Require(Above(TimeStep), "timeStep", "above 0", TimeStep);
-        Require(Steps is >= 2 and <= 1_000_000, "steps", "2 to 1000000", Steps);
+        Require(TimeStep > 0, "timeStep", "above 0", TimeStep);
+        Require(TimeStep is >= ShortestTime and <= LongestTime, "timeStep", $"{ShortestTime} to {LongestTime} s", TimeStep);
+        Require(Steps is >= 2 and <= MaxSteps, "steps", $"2 to {MaxSteps}", Steps);
         Require((Bodies is null) != (Circle is null), "bodies", "either bodies or circle", Bodies is null ? "neither" : "both");
         if (Circle is not null)
         {
             Require(Dimensions == 2, "circle", "two dimensions", Dimensions);
             Require(Circle.Agents is >= 2 and <= MaxAgents, "circle.agents", $"2 to {MaxAgents}", Circle.Agents);
-            Require(Above(Circle.Radius), "circle.radius", "above 0", Circle.Radius);
-            Require(Circle.Spacing >= 0 && double.IsFinite(Circle.Spacing), "circle.spacing", "0 or more", Circle.Spacing);
-            Require(Circle.Cruise is null || Above(Circle.Cruise.Value), "circle.cruise", "above 0", Circle.Cruise);
+            Length(Circle.Radius, "circle.radius");
+            LengthOrNone(Circle.Spacing, "circle.spacing");
+            Length(Circle.ActualRadius, "circle.spacing");
+            Require(Circle.Cruise is null || Extent.IsLength(Circle.Cruise.Value), "circle.cruise", $"above 0, at most {Extent.Most}", Circle.Cruise);
             Vector(Circle.Centre, "circle.centre");
         }
         else
@@ -220,12 +232,12 @@ public sealed record Scenario
         Goals.Validate(where, "goals");
         Demonstrations?.Starts.Validate(where, "demonstrations.starts");
         Demonstrations?.Goals.Validate(where, "demonstrations.goals");
-        Require(Separation >= 0 && double.IsFinite(Separation), "separation", "0 or more", Separation);
+        LengthOrNone(Separation, "separation");
         for (var i = 0; i < Obstacles.Length; i++)
         {
             Require(Obstacles[i] is not null, $"obstacles[{i}]", "a disc", null);
             Vector(Obstacles[i].Centre, $"obstacles[{i}].centre");
-            Require(Above(Obstacles[i].Radius), $"obstacles[{i}].radius", "above 0", Obstacles[i].Radius);
+            Length(Obstacles[i].Radius, $"obstacles[{i}].radius");
         }
 
         if (Bounds is not null)
@@ -235,17 +247,20 @@ public sealed record Scenario
             for (var d = 0; d < Dimensions; d++)
             {
                 Require(!(Bounds.Low![d] >= Bounds.High![d]), "bounds", "low below high", $"{Bounds.Low[d]} and {Bounds.High[d]}");
+                Extent.Require([Bounds.Low[d] ?? 0], where, "bounds.low");
+                Extent.Require([Bounds.High[d] ?? 0], where, "bounds.high");
             }
         }
 
-        Require(Above(GoalTolerance), "goalTolerance", "above 0", GoalTolerance);
+        Length(GoalTolerance, "goalTolerance");
         RequireResolution(where);
         Require(Collision.Limits.Length >= 1, "collision.limits", "at least one limit", 0);
         foreach (var limit in Collision.Experts is null ? Collision.Limits : [.. Collision.Limits, Collision.Experts])
         {
-            Require(limit is not null && !string.IsNullOrWhiteSpace(limit.Name), "collision.limits", "limits with names", limit?.Name);
-            Require(Above(limit!.Pair), $"collision '{limit.Name}': pair", "above 0", limit.Pair);
-            Require(limit.Obstacle is null || Above(limit.Obstacle.Value), $"collision '{limit.Name}': obstacle", "above 0", limit.Obstacle);
+            Require(limit is not null, "collision.limits", "limits with names", null);
+            Names.Require(limit!.Name, where, "collision.limits: name");
+            Length(limit.Pair, $"collision '{limit.Name}': pair");
+            Length(limit.Obstacle ?? Extent.Most, $"collision '{limit.Name}': obstacle");
         }
 
         Require(Collision.Limits.Select(l => l.Name).Distinct(StringComparer.Ordinal).Count() == Collision.Limits.Length, "collision.limits", "different names", "a name twice");
@@ -255,7 +270,7 @@ public sealed record Scenario
             Require(Enum.IsDefined(Contested.Slot), "contested.slot", "obstacleSide", Contested.Slot);
             Require(Contested.Obstacle >= 0 && Contested.Obstacle < Obstacles.Length, "contested.obstacle", $"an index below {Obstacles.Length}, the number of obstacles", Contested.Obstacle);
             Require(Dimensions == 2 && Contested.Axis is 0 or 1, "contested.axis", "0 or 1, in two dimensions", Contested.Axis);
-            Require(double.IsFinite(Contested.At), "contested.at", "a finite number", Contested.At);
+            Extent.Require([Contested.At], where, "contested.at");
         }
 
         Require(Enum.IsDefined(Modes), "modes", "none, swap, swap-published, winding or circulation", Modes);

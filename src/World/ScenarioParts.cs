@@ -108,7 +108,7 @@ public sealed record SpreadLaw
     internal void Validate(string where, string field)
     {
         InvalidInputException.Require(Enum.IsDefined(Law), where, $"{field}.law", "none, uniform or gaussian", Law);
-        InvalidInputException.Require(Scale >= 0 && double.IsFinite(Scale), where, $"{field}.scale", "0 or more", Scale);
+        InvalidInputException.Require(Scale is >= 0 and <= Extent.Most, where, $"{field}.scale", $"0 to {Extent.Most}", Scale);
     }
 }
 
@@ -280,9 +280,9 @@ public sealed record DynamicsSpec
 
         void Limit(double? value, string name, bool required, bool allowed)
         {
-            InvalidInputException.Require(value is not null || !required, where, $"dynamics.{name}", $"a number above 0 with a {Kind}", null);
-            InvalidInputException.Require(value is null || allowed, where, $"dynamics.{name}", $"no value with {Kind} dynamics", value);
-            InvalidInputException.Require(value is null || (value > 0 && double.IsFinite(value.Value)), where, $"dynamics.{name}", "above 0", value);
+            InvalidInputException.Require(value is not null || !required, where, $"dynamics.{name}", $"a number above 0 with {EnumNames.Of(Kind)} dynamics", null);
+            InvalidInputException.Require(value is null || allowed, where, $"dynamics.{name}", $"no value with {EnumNames.Of(Kind)} dynamics", value);
+            InvalidInputException.Require(value is null || Extent.IsLength(value.Value), where, $"dynamics.{name}", $"above 0, at most {Extent.Most}", value);
         }
     }
 }
@@ -316,7 +316,7 @@ public sealed record SensingSpec
 
     internal void Validate(string where)
     {
-        InvalidInputException.Require(Range is null || (Range > 0 && double.IsFinite(Range.Value)), where, "sensing.range", "above 0", Range);
+        InvalidInputException.Require(Range is null || Extent.IsLength(Range.Value), where, "sensing.range", $"above 0, at most {Extent.Most}", Range);
         InvalidInputException.Require(Noise >= 0 && double.IsFinite(Noise), where, "sensing.noise", "0 or more", Noise);
         InvalidInputException.Require(Delay is >= 0 and <= 1000, where, "sensing.delay", "0 to 1000", Delay);
         InvalidInputException.Require(Dropout is >= 0 and <= 1, where, "sensing.dropout", "0 to 1", Dropout);
@@ -354,7 +354,7 @@ public sealed record PacingSpec
     internal void Validate(string where, double timeStep)
     {
         InvalidInputException.Require(Enum.IsDefined(Kind), where, "pacing.kind", "lockstep or realtime", Kind);
-        InvalidInputException.Require(Rate is null || Rate is > 0 and <= 10_000, where, "pacing.rate", "above 0, at most 10000", Rate);
+        InvalidInputException.Require(Rate is null || Rate is >= 1 / Scenario.LongestTime and <= 10_000, where, "pacing.rate", $"{1 / Scenario.LongestTime} to 10000", Rate);
         InvalidInputException.Require(Deadline is null || (Deadline > 0 && Deadline <= Period(timeStep)), where, "pacing.deadline", $"above 0, at most the period {Period(timeStep)}", Deadline);
     }
 }

@@ -66,6 +66,35 @@ public class ScenarioTests
     }
 
     [Theory]
+    [InlineData("a\0b", "U+0000")]
+    [InlineData("a\u001b[2Jb", "U+001B")]
+    [InlineData("a\nb", "U+000A")]
+    [InlineData("a\u0085b", "U+0085")]
+    [InlineData("a\u202eb", "U+202E")]
+    [InlineData("a\u2028b", "U+2028")]
+    [InlineData("a\ud800b", "U+D800")]
+    public void A_name_has_no_character_that_a_terminal_or_a_picture_would_obey(string name, string character)
+        => Assert.Equal($"file: name: expected a name without control characters, found the character {character}", Assert.Throws<InvalidInputException>(() => Names.Require(name, "file", "name")).Message);
+
+    [Fact]
+    public void A_name_may_be_of_any_language()
+    {
+        foreach (var name in new[] { "swap", "Täglich 2", "路口", "ring \ud83d\ude97 2" })
+        {
+            Names.Require(name, "file", "name");
+        }
+    }
+
+    [Fact]
+    public void A_ring_of_the_most_agents_is_accepted()
+    {
+        var ring = Scenario.Load(Path.Combine(Folder, "ring.json"));
+        Assert.Equal(104_305, ring.WithAgents(Scenario.MaxAgents).Steps);
+        var brief = Scenario.Load(Path.Combine(Folder, "ring.json"), [JsonChange.Parse("circle.cruise=null", "--set"), JsonChange.Parse($"agents={Scenario.MaxAgents}", "--set")]);
+        Assert.Equal((Scenario.MaxAgents, 200), (brief.Agents, brief.Steps));
+    }
+
+    [Theory]
     [InlineData("\"steps\"", "\"step\"", "unknown key 'step'")]
     [InlineData("\"pair\": 0.5", "\"pair\": 0.5, \"pare\": 1", "unknown key")]
     [InlineData("\"steps\": 10", "\"steps\": \"ten\"", "'steps'")]
@@ -88,6 +117,22 @@ public class ScenarioTests
     [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"features\": { \"others\": { \"order\": \"identity\", \"count\": 3 } }", "sensor.others.count: expected 1")]
     [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"sensing\": { \"range\": 5 }, \"features\": { \"others\": { \"order\": \"identity\" } }", "sensor.others.presence: expected true")]
     [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"goalTolerance\": 2", "goalTolerance")]
+    [InlineData("\"timeStep\": 0.1", "\"timeStep\": 1e12", "timeStep: expected 1E-06 to 1000000 s, found 1000000000000")]
+    [InlineData("\"timeStep\": 0.1", "\"timeStep\": 1e-300", "timeStep: expected 1E-06 to 1000000 s")]
+    [InlineData("[4, 0], \"goal\": [0, 0]", "[4, 1e300], \"goal\": [0, 0]", "bodies[1].start: expected numbers within 1000000000 m, found 1E+300")]
+    [InlineData("\"pair\": 0.5", "\"pair\": 1e308", "pair: expected above 0, at most 1000000000, found 1E+308")]
+    [InlineData("\"pair\": 0.5", "\"pair\": 0.5, \"obstacle\": 1e308", "obstacle: expected above 0, at most 1000000000")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1e300", "goalTolerance: expected above 0, at most 1000000000")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"pacing\": { \"kind\": \"realtime\", \"rate\": 1e-300 }", "pacing.rate: expected 1E-06 to 10000")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"starts\": { \"law\": \"uniform\", \"scale\": 1e300 }", "starts.scale: expected 0 to 1000000000")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"bounds\": { \"low\": [-1e300, null], \"high\": [null, null] }", "bounds.low: expected numbers within")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"obstacles\": [{ \"centre\": [0, 0], \"radius\": 1e300 }]", "obstacles[0].radius: expected above 0, at most")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"sensing\": { \"range\": 1e300 }", "sensing.range: expected above 0, at most")]
+    [InlineData("\"kinematic\"", "\"kinematic\", \"maxSpeed\": 1e300", "dynamics.maxSpeed: expected above 0, at most")]
+    [InlineData("\"name\": \"contact\"", "\"name\": \"con\\u001btact\"", "collision.limits: name: expected a name without control characters, found the character U+001B")]
+    [InlineData("\"kinematic\"", "1", "'dynamics.kind': expected kinematic, unicycle or doubleIntegrator, found 1")]
+    [InlineData("\"kinematic\"", "\"1\"", "'dynamics.kind': expected kinematic, unicycle or doubleIntegrator, found")]
+    [InlineData("\"goalTolerance\": 1", "\"goalTolerance\": 1, \"agents\": 3", "unknown key 'agents'")]
     public void A_bad_file_is_refused_in_one_line_that_names_the_file_and_the_field(string old, string replacement, string expected)
     {
         var error = Assert.Throws<InvalidInputException>(() => Parse((old, replacement)));

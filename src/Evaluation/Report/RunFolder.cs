@@ -90,7 +90,7 @@ public static class RunFolder
             }
             catch (JsonException e)
             {
-                throw new InvalidInputException($"{file}: {name}: {e.Message.ReplaceLineEndings(" ")}", e);
+                throw new InvalidInputException($"{file}: {name}: {StrictJson.Explain(e, (of ?? result)[name]!.ToJsonString(), typeof(T))}", e);
             }
         }
     }

@@ -70,7 +70,7 @@ public static class TorchRuntime
     public static void RequireName(string device)
     {
         ArgumentNullException.ThrowIfNull(device);
-        InvalidInputException.Require(device is "cpu" or "cuda" || (device.StartsWith("cuda:", StringComparison.Ordinal) && int.TryParse(device.AsSpan(5), out var number) && number >= 0), "--device", "", "cpu, cuda or cuda:N", device);
+        InvalidInputException.Require(device is "cpu" or "cuda" || (device.StartsWith("cuda:", StringComparison.Ordinal) && PlainNumber.TryWhole<int>(device.AsSpan(5), out var number) && number >= 0), "--device", "", "cpu, cuda or cuda:N", device);
     }
 
     /// <summary>Switches gradients off on this thread until disposed.</summary>
