@@ -92,6 +92,8 @@ public sealed class SafeTensors
         try
         {
             using var header = JsonDocument.Parse(bytes.Slice(8, (int)headerLength));
+            Require(header.RootElement.ValueKind != JsonValueKind.Object || bytes.Span[8] == (byte)'{', where, "the header",
+                "'{' as its first byte", "white space");
             return Parse(header.RootElement, body.Span, where);
         }
         catch (JsonException e)

@@ -71,6 +71,7 @@ public sealed class SafeTensorsTests
     [InlineData("""{"a\u001b": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}""",
         "a tensor's name: expected characters that can be printed, found 'a\\u001b'")]
     [InlineData("""{"a\ud800": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}""", "malformed .safetensors header")]
+    [InlineData(" {" + A + "}", "the header: expected '{' as its first byte, found white space")]
     [InlineData("{" + A, "malformed .safetensors header")]
     [InlineData("{" + A + "} x", "malformed .safetensors header")]
     [InlineData("{" + A + ",}", "malformed .safetensors header")]
