@@ -102,7 +102,7 @@ public sealed class SimulationTests : IDisposable
     {
         using var patience = new CancellationTokenSource(TimeSpan.FromMinutes(2));
         var host = new UnwillingHost();
-        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => Simulation.RunAsync(Ring(5000, steps: 400), TestHost.WalkSensor, new SimulationOptions { Threads = 3 }, host, null, patience.Token));
+        var error = await Assert.ThrowsAsync<InvalidOperationException>(() => Simulation.RunAsync(Ring(1500, steps: 3), TestHost.WalkSensor, new SimulationOptions { Threads = 3 }, host, null, patience.Token));
         Assert.Equal("no thread", error.Message);
     }
 
@@ -395,39 +395,24 @@ public sealed class SimulationTests : IDisposable
         public void Report(SimulationProgress value) => told.Add(value);
     }
 
-    /// <summary>Answers at once, until one of the world's helpers lends it a thread; from then on nothing.</summary>
+    /// <summary>Answers nothing, and fails where one of the world's helpers lends it a thread.</summary>
     private sealed class UnwillingHost : IAgentHost
     {
-        private IActionSink _sink = null!;
-        private volatile bool _gone;
-
         public AgentHostReport Report { get; } = new(0, 0, 0, []);
 
         public bool IsConcurrent => true;
 
-        public ValueTask OpenAsync(RunSpec run, IActionSink world, CancellationToken cancellationToken)
-        {
-            _sink = world;
-            return ValueTask.CompletedTask;
-        }
+        public ValueTask OpenAsync(RunSpec run, IActionSink world, CancellationToken cancellationToken) => ValueTask.CompletedTask;
 
         public void Deliver(in Observation observation)
         {
-            if (!_gone)
-            {
-                _sink.Act(new AgentAction(observation.Episode, observation.Agent, observation.Tick, observation.Features[..2], ActionStatus.Decided));
-            }
         }
 
         public void EndTick(Tick tick)
         {
         }
 
-        public void Work()
-        {
-            _gone = true;
-            throw new InvalidOperationException("no thread");
-        }
+        public void Work() => throw new InvalidOperationException("no thread");
 
         public ValueTask DisposeAsync() => ValueTask.CompletedTask;
     }
