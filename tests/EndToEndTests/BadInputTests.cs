@@ -171,6 +171,18 @@ public sealed class BadInputTests : IDisposable
     }
 
     [Fact]
+    public async Task Demonstrations_of_another_scenario_are_refused_wherever_they_are_taken()
+    {
+        var folder = Demonstrations();
+        await File.WriteAllTextAsync(Path.Combine(folder, "meta.json"), "{ \"scenario\": \"road\", \"timeStep\": 0.1 }");
+        var expected = ": meta.json: scenario: expected demonstrations of scenario swap, or of one with the same bodies, obstacles, time step and law of starts, found road";
+        Assert.Equal(folder + expected, (await EntryPoint.RunAsync("train", "swap", "--check", "--demos", folder, "--out", _scratch["out.safetensors"])).Refusal);
+        Assert.Equal(folder + expected, (await EntryPoint.RunAsync("evaluate", Rollouts(), "--scenario", Swap, "--demos", folder)).Refusal);
+        Assert.Equal($"--compare {folder}{expected}", (await EntryPoint.RunAsync("experts", "swap", "--count", "1", "--compare", folder, "--out", _scratch["out"])).Refusal);
+        NothingWritten();
+    }
+
+    [Fact]
     public async Task Resuming_without_a_checkpoint_is_refused()
     {
         Assert.StartsWith(_scratch["out.resume.safetensors"], (await EntryPoint.RunAsync("train", "swap", "--demos", Demonstrations(), "--out", _scratch["out.safetensors"], "--resume")).Refusal, StringComparison.Ordinal);
