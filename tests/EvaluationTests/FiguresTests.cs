@@ -147,7 +147,7 @@ public class FiguresTests
             string Written(string name, double start, double end)
             {
                 var path = Path.Combine(folder.FullName, name);
-                new NpzWriter().Add<double>("positions", [0, start, 20, end, 20, start, 0, end], 1, 2, 2, 2).Save(path);
+                new NpzWriter().Add<double>("positions", new[] { 0, start, 20, end, 20, start, 0, end }, 1, 2, 2, 2).Save(path);
                 return path;
             }
 
