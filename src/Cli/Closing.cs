@@ -3,7 +3,7 @@ namespace MimicD.Cli;
 /// <summary>The work after the last tick, of which somebody who stops the program waits for no more than a few seconds: what takes longer is given up, what is written is kept.</summary>
 internal sealed class Closing : IDisposable
 {
-    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(3);
+    private static readonly TimeSpan Grace = TimeSpan.FromSeconds(5);
 
     private readonly CancellationTokenSource _source = new();
     private readonly CancellationTokenRegistration _registration;

@@ -153,7 +153,7 @@ internal static class RunVerb
         if (!completed)
         {
             var why = quarters.Failure is { } failure ? $"{failure}; " : "";
-            var left = complete ? "the figures are of what was done until then" : $"figures and pictures were given up; mimicd evaluate {output} computes the figures of what was done until then";
+            var left = complete ? "the figures are of what was done until then" : $"figures and pictures were given up; mimicd evaluate {output} --scenario {scenarioFile} computes the figures of what was done until then";
             Console.Error.WriteLine($"mimicd: {why}stopped after tick {result.StepsDone} of {scenario.Steps - 1}; {left}{kept.Hint}");
             return quarters.Failure is null ? CommandLine.Interrupted : CommandLine.Failure;
         }

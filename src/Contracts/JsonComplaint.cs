@@ -1,4 +1,5 @@
 using System.Globalization;
+using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Serialization.Metadata;
 
@@ -35,7 +36,15 @@ internal static class JsonComplaint
 
         using (document)
         {
-            return line + (Find(document.RootElement, type, "") ?? Unexplained(e, document.RootElement));
+            try
+            {
+                return line + (Find(document.RootElement, type, "") ?? Unexplained(e, document.RootElement));
+            }
+            catch (InvalidOperationException)
+            {
+                // A key with half of a surrogate pair, which is no text.
+                return line + Unexplained(e, document.RootElement);
+            }
         }
     }
 
@@ -75,7 +84,7 @@ internal static class JsonComplaint
 
             if (!seen.Add(member.Name))
             {
-                return $"key '{at}' twice";
+                return $"key '{Shown(at)}' twice";
             }
 
             if (property.Set is null && property.AssociatedParameter is null)
@@ -184,10 +193,24 @@ internal static class JsonComplaint
     {
         JsonValueKind.Object => "an object",
         JsonValueKind.Array => "a list",
+        JsonValueKind.String => Text(element),
         _ => Shown(element.GetRawText()),
     };
 
-    private static string Shown(string text) => text.Length <= ShownLetters ? text : $"{text[..ShownLetters]}...";
+    private static string Text(JsonElement element)
+    {
+        try
+        {
+            return $"\"{Shown(element.GetString()!)}\"";
+        }
+        catch (InvalidOperationException)
+        {
+            return element.GetRawText();
+        }
+    }
+
+    /// <summary>What the file says, not longer than can be read, its control characters spelt out.</summary>
+    private static string Shown(string text) => JsonEncodedText.Encode(text.Length <= ShownLetters ? text : $"{text[..ShownLetters]}...", JavaScriptEncoder.UnsafeRelaxedJsonEscaping).Value;
 
     private static string Complain(string path, string expected, string found) => path.Length == 0 ? $"expected {expected}, found {found}" : $"'{Shown(path)}': expected {expected}, found {found}";
 

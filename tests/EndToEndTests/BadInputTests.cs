@@ -79,9 +79,9 @@ public sealed class BadInputTests : IDisposable
         var preset = Changed(Path.Combine(EntryPoint.Root, "presets", "small.json"), "\"learningRate\"", "\"learnRate\"");
         string[] train = ["--demos", Demonstrations(), "--out", _scratch["out.safetensors"]];
 
-        Assert.Matches($"^{scenario}: line [0-9]+: unknown key 'goalTolerence'$", (await EntryPoint.RunAsync("evaluate", Rollouts(), "--scenario", scenario)).Refusal);
-        Assert.Matches($"^{scenario}: line [0-9]+: unknown key 'goalTolerence'$", (await EntryPoint.RunAsync(["train", scenario, .. train])).Refusal);
-        Assert.Matches($"^{preset}: line [0-9]+: unknown key 'training.learnRate'$", (await EntryPoint.RunAsync(["train", "swap", "--preset", preset, .. train])).Refusal);
+        Assert.Matches($"^{scenario}: line [0-9]+: unknown key 'goalTolerence' .did you mean 'goalTolerance'..$", (await EntryPoint.RunAsync("evaluate", Rollouts(), "--scenario", scenario)).Refusal);
+        Assert.Matches($"^{scenario}: line [0-9]+: unknown key 'goalTolerence' .did you mean 'goalTolerance'..$", (await EntryPoint.RunAsync(["train", scenario, .. train])).Refusal);
+        Assert.Matches($"^{preset}: line [0-9]+: unknown key 'training.learnRate'", (await EntryPoint.RunAsync(["train", "swap", "--preset", preset, .. train])).Refusal);
         Assert.StartsWith("--set training.learnRate=1: ", (await EntryPoint.RunAsync(["train", "swap", "--set", "training.learnRate=1", .. train])).Refusal, StringComparison.Ordinal);
         Assert.StartsWith("--set training.steps=0: training.steps: expected 1 to", (await EntryPoint.RunAsync(["train", "swap", "--steps", "0", .. train])).Refusal, StringComparison.Ordinal);
         NothingWritten();

@@ -31,7 +31,7 @@ public sealed class CommandTests : IDisposable
     [Fact]
     public async Task An_unknown_option_is_refused()
     {
-        Assert.Equal("unknown option '--episode' (see mimicd run --help)", (await EntryPoint.RunAsync("run", "--episode", "3")).Refusal);
+        Assert.Equal("unknown option '--episode' (did you mean '--episodes'?) (see mimicd run --help)", (await EntryPoint.RunAsync("run", "--episode", "3")).Refusal);
         Assert.Equal("unknown option '--foo' (see mimicd run --help)", (await EntryPoint.RunAsync("run", "--foo")).Refusal);
         Assert.Equal("unknown verb 'fly' (see mimicd --help)", (await EntryPoint.RunAsync("fly")).Refusal);
         Assert.Contains("--episodes", (await EntryPoint.RunAsync("run", "--episodes", "many")).Refusal, StringComparison.Ordinal);

@@ -1,3 +1,4 @@
+using System.Globalization;
 using MimicD.Contracts;
 
 namespace MimicD.Bridges.Faults;
@@ -75,13 +76,13 @@ public sealed record FaultSpec
                 "lose-client" => spec with { LoseClient = Number(value) },
                 "lose-broker" => spec with { LoseBroker = Number(value) },
                 "silence" => spec with { Silence = Number(value) },
-                "split" => spec with { Split = PlainNumber.TryWhole<int>(value, out var bytes) ? bytes : throw InvalidInputException.Create(where, key, $"0 to {LargestPiece} bytes", Found(value)) },
+                "split" => spec with { Split = int.TryParse(value, NumberStyles.None, CultureInfo.InvariantCulture, out var bytes) ? bytes : throw InvalidInputException.Create(where, key, $"0 to {LargestPiece} bytes", Found(value)) },
                 "merge" => spec with { Merge = Number(value) },
                 _ => throw InvalidInputException.Create(where, "", Grammar, part.Length == 0 ? null : $"'{part}'"),
             };
 
             double Number(string number)
-                => PlainNumber.TryReal(number, out var parsed) ? parsed : throw InvalidInputException.Create(where, key, PlainNumber.Real, Found(number));
+                => double.TryParse(number, NumberStyles.AllowDecimalPoint, CultureInfo.InvariantCulture, out var parsed) ? parsed : throw InvalidInputException.Create(where, key, "a number", Found(number));
 
             PassingFault Passing(string pair)
                 => pair.Split(':') is [var chance, var ms] ? new PassingFault { Chance = Number(chance), Ms = Number(ms) } : throw InvalidInputException.Create(where, key, "CHANCE:MS", Found(pair));
