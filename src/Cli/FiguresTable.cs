@@ -164,7 +164,7 @@ internal static class FiguresTable
         void Number(string name, Estimate value, Estimate? expert, string text = "") => table.Row(name, Fixed(value.Value), Interval(value, Fixed), expert is { } e ? Fixed(e.Value) : text);
     }
 
-    private static string Interval(Estimate value, Func<double, string> format) => double.IsFinite(value.Low) ? $"{format(value.Low)} to {format(value.High)}" : "";
+    private static string Interval(Estimate value, Func<double, string> format) => value.IsKnown ? $"{format(value.Low)} to {format(value.High)}" : "";
 
     private static string Percent(double value) => (100 * value).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 
