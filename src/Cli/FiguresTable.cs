@@ -195,7 +195,7 @@ internal static class FiguresTable
         void Number(string name, Estimate value, Estimate? expert, string text = "") => table.Row(name, Fixed(value.Value), double.IsFinite(value.Low) || figures.Independent > 1 ? Interval(value, Fixed) : "one episode", expert is { } e ? Fixed(e.Value) : text);
     }
 
-    private static string Interval(Estimate value, Func<double, string> format) => double.IsFinite(value.Low) && double.IsFinite(value.High) ? $"{format(value.Low)} to {format(value.High)}" : "";
+    private static string Interval(Estimate value, Func<double, string> format) => value.IsKnown ? $"{format(value.Low)} to {format(value.High)}" : "";
 
     private static string Percent(double value) => (100 * value).ToString("0.0", CultureInfo.InvariantCulture) + " %";
 

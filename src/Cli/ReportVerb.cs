@@ -19,6 +19,7 @@ internal static class ReportVerb
         var output = new Option<string?>("--out") { Description = "The page. [default: report.html in DIR]", HelpName = "FILE" };
         var table = new Option<string?>("--table") { Description = "Also write the headline figures here as a table in Markdown.", HelpName = "FILE.md" };
         var archive = new Option<string?>("--archive") { Description = "Also write here what is worth keeping of a sweep without its models and rollouts: every cell's figures and what happened in each episode. 'report' reads it too.", HelpName = "FOLDER" };
+        var recompute = new Option<bool>("--recompute") { Description = "First compute the figures of DIR, a sweep's folder or an archive, again from what happened in each episode, by this version's definitions, and write them there." };
         var seed = Options.Seed();
         seed.Description = "Every resampling follows from it.";
         var json = Options.Json();
@@ -30,9 +31,10 @@ internal static class ReportVerb
             Examples: mimicd report runs/paper
                       mimicd report runs/latest --out swap.html
                       mimicd report runs/paper --archive docs/results/paper --table paper.md
+                      mimicd report docs/results/paper --recompute --out paper.html
             """)
         {
-            folder, output, table, archive, seed, json,
+            folder, output, table, archive, recompute, seed, json,
         };
         command.SetAction(async parsed =>
         {
@@ -48,6 +50,12 @@ internal static class ReportVerb
             using var claim = kept?.Claim("--archive");
             var assets = ReportAssets.Load(Assets);
             var (number, line) = (parsed.GetValue(seed), $"mimicd report {from} --out {page} --seed {parsed.GetValue(seed)}");
+            if (parsed.GetValue(recompute))
+            {
+                InvalidInputException.Require(File.Exists(sweep.ManifestPath), "--recompute", "", "the folder of a sweep", $"{from}, that of a run");
+                await RecomputeAsync(sweep);
+            }
+
             var report = File.Exists(sweep.ManifestPath) ? await OfSweepAsync(sweep, line, number) : RunFolder.Build(from, line, number);
             ReportPage.Write(page, report, assets);
             List<string> written = [];
@@ -74,6 +82,13 @@ internal static class ReportVerb
             return 0;
         });
         return command;
+    }
+
+    private static async Task RecomputeAsync(SweepFolder folder)
+    {
+        using var claim = folder.Claim();
+        var (again, left) = await Terminal.ProgressAsync("computing", "cells", folder.ReadCells().Length, progress => Task.FromResult(SweepRecomputation.Run(folder, progress)));
+        Terminal.Line($"wrote {folder.CellsPath} and {Path.GetFileName(folder.TablePath)} ({again} cells computed again{(left > 0 ? $", {left} left as they are: nothing tells what happened in their episodes" : "")})");
     }
 
     private static Task<ReportData> OfSweepAsync(SweepFolder folder, string line, ulong seed)

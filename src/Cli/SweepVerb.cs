@@ -230,7 +230,7 @@ internal static class SweepVerb
         var contacts = plan.Cells.ToDictionary(c => c.Id, c => c.Scenario.Collision.Contact, StringComparer.Ordinal);
         foreach (var result in results)
         {
-            table.Row([result.Id, .. result.Axes.Values, .. result.Figures is { } f ? Shown(result, f, contacts[result.Id]) : ["", "failed", "", "", "", ""]]);
+            table.Row([result.Id, .. result.Axes.Values, .. result.Figures is { } f ? Shown(result, f, result.Stopping?.StrictSuccess ?? f.StrictSuccess, contacts[result.Id]) : ["", "failed", "", "", "", ""]]);
         }
 
         Terminal.Out.Write(table);
@@ -239,10 +239,11 @@ internal static class SweepVerb
             Terminal.Line(EpisodeCounts.Legend);
         }
 
-        static string[] Shown(SweepCellResult cell, Figures figures, string limit) =>
+        // Where a cell could stop early, strict success has the interval that allows for that.
+        static string[] Shown(SweepCellResult cell, Figures figures, Estimate success, string limit) =>
         [
             (SweepFaults.Of(cell)?.Counts ?? EpisodeCounts.Of(figures)).ToString(),
-            Percent(figures.StrictSuccess.Value), $"{Percent(figures.StrictSuccess.Low)} to {Percent(figures.StrictSuccess.High)}", Percent(figures.GoalsReached.Value),
+            Percent(success.Value), $"{Percent(success.Low)} to {Percent(success.High)}", Percent(figures.GoalsReached.Value),
             Array.Find(figures.Collisions, c => c.Name == limit) is { } contact ? Percent(contact.Rate.Value) : "",
             figures.MinimumPairDistance is { } pair ? pair.Value.ToString("0.000", CultureInfo.InvariantCulture) : "",
         ];

@@ -105,7 +105,7 @@ public static class Displacement
             .Select(m => Of([.. found[m].Take(samples).SelectMany(e => AfterStart(rollouts, e))], AfterStart(demonstrations, m), rollouts.Agents, rollouts.Times - 1, rollouts.Dimensions)).ToArray();
         return new DisplacementFigures(errors.Length, samples, Mean(e => e.MinAde), Mean(e => e.MinFde), Mean(e => e.MinJointAde), Mean(e => e.MinJointFde));
 
-        Estimate Mean(Func<DisplacementErrors, double> value) => Intervals.Mean([.. errors.Select(value)]);
+        Estimate Mean(Func<DisplacementErrors, double> value) => Intervals.Mean([.. errors.Select(value)], low: 0);
     }
 
     private static bool SameStarts(PathSet rollouts, int episode, PathSet demonstrations, int demonstration)

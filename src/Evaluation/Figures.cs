@@ -186,7 +186,7 @@ public sealed record Figures
     /// <summary>Share of episodes in which every agent ends within its goal tolerance.</summary>
     public required Estimate GoalsReached { get; init; }
 
-    /// <summary>Strict success agent by agent: mean over episodes of the share of agents that end within their goal tolerance without a contact. Agents of an episode are not independent, so the interval is that of a mean over episodes. Null where the outcomes do not tell.</summary>
+    /// <summary>Strict success agent by agent: mean over episodes of the share of agents that end within their goal tolerance without a contact. Agents of an episode are not independent, so episodes are the sample (<see cref="RateIntervals.Clustered(IReadOnlyCollection{double}, int, double)"/>). Null where the outcomes do not tell.</summary>
     public Estimate? AgentSuccess { get; init; }
 
     /// <summary>The scenario's collision limits.</summary>
@@ -296,9 +296,10 @@ public sealed record Figures
         var contact = scenario.Collision.ContactLimit;
         var arrived = outcomes.Arrived(scenario);
         var contacts = outcomes.Collided(contact);
-        var (second, third) = (Intervals.Mean(outcomes.SecondDifference), Intervals.Mean(outcomes.ThirdDifference));
-        var length = Intervals.Mean(outcomes.PathLength);
-        var time = Defined(outcomes.TimeToGoal);
+        var (second, third) = (Intervals.Mean(outcomes.SecondDifference, low: 0), Intervals.Mean(outcomes.ThirdDifference, low: 0));
+        var length = Intervals.Mean(outcomes.PathLength, low: 0);
+        // Times are whole ticks, averaged over agents.
+        var time = Defined(outcomes.TimeToGoal, times => Intervals.Mean(times, low: 0, step: scenario.TimeStep / outcomes.Agents));
         var contested = outcomes.Contested;
         var failures = contested?.Zip(outcomes.MinimumPair, (c, d) => c && d < contact.Pair).Count(f => f) ?? 0;
         return new Figures
@@ -307,9 +308,9 @@ public sealed record Figures
             Agents = outcomes.Agents,
             StrictSuccess = Intervals.Rate([.. arrived.Zip(contacts, (a, c) => a && !c)]),
             GoalsReached = Intervals.Rate(arrived),
-            AgentSuccess = outcomes.AgentSuccess is null ? null : Intervals.Mean(outcomes.AgentSuccess),
+            AgentSuccess = outcomes.AgentSuccess is null ? null : Intervals.Share(outcomes.AgentSuccess, outcomes.Agents),
             Collisions = Array.ConvertAll(scenario.Collision.Limits, l => new CollisionFigure(l.Name, l.Pair, l.Obstacle, Intervals.Rate(outcomes.Collided(l)))),
-            MinimumPairDistance = outcomes.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair) : null,
+            MinimumPairDistance = outcomes.Agents > 1 ? Intervals.Mean(outcomes.MinimumPair, low: 0) : null,
             Contested = contested is null ? null : Intervals.Rate(contested),
             ContestedFailure = contested?.Count(c => c) is { } count and > 0 ? Intervals.Wilson(failures, count) : null,
             Modes = outcomes.Modes is null ? null : Modal(scenario, outcomes, baseline, seed),
@@ -322,16 +323,16 @@ public sealed record Figures
             PathLengthRatio = baseline?.Figures is { } b ? Ratio(length, [b.PathLength.Value], 0) : null,
             TimeToGoal = time,
             TimeToGoalRatio = time is { } t && baseline?.Figures?.TimeToGoal is { } their ? Ratio(t, [their.Value], 0) : null,
-            Commitment = outcomes.Commitment is null ? null : Defined(outcomes.Commitment),
-            ModeSwitches = outcomes.ModeSwitches is null ? null : Intervals.Mean(Array.ConvertAll(outcomes.ModeSwitches, s => (double)s)),
+            Commitment = outcomes.Commitment is null ? null : Defined(outcomes.Commitment, shares => Intervals.Share(shares, int.MaxValue)),
+            ModeSwitches = outcomes.ModeSwitches is null ? null : Intervals.Mean(Array.ConvertAll(outcomes.ModeSwitches, s => (double)s), low: 0, step: 1),
             Curves = CollisionCurves.Of(scenario, outcomes),
         };
     }
 
-    private static Estimate? Defined(double[] values)
+    private static Estimate? Defined(double[] values, Func<double[], Estimate> estimate)
     {
         var defined = Array.FindAll(values, v => !double.IsNaN(v));
-        return defined.Length == 0 ? null : Intervals.Mean(defined);
+        return defined.Length == 0 ? null : estimate(defined);
     }
 
     private static ModeFigures Modal(Scenario scenario, Outcomes outcomes, Baseline? baseline, ulong seed)

@@ -125,7 +125,7 @@ public static class JointTransport
         (Estimate Value, double? AtFloorSize, TransportFloor? Floor) Figure(int? agent)
         {
             var costs = Array.ConvertAll(parts, p => Costs(p.Episodes, p.Demonstrations, agent));
-            var value = SeedMeans.Student(Array.ConvertAll(costs, c => Transport.EqualWeights(c, rows, columns)));
+            var value = SeedMeans.Student(Array.ConvertAll(costs, c => Transport.EqualWeights(c, rows, columns))).Within(0, double.PositiveInfinity);
             var half = pool.Episodes / 2;
             if (half == 0)
             {

@@ -31,14 +31,21 @@ internal static class Profiles
                     var runs = tasks.Min(t => t.Length);
                     var table = new ScoreTable(runs, tasks.Length, [.. Enumerable.Range(0, runs).SelectMany(r => tasks.Select(t => t[r]))]);
                     yield return new ReportProfile(axis.Name, label, column.Key, runs, tasks.Length, at,
-                        [.. PerformanceProfile.RunScores(table, at, resampling).Select(ReportBuilder.Triple)], Middle(resampling.Interval(table, Aggregates.InterquartileMean)));
+                        [.. PerformanceProfile.RunScores(table, at, resampling).Select(s => ReportBuilder.Triple(Share(s, table)))], ReportBuilder.Triple(Middle(table, resampling)));
                 }
             }
         }
     }
 
-    /// <summary>An interval of no width says that nothing varied between runs, and not that the number is known exactly.</summary>
-    private static double?[] Middle(Estimate middle) => ReportBuilder.Triple(middle.Low < middle.High ? middle : middle with { Low = double.NaN, High = double.NaN });
+    // Runs that are all above a threshold, or all below, are drawn alike whatever is drawn; how many there are says how much that means.
+    private static Estimate Share(Estimate share, ScoreTable table)
+        => share.IsKnown ? share.NeverInside(RateIntervals.Wilson((int)Math.Round(share.Value * table.Values.Length), table.Values.Length)) : share;
+
+    private static Estimate Middle(ScoreTable table, Resampling resampling)
+    {
+        var middle = resampling.Interval(table, Aggregates.InterquartileMean);
+        return middle.High > middle.Low ? middle.Holding() : Estimate.Unknown(middle.Value);
+    }
 
     private static double Score(ReportColumn column, double value) => Math.Round(column.Better == "lower" ? 1 - value : value, Decimals);
 }

@@ -138,7 +138,7 @@ public static class ReportBuilder
         };
     }
 
-    /// <summary>One value for a row: of one cell its own, of several training seeds what the method gives (<see cref="SeedRates"/>, <see cref="SeedMeans.Student"/>).</summary>
+    /// <summary>One value for a row: of one cell its own, of several training seeds what the method gives (<see cref="SeedRates"/>, <see cref="SeedMeans.OfEstimates"/>).</summary>
     private static Estimate Together(ReportColumn column, OrderedDictionary<string, Estimate>[] cells, Figures[] figures)
     {
         var all = cells.Select(c => c[column.Key]).ToArray();
@@ -147,9 +147,15 @@ public static class ReportBuilder
             return all.Length == 1 ? all[0] : new Estimate(double.NaN, double.NaN, double.NaN);
         }
 
+        if (FigureRanges.IsShare(column.Key))
+        {
+            return SeedRates.OfEstimates(all);
+        }
+
         if (!column.Percent)
         {
-            return SeedMeans.Student([.. all.Select(v => v.Value)]);
+            var (low, high) = FigureRanges.Of(column.Key);
+            return SeedMeans.OfEstimates(all).Within(low, high).Holding();
         }
 
         int[] trials = [.. figures.Select((f, i) => column.Key == "contestedFailure" ? Count(f.Contested!.Value.Value, f.Independent) : f.Independent)];

@@ -12,6 +12,8 @@ internal static partial class Wordings
         ["strictSuccess"] = new("strict success", true, "higher", true,
             "Share of episodes in which every agent ends within the goal tolerance of its goal and no contact happened, neither of a pair nor with an obstacle."),
         ["goalsReached"] = new("goals reached", true, "higher", false, "Share of episodes in which every agent ends within the goal tolerance of its goal, whatever it touched on the way."),
+        ["agentSuccess"] = new("strict success, agent by agent", true, "higher", false,
+            "Share of all agents that end within the goal tolerance of their goal and came into contact with nobody and no obstacle. Agents of an episode are not independent: the interval is by episodes."),
         ["minimumPairDistance"] = new("smallest pair distance [m]", false, "higher", false, "The smallest distance of any two agents at any tick of an episode, averaged over episodes."),
         ["contested"] = new("contested", true, null, false, "Share of episodes in which more than one agent wants the same slot; in the swap: both pass the obstacle on the same side, read at each agent's own tick nearest to the obstacle's middle."),
         ["contestedFailure"] = new("contested failure", true, "lower", true, "Share of the contested episodes in which a pair came into contact."),

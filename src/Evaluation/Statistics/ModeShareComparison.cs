@@ -4,7 +4,7 @@ namespace MimicD.Evaluation;
 
 /// <summary>How far the shares of joint modes of two samples are apart.</summary>
 /// <param name="TotalVariation">
-/// Total variation of the shares with the percentile interval of a bootstrap over both samples. Total variation cannot be negative, so both the value and its interval lie too
+/// Total variation of the shares with the percentile interval of a bootstrap over both samples, widened where that leaves the value out. Total variation cannot be negative, so both the value and its interval lie too
 /// high where the shares are close: that the interval keeps away from 0 is no evidence of a difference. For that there is <paramref name="PValue"/>.
 /// </param>
 /// <param name="PValue">Of "both samples come from the same shares", by permutation of the labels.</param>
@@ -33,7 +33,7 @@ public readonly record struct ModeShareComparison(Estimate TotalVariation, doubl
         int[] all = [.. first, .. second];
         var observed = Distance(all);
         var interval = resampling.Collect([Scaled(observed)], r => [Scaled(Distance(
-            [.. resampling.Indices(r, 0, first.Count).Select(i => first[i]), .. resampling.Indices(r, 0, second.Count, sample: 1).Select(i => second[i])]))])[0];
+            [.. resampling.Indices(r, 0, first.Count).Select(i => first[i]), .. resampling.Indices(r, 0, second.Count, sample: 1).Select(i => second[i])]))])[0].Holding();
         var asFar = 0;
         for (var r = 0; r < resampling.Replicates; r++)
         {

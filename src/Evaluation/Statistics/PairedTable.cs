@@ -82,7 +82,7 @@ public readonly record struct PairedTable(int Both, int FirstOnly, int SecondOnl
         double product = (double)Both * Neither - (double)FirstOnly * SecondOnly;
         var norm = Math.Sqrt((double)(Both + FirstOnly) * (SecondOnly + Neither)) * Math.Sqrt((double)(Both + SecondOnly) * (FirstOnly + Neither));
         var phi = norm > 0 ? (product > 0 ? Math.Max(product - Count / 2.0, 0) : product) / norm : 0;
-        return new Estimate(Difference, Difference - Length(first.Value - first.Low, second.High - second.Value), Difference + Length(first.High - first.Value, second.Value - second.Low));
+        return new Estimate(Difference, Difference - Length(first.Value - first.Low, second.High - second.Value), Difference + Length(first.High - first.Value, second.Value - second.Low)).Within(-1, 1);
 
         double Length(double x, double y) => Math.Sqrt(Math.Max(0, x * x - 2 * phi * x * y + y * y));
     }

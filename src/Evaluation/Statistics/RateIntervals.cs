@@ -12,18 +12,66 @@ public static class RateIntervals
     public static Estimate Wilson(int successes, int trials, double level = 0.95)
     {
         Check(successes, trials);
+        return Score((double)successes / trials, trials, level);
+    }
+
+    /// <summary>
+    /// Interval of a rate over units that are not independent within their episode, such as agents: the mean of each episode's share of units with it. Episodes are the sample: the variance v of that mean is had from the
+    /// spread of the episodes' shares, whatever the correlation within them, and p (1 - p) / v is the number of independent units that would be as uncertain, the effective sample size (Kish 1965, "Survey sampling";
+    /// less the price of a variance from few episodes, (z / t)^2 with t by Student with E - 1 degrees of freedom: Korn, Graubard 1998, "Confidence intervals for proportions with small expected number of positive
+    /// counts estimated from survey data", Survey Methodology 24). Wilson's interval with that size stays within [0, 1] (compared with others by Franco, Little, Louis, Slud 2019, "Comparative study of confidence
+    /// intervals for proportions in complex sample surveys", Journal of Survey Statistics and Methodology 7).
+    /// </summary>
+    /// <remarks>
+    /// The size is at most E times the smaller of an episode's units and the number of episodes that show the rarer outcome at all: a correlation within episodes cannot be seen where few of them show anything. Where none
+    /// does, at 0 and at 1, an episode counts as one unit, and the interval is Wilson's of E cases. It is that of E cases too where an episode has one unit.
+    /// </remarks>
+    /// <param name="shares">One share an episode, each in [0, 1]. Of none nothing is known: the value is NaN and the interval [0, 1].</param>
+    /// <param name="units">Units of an episode, equal for all; <see cref="int.MaxValue"/> where a share is no count of anything.</param>
+    /// <param name="level">Wanted coverage, in (0, 1).</param>
+    public static Estimate Clustered(IReadOnlyCollection<double> shares, int units, double level = 0.95)
+    {
+        ArgumentNullException.ThrowIfNull(shares);
+        ArgumentOutOfRangeException.ThrowIfNegativeOrZero(units);
+        var m = SeedMeans.Moments.Of(shares);
+        var rarer = m.Mean > 0.5 ? shares.Count(s => s < 1) : shares.Count(s => s > 0);
+        return Clustered(m, rarer, units, level);
+    }
+
+    /// <summary>The same from the moments of the shares.</summary>
+    /// <param name="shares">Number, mean and variance of the episodes' shares.</param>
+    /// <param name="rarer">Episodes that show the rarer outcome.</param>
+    /// <param name="units">Units of an episode.</param>
+    /// <param name="level">Wanted coverage, in (0, 1).</param>
+    internal static Estimate Clustered(SeedMeans.Moments shares, int rarer, int units, double level)
+    {
+        var (p, episodes) = (Math.Clamp(shares.Mean, 0, 1), shares.Count);
+        return Score(p, p is > 0 and < 1 && episodes > 1 && units > 1 ? Math.Min(Effective(p, shares, level), (double)episodes * Math.Clamp(rarer, 1, units)) : episodes, level);
+    }
+
+    /// <summary>Number of independent cases that know a rate as well as the mean of these values does, with the price of a variance that is estimated; infinite without variance.</summary>
+    internal static double Effective(double rate, SeedMeans.Moments values, double level)
+    {
+        var price = Quantiles.TwoSidedNormal(level) / Quantiles.TwoSidedStudent(level, values.Count - 1);
+        return rate * (1 - rate) / (values.Variance / values.Count) * price * price;
+    }
+
+    /// <summary>Wilson's interval of a rate from a number of cases that need not be whole.</summary>
+    /// <param name="rate">In [0, 1].</param>
+    /// <param name="cases">Above 0; of none nothing is known.</param>
+    /// <param name="level">Wanted coverage, in (0, 1).</param>
+    internal static Estimate Score(double rate, double cases, double level)
+    {
         var z = Quantiles.TwoSidedNormal(level);
-        if (trials == 0)
+        if (!(cases > 0))
         {
             return new Estimate(double.NaN, 0, 1);
         }
 
-        var n = (double)trials;
-        var p = successes / n;
-        var centre = (p + z * z / (2 * n)) / (1 + z * z / n);
-        var half = z / (1 + z * z / n) * Math.Sqrt(p * (1 - p) / n + z * z / (4 * n * n));
+        var centre = (rate + z * z / (2 * cases)) / (1 + z * z / cases);
+        var half = z / (1 + z * z / cases) * Math.Sqrt(rate * (1 - rate) / cases + z * z / (4 * cases * cases));
         // At the two ends the formula gives 0 and 1 up to rounding; say it exactly.
-        return new Estimate(p, successes == 0 ? 0 : Math.Max(0, centre - half), successes == trials ? 1 : Math.Min(1, centre + half));
+        return new Estimate(rate, rate <= 0 ? 0 : Math.Clamp(centre - half, 0, rate), rate >= 1 ? 1 : Math.Clamp(centre + half, rate, 1));
     }
 
     /// <summary>
@@ -68,7 +116,7 @@ public static class RateIntervals
         }
 
         var difference = a.Value - b.Value;
-        return new Estimate(difference, difference - double.Hypot(a.Value - a.Low, b.High - b.Value), difference + double.Hypot(a.High - a.Value, b.Value - b.Low));
+        return new Estimate(difference, difference - double.Hypot(a.Value - a.Low, b.High - b.Value), difference + double.Hypot(a.High - a.Value, b.Value - b.Low)).Within(-1, 1);
     }
 
     private static void Check(int successes, int trials)

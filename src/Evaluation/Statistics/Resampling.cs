@@ -84,7 +84,7 @@ public sealed record Resampling
         return new Estimate(value, Quantiles.Linear(replicates, tail), Quantiles.Linear(replicates, 1 - tail));
     }
 
-    /// <summary>Stratified bootstrap interval of a number (Agarwal et al. 2021, section 4.1). With few runs and few tasks it is too narrow, see <see cref="SeedMeans"/>.</summary>
+    /// <summary>Stratified bootstrap interval of a number (Agarwal et al. 2021, section 4.1). With few runs and few tasks it is too narrow, see <see cref="SeedMeans"/>; where there is one of what is drawn it is not known.</summary>
     /// <param name="scores">[runs, tasks].</param>
     /// <param name="statistic">A pure function of a table of that shape, such as <see cref="Aggregates.InterquartileMean"/>.</param>
     public Estimate Interval(ScoreTable scores, Func<ScoreTable, double> statistic)
@@ -101,12 +101,8 @@ public sealed record Resampling
     {
         ArgumentNullException.ThrowIfNull(scores);
         ArgumentNullException.ThrowIfNull(statistic);
-        if (scores.Runs == 1 && !ResampleTasks)
-        {
-            return Array.ConvertAll(statistic(scores), v => new Estimate(v, double.NaN, double.NaN));
-        }
-
-        return Collect(statistic(scores), replicate => statistic(scores.Take(Draw(replicate, scores.Runs, scores.Tasks))));
+        // A single run would be drawn again and again, and the interval would have no width.
+        return Varies(scores) ? Collect(statistic(scores), replicate => statistic(scores.Take(Draw(replicate, scores.Runs, scores.Tasks)))) : [.. statistic(scores).Select(Estimate.Unknown)];
     }
 
     /// <summary>Bootstrap interval of a number that two independent tables give, such as <see cref="Aggregates.ProbabilityOfImprovement"/>; each is resampled on its own.</summary>
@@ -124,13 +120,10 @@ public sealed record Resampling
             throw new ArgumentException("tasks are not resampled where two methods are compared on them", nameof(statistic));
         }
 
-        if (first.Runs == 1 && second.Runs == 1)
-        {
-            return new Estimate(statistic(first, second), double.NaN, double.NaN);
-        }
-
-        return Collect([statistic(first, second)], r => [statistic(first.Take(Draw(r, first.Runs, first.Tasks)), second.Take(Draw(r, second.Runs, second.Tasks, sample: 1)))])[0];
+        return !Varies(first) || !Varies(second) ? Estimate.Unknown(statistic(first, second)) : Collect([statistic(first, second)], r => [statistic(first.Take(Draw(r, first.Runs, first.Tasks)), second.Take(Draw(r, second.Runs, second.Tasks, sample: 1)))])[0];
     }
+
+    private bool Varies(ScoreTable scores) => scores.Runs > 1 || (ResampleTasks && scores.Tasks > 1);
 
     /// <summary>Percentile intervals of anything that can be computed again for a replicate.</summary>
     /// <param name="values">The statistics of the data, [K].</param>

@@ -85,7 +85,29 @@ public static class SeedMeans
             : Compare(m.Mean, Math.Sqrt(m.Variance / m.Count), m.Count - 1, level);
     }
 
-    /// <summary>Mean over seeds of each seed's mean over its episodes, with the percentile interval of a bootstrap.</summary>
+    /// <summary>
+    /// Mean over seeds of what each seed's episodes give: Student's interval over the seeds' values, and never inside the one that their episodes alone give (the seeds' own intervals, taken as independent: half widths squared and
+    /// added). Seeds that happen to agree do not know the mean exactly: where neither tells of any spread, the interval is not known.
+    /// </summary>
+    /// <param name="seeds">One estimate for each training seed.</param>
+    /// <param name="level">Wanted coverage, in (0, 1).</param>
+    public static Estimate OfEstimates(IReadOnlyCollection<Estimate> seeds, double level = 0.95)
+    {
+        ArgumentNullException.ThrowIfNull(seeds);
+        var student = Student([.. seeds.Select(s => s.Value)], level);
+        var mean = (student.High > student.Low ? student : Estimate.Unknown(student.Value)).NeverInside(OfEpisodes(seeds));
+        return mean.High > mean.Low ? mean : Estimate.Unknown(mean.Value);
+    }
+
+    /// <summary>What the episodes of these very models give: the mean of the seeds' estimates as of independent ones; not known where one of them is not.</summary>
+    internal static Estimate OfEpisodes(IReadOnlyCollection<Estimate> seeds)
+    {
+        var mean = seeds.Count == 0 ? double.NaN : seeds.Average(s => s.Value);
+        return seeds.Count == 0 || seeds.Any(s => !s.IsKnown) ? Estimate.Unknown(mean) : new Estimate(
+            mean, mean - Math.Sqrt(seeds.Sum(s => (s.Value - s.Low) * (s.Value - s.Low))) / seeds.Count, mean + Math.Sqrt(seeds.Sum(s => (s.High - s.Value) * (s.High - s.Value))) / seeds.Count);
+    }
+
+    /// <summary>Mean over seeds of each seed's mean over its episodes, with the percentile interval of a bootstrap, which is not known where there is one seed (or one episode a seed) to draw from.</summary>
     /// <param name="values">[seeds][episodes of that seed], at least one each; a rate's cases are 0 and 1.</param>
     /// <param name="draw">What is drawn again, and thereby what the interval is about.</param>
     /// <param name="resampling">Replicates, seed, level.</param>
@@ -94,6 +116,11 @@ public static class SeedMeans
         ArgumentNullException.ThrowIfNull(values);
         ArgumentNullException.ThrowIfNull(resampling);
         var means = values.Select(v => v.Average()).ToArray();
+        if (draw == NestedDraw.Seeds ? means.Length < 2 : values.All(v => v.Length < 2))
+        {
+            return Estimate.Unknown(means.Average());
+        }
+
         return resampling.Collect([means.Average()], r => [draw == NestedDraw.Seeds
             ? resampling.Indices(r, Resampling.OverStrata, means.Length).Average(seed => means[seed])
             : values.Select((episodes, seed) => resampling.Indices(r, seed, episodes.Length).Average(e => episodes[e])).Average()])[0];
