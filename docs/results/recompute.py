@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Computes the figures of an archive again, from what happened in each of its episodes, by the definitions of docs/metrics.md and with nothing but Python's own library.
+"""Computes the figures of an archive and their intervals again, from what happened in each of its episodes, by the definitions of docs/metrics.md and with nothing but Python's own library.
 
 Usage: python3 docs/results/recompute.py docs/results/paper [...]
 
@@ -22,6 +22,58 @@ def wilson(successes, trials):
     middle = (p + z2 / (2 * trials)) / (1 + z2 / trials)
     half = Z * math.sqrt(p * (1 - p) / trials + z2 / (4 * trials * trials)) / (1 + z2 / trials)
     return p, max(0.0, middle - half), min(1.0, middle + half)
+
+
+def student(degrees):
+    """97.5 % point of Student's t distribution: bisection on its tail, half of the regularised incomplete beta function."""
+    low, high = 0.0, 1e3
+    while high - low > 1e-12 * max(1.0, low):
+        middle = (low + high) / 2
+        low, high = (middle, high) if beta(degrees / (degrees + middle * middle), degrees / 2, 0.5) / 2 > 0.025 else (low, middle)
+    return (low + high) / 2
+
+
+def beta(x, a, b):
+    """Regularised incomplete beta function, by its continued fraction (Abramowitz and Stegun 26.5.8, evaluated by Lentz's method)."""
+    if x > (a + 1) / (a + b + 2):
+        return 1 - beta(1 - x, b, a)
+    front = math.exp(a * math.log(x) + b * math.log1p(-x) + math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)) / a
+    c, d = 1.0, 1 / (1 - (a + b) * x / (a + 1))
+    value = d
+    for m in range(1, 1000):
+        for term in (m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m)), -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))):
+            d, c = 1 / (1 + term * d), 1 + term / c
+            value *= c * d
+        if abs(c * d - 1) < 1e-15:
+            break
+    return front * value
+
+
+def mean(values, step=0.0):
+    """Mean of lengths, times or counts with Student's interval: value, low, high; None where one value alone tells nothing of a spread."""
+    count, value = len(values), sum(values) / len(values)
+    if count == 1:
+        return value, None, None
+    if max(values) - min(values) <= LEFT_OUT * max(values):  # whole steps that are all alike: one step in as many as can have gone unseen
+        half = step * wilson(0, count)[2]
+    else:
+        half = student(count - 1) * math.sqrt(sum((v - value) ** 2 for v in values) / (count - 1) / count)
+    return value, max(0.0, value - half), value + half
+
+
+def share(values, units):
+    """Mean of shares of the units of an episode: Wilson's interval of as many independent cases as are as uncertain, by the spread between episodes."""
+    count = len(values)
+    # Seven digits of a share of few units tell which it is.
+    values = [round(v * units) / units for v in values] if units < 1e5 else values
+    value = sum(values) / count
+    cases = count
+    if units > 1 and count > 1 and 0 < value < 1:
+        cases = count * min(units, max(1, min(sum(v < 1 for v in values), sum(v > 0 for v in values))))
+        variance = sum((v - value) ** 2 for v in values) / (count - 1) / count
+        if variance > 0:
+            cases = min(cases, value * (1 - value) / variance * (Z / student(count - 1)) ** 2)
+    return wilson(value * cases, cases)
 
 
 def read(path):
@@ -62,9 +114,20 @@ def recompute(episodes, scenario):
     if "mode" in episodes:
         for mode in sorted(set(episodes["mode"])):
             rates["mode %d" % mode] = (episodes["mode"].count(mode), count)
-    means = {name: sum(episodes[name]) / count for name in ("secondDifference", "thirdDifference", "pathLength")}
-    means["largestStep"] = max(episodes["largestStep"])
-    return rates, means
+    means = {name: mean(episodes[name]) for name in ("secondDifference", "thirdDifference", "pathLength")}
+    agents = int(episodes["agents"][0])
+    if agents > 1:
+        means["minimumPairDistance"] = mean(episodes["pairDistance"])
+    if "modeSwitches" in episodes:
+        means["modeSwitches"] = mean(episodes["modeSwitches"], 1.0)
+    if "agentSuccess" in episodes:
+        means["agentSuccess"] = share(episodes["agentSuccess"], agents)
+    defined = {name: [v for v in episodes.get(name, ()) if v is not None] for name in ("timeToGoal", "commitment")}
+    if defined["timeToGoal"]:
+        means["timeToGoal"] = mean(defined["timeToGoal"], scenario["timeStep"] / agents)
+    if defined["commitment"]:
+        means["commitment"] = share(defined["commitment"], 1 << 31)
+    return rates, means, max(episodes["largestStep"])
 
 
 def stored(figures):
@@ -81,9 +144,13 @@ def stored(figures):
         # Episodes that show no mode; archives from before there were such say nothing of them.
         if figures["modes"].get("unresolved"):
             rates["mode 0"] = figures["modes"]["unresolved"]
-    means = {name: figures[name]["value"] for name in ("secondDifference", "thirdDifference", "pathLength")}
-    means["largestStep"] = figures["largestStep"]
-    return rates, means
+    names = ("secondDifference", "thirdDifference", "pathLength", "minimumPairDistance", "modeSwitches", "agentSuccess", "timeToGoal", "commitment")
+    return rates, {name: figures[name] for name in names if figures.get(name)}, figures["largestStep"]
+
+
+def same(found, expected, scale=0.0):
+    """Whether two numbers are the same to the digits that episodes are stored with."""
+    return found == expected if found is None or expected is None else abs(found - expected) <= LEFT_OUT * max(1e-3, abs(expected), scale)
 
 
 def check(folder):
@@ -97,20 +164,21 @@ def check(folder):
             continue
         with open(os.path.join(folder, cell["scenarioFile"]), encoding="utf-8") as file:
             scenario = json.load(file)
-        rates, means = recompute(read(os.path.join(folder, cell["outcomes"])), scenario)
-        expected_rates, expected_means = stored(cell["figures"])
+        rates, means, step = recompute(read(os.path.join(folder, cell["outcomes"])), scenario)
+        expected_rates, expected_means, expected_step = stored(cell["figures"])
         differences = []
         for name, expected in expected_rates.items():
             successes, trials = rates.get(name, (0, cell["episodes"]))
             found = wilson(successes, trials)
-            # Mode shares are quoted with intervals for all of them together; there the rate alone is compared.
-            ends = ("value",) if name.startswith("mode ") else ("value", "low", "high")
-            for end, value in zip(ends, found):
+            for end, value in zip(("value", "low", "high"), found):
                 if abs(value - expected[end]) > 1e-9:
                     differences.append("%s, %s: stored %.12g, found %.12g" % (name, end, expected[end], value))
         for name, expected in expected_means.items():
-            if abs(means[name] - expected) > LEFT_OUT * max(1e-3, abs(expected)):
-                differences.append("%s: stored %.12g, found %.12g" % (name, expected, means[name]))
+            for end, value in zip(("value", "low", "high"), means[name]):
+                if not same(value, expected[end], abs(expected["value"])):
+                    differences.append("%s, %s: stored %s, found %s" % (name, end, expected[end], value))
+        if not same(step, expected_step):
+            differences.append("largestStep: stored %.12g, found %.12g" % (expected_step, step))
         success = wilson(*rates["strictSuccess"])
         print("%s: strict success %.1f %% (%.1f to %.1f), %s" % ((label,) + tuple(100 * v for v in success) + ("; ".join(differences) or "all as stored",)))
         wrong += bool(differences)

@@ -1,6 +1,7 @@
 using MimicD.Agents;
 using MimicD.Contracts;
 using MimicD.Evaluation;
+using MimicD.Evaluation.Report;
 using MimicD.Numerics;
 using MimicD.World;
 
@@ -52,6 +53,40 @@ public class FiguresTests
         Assert.Equal(0.5, figures.Collisions[0].Rate.Value);
         Assert.Equal(0.25, figures.Collisions[1].Rate.Value);
     }
+
+    [Fact]
+    public void No_interval_leaves_the_range_of_its_figure_or_leaves_its_value_out() => Property.Holds(random =>
+    {
+        var episodes = 2 + random.NextInt32(30);
+        var rarely = random.NextDouble() < 0.5 ? 0.03 : 0.5;
+        double[] Lengths() => [.. Enumerable.Range(0, episodes).Select(_ => Math.Exp(2 * random.NextNormal()))];
+        bool Rarely() => random.NextDouble() < rarely;
+        var outcomes = new Outcomes
+        {
+            Agents = 2,
+            MinimumPair = Lengths(),
+            MinimumObstacle = [[.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? 3.0 : 5)]],
+            FinalToGoal = [.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? 3.0 : 1)],
+            AgentSuccess = [.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? 0.5 * random.NextInt32(2) : 1)],
+            Modes = [.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? 2 : 1)],
+            Contested = [.. Enumerable.Range(0, episodes).Select(_ => Rarely())],
+            SecondDifference = Lengths(),
+            ThirdDifference = Lengths(),
+            LargestStep = Lengths(),
+            PathLength = Lengths(),
+            TimeToGoal = [.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? 0.35 : 0.3)],
+            Commitment = [.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? random.NextDouble() : 0)],
+            ModeSwitches = [.. Enumerable.Range(0, episodes).Select(_ => Rarely() ? 1 : 0)],
+        };
+        var figures = Figures.Compute(Scene, outcomes, new Baseline { Count = 100, ModeShares = [0.5, 0.5, 0, 0, 0, 0], Roughness = [0.5, 0.1] });
+        return FigureValues.Of(figures).All(f =>
+        {
+            var (low, high) = FigureRanges.Of(f.Key);
+            var (value, from, to) = f.Value;
+            // Limits and other bare numbers have no interval.
+            return !f.Value.IsKnown || (low <= from && from <= value && value <= to && to <= high && from < to);
+        });
+    });
 
     [Fact]
     public void Contested_failure_counts_pair_contact_among_contested_episodes()

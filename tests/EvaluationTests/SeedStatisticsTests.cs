@@ -82,9 +82,11 @@ public sealed class SeedStatisticsTests
 
         Assert.Equal([0.9, 0.7, 0.8], rates.Rates);
         Assert.Equal(RateIntervals.Wilson(240, 300), rates.Models);
-        // s = 0.1; t(0.975, 2) = 4.302653.
-        Assert.Equal(0.8 - 4.302653 * 0.1 / Math.Sqrt(3), rates.Method.Low, 6);
-        Assert.Equal(1, rates.Method.High);
+        // s = 0.1 and t(0.975, 2) = 4.302653: as uncertain as 10 cases, 0.8 * 0.2 / (0.01 / 3) = 48 at the price of three seeds.
+        var cases = 48 * Math.Pow(1.959963985 / 4.302652730, 2);
+        var (middle, half) = (0.8 + 3.841458821 / (2 * cases), 1.959963985 * Math.Sqrt(0.16 / cases + 3.841458821 / (4 * cases * cases)));
+        Assert.Equal((middle - half) / (1 + 3.841458821 / cases), rates.Method.Low, 7);
+        Assert.Equal((middle + half) / (1 + 3.841458821 / cases), rates.Method.High, 7);
         Assert.Equal(Math.Sqrt(0.01 - (0.09 + 0.21 + 0.16) / 3 / 99), rates.BetweenSeeds, 12);
     }
 
@@ -98,6 +100,80 @@ public sealed class SeedStatisticsTests
         Assert.True(double.IsNaN(SeedRates.Of([5], [10]).BetweenSeeds));
         Assert.Throws<ArgumentException>(() => SeedRates.Of([1], [1, 2]));
         Assert.Throws<ArgumentException>(() => SeedRates.Of([0], [0]));
+    }
+
+    [Fact]
+    public void A_rate_that_was_seen_over_seeds_is_neither_impossible_nor_certain()
+    {
+        // Student's interval of these is cut off at 0 and would call a rate of 0 possible, though it happened.
+        var method = SeedRates.Of([56, 62, 561], [1000, 1000, 1000]).Method;
+
+        Assert.True(SeedMeans.Student([0.056, 0.062, 0.561]).Low < 0);
+        Assert.InRange(method.Low, 0.01, 0.06);
+        Assert.InRange(method.High, 0.6, 0.95);
+    }
+
+    [Theory]
+    [InlineData(3, 0)]
+    [InlineData(5, 0)]
+    public void Intervals_of_the_method_cover_as_they_say(int seeds, int covered)
+    {
+        const int Studies = 1000;
+        const int Episodes = 100;
+        var found = 0;
+        for (var study = 0; study < Studies; study++)
+        {
+            var random = new CounterRandom(1998, RandomPurpose.Resampling, study);
+            var successes = new int[seeds];
+            for (var seed = 0; seed < seeds; seed++)
+            {
+                // A seed's own rate lies anywhere between 0.7 and 1.
+                var rate = random.NextUniform(0.7, 1);
+                successes[seed] = Enumerable.Range(0, Episodes).Count(_ => random.NextDouble() < rate);
+            }
+
+            var method = SeedRates.Of(successes, [.. Enumerable.Repeat(Episodes, seeds)]).Method;
+            found += method.Low <= 0.85 && 0.85 <= method.High ? 1 : 0;
+        }
+
+        Assert.Equal(covered, found);
+    }
+
+    [Fact]
+    public void Means_and_shares_over_seeds_are_never_known_better_than_their_episodes_allow() => Property.Holds(random =>
+    {
+        var seeds = new Estimate[2 + random.NextInt32(5)];
+        for (var i = 0; i < seeds.Length; i++)
+        {
+            var value = random.NextDouble() < 0.3 ? 1 : random.NextDouble();
+            seeds[i] = new Estimate(value, value * (0.5 + 0.4 * random.NextDouble()), 1);
+        }
+
+        var (mean, share) = (SeedMeans.OfEstimates(seeds).Within(0, 1), SeedRates.OfEstimates(seeds));
+        return Inside(mean) && Inside(share)
+            && Math.Min(mean.High - mean.Low, share.High - share.Low) > 0;
+
+        static bool Inside(Estimate e) => e.Low >= 0 && e.Low <= e.Value + 1e-12 && e.Value <= e.High + 1e-12 && e.High <= 1;
+    });
+
+    [Fact]
+    public void Seeds_that_agree_have_the_uncertainty_of_their_episodes()
+    {
+        var share = SeedRates.OfEstimates([new(1, 0.8, 1), new(1, 0.8, 1)]);
+
+        Assert.Equal((1, 1), (share.Value, share.High));
+        Assert.Equal(1 - 0.2 / Math.Sqrt(2), share.Low, 12);
+        Assert.Equal(share, SeedMeans.OfEstimates([new(1, 0.8, 1), new(1, 0.8, 1)]));
+    }
+
+    [Fact]
+    public void Of_seeds_that_agree_without_intervals_of_their_own_nothing_is_known()
+    {
+        Assert.Equal(Estimate.Unknown(0.25), SeedMeans.OfEstimates([Estimate.Unknown(0.25), Estimate.Unknown(0.25)]));
+        Assert.Equal(SeedMeans.Student([1, 2, 4]), SeedMeans.OfEstimates([Estimate.Unknown(1), Estimate.Unknown(2), Estimate.Unknown(4)]));
+        // One of what is drawn leaves nothing to draw.
+        Assert.Equal(Estimate.Unknown(0.5), SeedMeans.Bootstrap([[0, 1]], NestedDraw.Seeds, new Resampling()));
+        Assert.Equal(Estimate.Unknown(0.5), new Resampling().Interval(new ScoreTable(1, 3, [0.25, 0.5, 0.75]), Aggregates.Mean));
     }
 
     [Fact]

@@ -1,4 +1,7 @@
 using System.Diagnostics;
+using MimicD.Evaluation;
+using MimicD.Evaluation.Report;
+using MimicD.Evaluation.Sweeps;
 using MimicD.Tests;
 
 namespace MimicD.EvaluationTests;
@@ -21,6 +24,24 @@ public sealed class StoredResultsTests : IDisposable
         Assert.True(code == 0, output);
         Assert.DoesNotContain("stored ", output.Replace("all as stored", "", StringComparison.Ordinal), StringComparison.Ordinal);
         Assert.Equal(File.ReadLines(Path.Combine(Results, archive, "cells.jsonl")).Count(), output.Split('\n', StringSplitOptions.RemoveEmptyEntries).Length);
+    }
+
+    [Theory]
+    [MemberData(nameof(Archives))]
+    public void No_stored_interval_leaves_its_range_or_has_no_width(string archive)
+    {
+        foreach (var cell in new SweepFolder(Path.Combine(Results, archive)).ReadCells())
+        {
+            foreach (var figures in new[] { cell.Figures, cell.Baseline?.Figures }.OfType<Figures>())
+            {
+                foreach (var (key, estimate) in FigureValues.Of(figures).Where(f => f.Value.IsKnown))
+                {
+                    var (low, high) = FigureRanges.Of(key);
+                    Assert.True(low <= estimate.Low && estimate.Low <= estimate.Value && estimate.Value <= estimate.High && estimate.High <= high, $"{cell.Id}, {key}: {estimate}");
+                    Assert.True(estimate.Low < estimate.High, $"{cell.Id}, {key}: {estimate}");
+                }
+            }
+        }
     }
 
     [Fact]

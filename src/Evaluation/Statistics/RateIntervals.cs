@@ -23,7 +23,7 @@ public static class RateIntervals
     /// intervals for proportions in complex sample surveys", Journal of Survey Statistics and Methodology 7).
     /// </summary>
     /// <remarks>
-    /// The size is at most E times the smaller of an episode's units and the number of episodes that show the rarer outcome at all: a correlation within episodes cannot be seen where few of them show anything. Where none
+    /// The size is at most E times the smallest of an episode's units, the episodes that show the one outcome, and those that show the other: a correlation within episodes cannot be seen where few of them show anything. Where none
     /// does, at 0 and at 1, an episode counts as one unit, and the interval is Wilson's of E cases. It is that of E cases too where an episode has one unit.
     /// </remarks>
     /// <param name="shares">One share an episode, each in [0, 1]. Of none nothing is known: the value is NaN and the interval [0, 1].</param>
@@ -33,9 +33,7 @@ public static class RateIntervals
     {
         ArgumentNullException.ThrowIfNull(shares);
         ArgumentOutOfRangeException.ThrowIfNegativeOrZero(units);
-        var m = SeedMeans.Moments.Of(shares);
-        var rarer = m.Mean > 0.5 ? shares.Count(s => s < 1) : shares.Count(s => s > 0);
-        return Clustered(m, rarer, units, level);
+        return Clustered(SeedMeans.Moments.Of(shares), Math.Min(shares.Count(s => s < 1), shares.Count(s => s > 0)), units, level);
     }
 
     /// <summary>The same from the moments of the shares.</summary>
