@@ -56,11 +56,10 @@ public class RecordTests
             }
 
             found.Add(type.Name);
-            var node = JsonNode.Parse(text);
             if (ReadAgain.Contains(type.Name, StringComparer.Ordinal))
             {
                 var again = Try(type, "read", () => JsonSerializer.Deserialize(text, type, StrictJson.Records));
-                Assert.True(JsonNode.DeepEquals(node, JsonNode.Parse(JsonSerializer.Serialize(again, type, StrictJson.Options))), $"{type}: written {text}");
+                Assert.True(JsonNode.DeepEquals(Known(text), Known(JsonSerializer.Serialize(again, type, StrictJson.Options))), $"{type}: written {text}");
             }
         }
 
@@ -97,6 +96,27 @@ public class RecordTests
 
         Assert.Equal("[null,1.5,null]", StrictJson.Format(new[] { float.NaN, 1.5f, float.NegativeInfinity }, indented: false));
         Assert.Equal(1e300, StrictJson.ParseRecord<double>(StrictJson.Format(1e300), "a file"));
+    }
+
+    /// <summary>What is there but for nulls: a figure that need not be known is left out where it is not.</summary>
+    private static JsonNode? Known(string text)
+    {
+        var node = JsonNode.Parse(text);
+        Strip(node);
+        return node;
+
+        static void Strip(JsonNode? of)
+        {
+            foreach (var name in (of as JsonObject)?.Where(p => p.Value is null).Select(p => p.Key).ToArray() ?? [])
+            {
+                of!.AsObject().Remove(name);
+            }
+
+            foreach (var part in of is JsonObject o ? o.Select(p => p.Value) : of is JsonArray a ? [.. a] : [])
+            {
+                Strip(part);
+            }
+        }
     }
 
     private static T Try<T>(Type type, string what, Func<T> act)
@@ -159,6 +179,11 @@ public class RecordTests
             if (type.IsGenericType && type.GetGenericTypeDefinition() is var open && (open == typeof(IReadOnlyList<>) || open == typeof(IReadOnlyCollection<>) || open == typeof(IEnumerable<>)))
             {
                 return Of(type.GetGenericArguments()[0], depth + 1) is { } element ? Filled(type.GetGenericArguments()[0], element) : null;
+            }
+
+            if (type.IsGenericType && type.GetField("Empty", BindingFlags.Public | BindingFlags.Static) is { } none && none.FieldType == type)
+            {
+                return none.GetValue(null);
             }
 
             if (type.IsGenericType && typeof(IEnumerable).IsAssignableFrom(type) && !type.IsInterface && type.GetConstructor([]) is { } empty)
