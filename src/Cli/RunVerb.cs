@@ -111,7 +111,8 @@ internal static class RunVerb
             running => Terminal.ProgressAsync(scenario.Name, "ticks", scenario.Steps - 1, progress => Simulation.RunAsync(scenario, cast.Sensor, options, quarters.Host, new Ticks(progress), running)), cancellation);
 
         var paths = PathSet.Create<float>(result.Positions.Data, result.Positions.Shape, scenario.Name);
-        var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline);
+        // Of a run that was stopped, too: what stopped it must not stop this.
+        var figures = Figures.Compute(scenario, paths, result.Goals.Data, baseline, cancellationToken: CancellationToken.None);
         var seconds = Math.Max(result.WallSeconds, 1e-9); // of a run that was stopped before it began
         var speed = new RunSpeed(result.WallSeconds, (double)episodes * scenario.Agents * result.StepsDone / seconds, result.Host.Plans / seconds, threads);
         // Counted at both ends: what came to the agents' mailboxes and was not sent by the world would have come from an agent.
