@@ -156,7 +156,7 @@ public class RecordTests
                 return "text";
             }
 
-            if (type == typeof(bool) || type.IsPrimitive)
+            if (type.IsPrimitive && type != typeof(nint) && type != typeof(nuint))
             {
                 return Convert.ChangeType(1, type, System.Globalization.CultureInfo.InvariantCulture);
             }
@@ -199,11 +199,11 @@ public class RecordTests
             return IsRecord(type) && depth < 12 ? Made(type, depth) : null;
         }
 
-        private static Array Filled(Type of, object element)
+        private static object Filled(Type of, object element)
         {
-            var array = Array.CreateInstance(of, 1);
-            array.SetValue(element, 0);
-            return array;
+            var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(of))!;
+            list.Add(element);
+            return list.GetType().GetMethod("ToArray")!.Invoke(list, null)!;
         }
 
         private static object? Made(Type type, int depth)
