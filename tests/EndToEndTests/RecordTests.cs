@@ -56,11 +56,10 @@ public class RecordTests
             }
 
             found.Add(type.Name);
-            var node = JsonNode.Parse(text);
             if (ReadAgain.Contains(type.Name, StringComparer.Ordinal))
             {
                 var again = Try(type, "read", () => JsonSerializer.Deserialize(text, type, StrictJson.Records));
-                Assert.True(JsonNode.DeepEquals(node, JsonNode.Parse(JsonSerializer.Serialize(again, type, StrictJson.Options))), $"{type}: written {text}");
+                Assert.True(JsonNode.DeepEquals(Known(text), Known(JsonSerializer.Serialize(again, type, StrictJson.Options))), $"{type}: written {text}");
             }
         }
 
@@ -97,6 +96,27 @@ public class RecordTests
 
         Assert.Equal("[null,1.5,null]", StrictJson.Format(new[] { float.NaN, 1.5f, float.NegativeInfinity }, indented: false));
         Assert.Equal(1e300, StrictJson.ParseRecord<double>(StrictJson.Format(1e300), "a file"));
+    }
+
+    /// <summary>What is there but for nulls: a figure that need not be known is left out where it is not.</summary>
+    private static JsonNode? Known(string text)
+    {
+        var node = JsonNode.Parse(text);
+        Strip(node);
+        return node;
+
+        static void Strip(JsonNode? of)
+        {
+            foreach (var name in (of as JsonObject)?.Where(p => p.Value is null).Select(p => p.Key).ToArray() ?? [])
+            {
+                of!.AsObject().Remove(name);
+            }
+
+            foreach (var part in of is JsonObject o ? o.Select(p => p.Value) : of is JsonArray a ? [.. a] : [])
+            {
+                Strip(part);
+            }
+        }
     }
 
     private static T Try<T>(Type type, string what, Func<T> act)
@@ -136,7 +156,7 @@ public class RecordTests
                 return "text";
             }
 
-            if (type == typeof(bool) || type.IsPrimitive)
+            if (type.IsPrimitive && type != typeof(nint) && type != typeof(nuint))
             {
                 return Convert.ChangeType(1, type, System.Globalization.CultureInfo.InvariantCulture);
             }
@@ -161,6 +181,11 @@ public class RecordTests
                 return Of(type.GetGenericArguments()[0], depth + 1) is { } element ? Filled(type.GetGenericArguments()[0], element) : null;
             }
 
+            if (type.IsGenericType && type.GetField("Empty", BindingFlags.Public | BindingFlags.Static) is { } none && none.FieldType == type)
+            {
+                return none.GetValue(null);
+            }
+
             if (type.IsGenericType && typeof(IEnumerable).IsAssignableFrom(type) && !type.IsInterface && type.GetConstructor([]) is { } empty)
             {
                 return empty.Invoke([]);
@@ -174,11 +199,11 @@ public class RecordTests
             return IsRecord(type) && depth < 12 ? Made(type, depth) : null;
         }
 
-        private static Array Filled(Type of, object element)
+        private static object Filled(Type of, object element)
         {
-            var array = Array.CreateInstance(of, 1);
-            array.SetValue(element, 0);
-            return array;
+            var list = (IList)Activator.CreateInstance(typeof(List<>).MakeGenericType(of))!;
+            list.Add(element);
+            return list.GetType().GetMethod("ToArray")!.Invoke(list, null)!;
         }
 
         private static object? Made(Type type, int depth)
