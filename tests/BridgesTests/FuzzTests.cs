@@ -92,6 +92,10 @@ public class FuzzTests(ITestOutputHelper output)
                 var presence = JsonWire.Write(new PresenceEnvelope(1, "arena", "r1", session, true, able));
                 arena.World.Receive(new MqttMessage(topics.Of("r1", TopicKind.Presence), presence), arena.Now + i, arena);
                 var observation = Cases.Observation with { Run = "arena", Session = session, Values = [0.1f, 0.1f] };
+
+                // Sessions that follow each other so fast, with whatever clocks, are contested: an operator accepts each.
+                arena.World.Receive(new MqttMessage(topics.Of("r1", TopicKind.Observation), JsonWire.Write(observation)), arena.Now + i, arena);
+                arena.World.Rearm("r1");
                 observations = new Fuzzer(JsonWire.Write(observation), FrameWire.Write(observation));
                 presences = new Fuzzer(presence, FrameWire.Write(observation));
                 reports = new Fuzzer(JsonWire.Write(new ReportEnvelope(1, "arena", "r1", session, 5, true, 7, 3, 2, 1, new Dictionary<string, long> { ["age"] = 1 })), FrameWire.Write(observation));

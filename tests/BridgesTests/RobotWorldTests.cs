@@ -212,6 +212,24 @@ public class RobotWorldTests
     }
 
     [Fact]
+    public void An_answer_that_nobody_waits_for_any_more_is_late_and_not_strange()
+    {
+        var scenario = Cases.Crossing(agents: 1);
+        var held = new List<AgentAction>();
+        var arena = new Arena(scenario, scenario.DefaultSensor, Cases.Walk(scenario), seed: 1);
+        arena.Begin();
+        arena.Host.Lives = _ => arena.Now is < 1_000_000 or > 2_000_000;
+        arena.Host.Answered = a => held.Add(a with { Values = a.Values.ToArray() });
+        arena.Run(until: 3_000_000);
+        var answer = held[0];
+        arena.World.Act(answer, arena.Now, arena);
+        Assert.Equal((0L, 1L), (arena.World.Strange, arena.World.Robots.Single().Late));
+
+        arena.World.Act(answer with { Tick = new Tick(1000) }, arena.Now, arena);
+        Assert.Equal(1, arena.World.Strange);
+    }
+
+    [Fact]
     public void Two_runs_on_one_broker_never_meet()
     {
         var scenario = Cases.Crossing(agents: 1);

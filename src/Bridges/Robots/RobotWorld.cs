@@ -373,13 +373,17 @@ public sealed class RobotWorld
 
     private void Hear(Robot robot, in MqttMessage message)
     {
-        if (message.Retained || JsonWire.Read(message.Payload.Span, out ReportEnvelope? report) != Refusal.None || report!.Run != _options.Run || report.Robot != robot.Name || report.Session != robot.Guard.Session)
+        if (message.Retained || JsonWire.Read(message.Payload.Span, out ReportEnvelope? report) != Refusal.None || report!.Run != _options.Run || report.Robot != robot.Name)
         {
             Strange++;
             return;
         }
 
-        robot.Reported(report);
+        // One of the session before may have been on its way.
+        if (report.Session == robot.Guard.Session)
+        {
+            robot.Reported(report);
+        }
     }
 
     private void Observe(Robot robot, in MqttMessage message, long now, IRobotWorldOutput output)
@@ -459,7 +463,10 @@ public sealed class RobotWorld
     {
         if (robot.Waiting is not { } observation || action.Tick.Value != robot.Tick)
         {
-            Strange++;
+            // What nobody waits for any more is answered late; what nobody was shown is answered by nobody of this run.
+            var isLate = action.Tick.Value <= robot.Tick;
+            robot.LateAnswers += isLate ? 1 : 0;
+            Strange += isLate ? 0 : 1;
             return;
         }
 
