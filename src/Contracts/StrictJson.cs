@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace MimicD.Contracts;
 
@@ -19,6 +20,7 @@ public static class StrictJson
         RespectNullableAnnotations = true,
         WriteIndented = true,
         Converters = { new EnumNames() },
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { ForgetIgnored } },
     };
 
     /// <summary>The same, written on one line.</summary>
@@ -57,7 +59,7 @@ public static class StrictJson
         {
             throw new InvalidInputException($"{path}: cannot be read: there is no such file", e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
         }
@@ -65,6 +67,18 @@ public static class StrictJson
 
     /// <summary>Writes a value as text.</summary>
     public static string Format<T>(T value, bool indented = true) => JsonSerializer.Serialize(value, indented ? Options : Compact);
+
+    /// <summary>A property that is neither read nor written is no key: it would be skipped without a word, as <c>agents</c> beside a circle's.</summary>
+    private static void ForgetIgnored(JsonTypeInfo type)
+    {
+        for (var i = type.Kind == JsonTypeInfoKind.Object ? type.Properties.Count - 1 : -1; i >= 0; i--)
+        {
+            if (type.Properties[i] is { Get: null, Set: null, AssociatedParameter: null })
+            {
+                type.Properties.RemoveAt(i);
+            }
+        }
+    }
 
     /// <summary>Why a text was refused, in the words of who wrote it: the key, what is expected there and what was found.</summary>
     /// <param name="e">What the reader said.</param>
