@@ -1,5 +1,4 @@
 using System.CommandLine;
-using MimicD.Contracts;
 using MimicD.Evaluation;
 using MimicD.World;
 
