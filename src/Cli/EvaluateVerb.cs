@@ -1,7 +1,5 @@
 using System.CommandLine;
-using MimicD.Contracts;
 using MimicD.Evaluation;
-using MimicD.Numerics;
 using MimicD.World;
 
 namespace MimicD.Cli;

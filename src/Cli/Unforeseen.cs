@@ -27,6 +27,18 @@ internal static class Unforeseen
         }
     };
 
+    /// <summary>A new file that nobody else can read: arguments are in it.</summary>
+    private static FileStreamOptions Private()
+    {
+        var options = new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write };
+        if (!OperatingSystem.IsWindows())
+        {
+            options.UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite;
+        }
+
+        return options;
+    }
+
     /// <summary>Writes the file; null where there is no place for it.</summary>
     private static string? Log(Exception e, string[] args)
     {
@@ -36,7 +48,7 @@ internal static class Unforeseen
             try
             {
                 var path = Path.Combine(folder, name);
-                using var file = new StreamWriter(path, new FileStreamOptions { Mode = FileMode.CreateNew, Access = FileAccess.Write, UnixCreateMode = UnixFileMode.UserRead | UnixFileMode.UserWrite });
+                using var file = new StreamWriter(path, Private());
                 file.WriteLine($"mimicd {string.Join(' ', args)}");
                 file.WriteLine($"version {typeof(Unforeseen).Assembly.GetName().Version}, {Environment.OSVersion}, .NET {Environment.Version}");
                 file.WriteLine(e);

@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Nodes;
 using System.Text.Json.Serialization;
+using System.Text.Json.Serialization.Metadata;
 
 namespace MimicD.Contracts;
 
@@ -22,6 +23,7 @@ public static class StrictJson
         RespectNullableAnnotations = true,
         WriteIndented = true,
         Converters = { new EnumNames(), new FiniteDouble(orNull: false), new FiniteSingle(orNull: false) },
+        TypeInfoResolver = new DefaultJsonTypeInfoResolver { Modifiers = { ForgetIgnored } },
     };
 
     /// <summary>The same, written on one line.</summary>
@@ -75,7 +77,7 @@ public static class StrictJson
         {
             throw new InvalidInputException($"{path}: cannot be read: there is no such file", e);
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or ArgumentException)
         {
             throw new InvalidInputException($"{path}: cannot be read: {e.Message}", e);
         }
@@ -92,6 +94,18 @@ public static class StrictJson
         records.Converters.Add(new FiniteDouble(orNull: true));
         records.Converters.Add(new FiniteSingle(orNull: true));
         return records;
+    }
+
+    /// <summary>A property that is neither read nor written is no key: it would be skipped without a word, as <c>agents</c> beside a circle's.</summary>
+    private static void ForgetIgnored(JsonTypeInfo type)
+    {
+        for (var i = type.Kind == JsonTypeInfoKind.Object ? type.Properties.Count - 1 : -1; i >= 0; i--)
+        {
+            if (type.Properties[i] is { Get: null, Set: null, AssociatedParameter: null })
+            {
+                type.Properties.RemoveAt(i);
+            }
+        }
     }
 
     /// <summary>Why a text was refused, in the words of who wrote it: the key, what is expected there and what was found.</summary>

@@ -72,7 +72,6 @@ public class ScenarioTests
     [InlineData("a\u0085b", "U+0085")]
     [InlineData("a\u202eb", "U+202E")]
     [InlineData("a\u2028b", "U+2028")]
-    [InlineData("a\ud800b", "U+D800")]
     public void A_name_has_no_character_that_a_terminal_or_a_picture_would_obey(string name, string character)
         => Assert.Equal($"file: name: expected a name without control characters, found the character {character}", Assert.Throws<InvalidInputException>(() => Names.Require(name, "file", "name")).Message);
 
