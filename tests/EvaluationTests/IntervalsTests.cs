@@ -124,14 +124,15 @@ public class IntervalsTests
         return Sound(Intervals.Mean(values, low: 0, step: 1), 0, double.MaxValue) && Sound(Intervals.Mean(lengths, low: 0), 0, double.MaxValue);
     });
 
-    // Each of an episode's agents takes the episode's own fate with the given chance, and its own otherwise; the correlation of two is the square of that.
+    // Each of an episode's agents takes the episode's own fate with the given chance, and its own otherwise; the correlation of two is the square of that. Of 1,000 studies three standard deviations are 21. The fifth is a limit of
+    // all that can be said: a fault of many agents at once in 2 of 100 episodes, which every eighth study does not see at all.
     [Theory]
-    [InlineData(0.5, 0.5, 40, 8, 0)]
-    [InlineData(0.9, 0.5, 40, 8, 0)]
-    [InlineData(0.9, 0, 40, 8, 0)]
-    [InlineData(0.9, 1, 40, 8, 0)]
-    [InlineData(0.98, 0.3, 100, 32, 0)]
-    [InlineData(0.9, 0.7, 10, 3, 0)]
+    [InlineData(0.5, 0.5, 40, 8, 944)]
+    [InlineData(0.9, 0.5, 40, 8, 935)]
+    [InlineData(0.9, 0, 40, 8, 956)]
+    [InlineData(0.9, 1, 40, 8, 948)]
+    [InlineData(0.98, 0.3, 100, 32, 882)]
+    [InlineData(0.9, 0.7, 10, 3, 984)]
     public void Intervals_of_correlated_agents_cover_as_they_say(double rate, double together, int episodes, int agents, int covered)
     {
         const int Studies = 1000;

@@ -54,6 +54,14 @@ public static class RateIntervals
         return rate * (1 - rate) / (values.Variance / values.Count) * price * price;
     }
 
+    /// <summary>The number of cases behind a Wilson interval: either end x solves n (p - x)^2 = z^2 x (1 - x). 0 where nothing is known.</summary>
+    internal static double CasesOf(Estimate rate, double level)
+    {
+        var z = Quantiles.TwoSidedNormal(level);
+        var end = rate.High - rate.Value > rate.Value - rate.Low ? rate.High : rate.Low;
+        return rate.IsKnown && end is > 0 and < 1 ? z * z * end * (1 - end) / ((rate.Value - end) * (rate.Value - end)) : 0;
+    }
+
     /// <summary>Wilson's interval of a rate from a number of cases that need not be whole.</summary>
     /// <param name="rate">In [0, 1].</param>
     /// <param name="cases">Above 0; of none nothing is known.</param>

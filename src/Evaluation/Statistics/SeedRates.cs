@@ -32,12 +32,14 @@ public sealed record SeedRates(double[] Rates, Estimate Method, Estimate Models,
     }
 
     /// <summary>The method's rate from the seeds' estimates alone, where what is counted within an episode is not independent or is no count: shares of agents, shares of a way.</summary>
-    /// <param name="seeds">One estimate for each training seed, within [0, 1].</param>
+    /// <param name="seeds">One estimate for each training seed, with Wilson's interval of some number of cases.</param>
     /// <param name="level">Wanted coverage, in (0, 1).</param>
     public static Estimate OfEstimates(IReadOnlyCollection<Estimate> seeds, double level = 0.95)
     {
         ArgumentNullException.ThrowIfNull(seeds);
-        return Over([.. seeds.Select(s => s.Value)], SeedMeans.OfEpisodes(seeds), level);
+        // What the episodes of all seeds tell: as many cases as all of them together.
+        double[] rates = [.. seeds.Select(s => s.Value)];
+        return Over(rates, RateIntervals.Score(rates.Length == 0 ? double.NaN : rates.Average(), seeds.Sum(s => RateIntervals.CasesOf(s, level)), level), level);
     }
 
     private static Estimate Over(double[] rates, Estimate models, double level)

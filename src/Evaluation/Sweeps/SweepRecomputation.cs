@@ -70,7 +70,14 @@ public static class SweepRecomputation
     internal static SweepCellResult Again(SweepCellResult cell, Scenario scenario, Outcomes outcomes, bool exact)
     {
         var old = cell.Figures!;
-        var fresh = Figures.Compute(scenario, outcomes, cell.Baseline);
+        // What the same modes are by chance is the same, and is most of the work.
+        var known = old.Modes is { } modes && outcomes.Modes is { } labels && modes.Labels.AsSpan().SequenceEqual(labels) && modes.Names.SequenceEqual(JointModes.Names(scenario), StringComparer.Ordinal) ? modes : null;
+        var fresh = Figures.Compute(scenario, outcomes, known is null || cell.Baseline is null ? cell.Baseline : cell.Baseline with { ModeShares = null });
+        if (known is not null)
+        {
+            fresh = fresh with { Modes = known with { Shares = fresh.Modes!.Shares, Entropy = fresh.Modes.Entropy } };
+        }
+
         // Versions before took the normal distribution's point for means, whatever their number.
         var normal = IsNormal(old.SecondDifference, fresh.SecondDifference, fresh.Episodes);
         fresh = fresh with
