@@ -47,11 +47,11 @@ internal sealed class RunFiles
     private async Task SaveOutcomesAsync(string folder, Scenario scenario, Rollouts rollouts, PathSet paths, Figures figures, CancellationToken cancellation)
     {
         var goals = rollouts.Goals.Data;
-        Write(Path.Combine(folder, OutcomesFile.Name), await Closing.RunAsync(() => OutcomesFile.Format(Outcomes.Compute(scenario, paths, goals)), cancellation));
-        var content = PictureContent.Of(scenario, paths, goals);
+        Write(Path.Combine(folder, OutcomesFile.Name), await Closing.RunAsync(() => OutcomesFile.Format(Outcomes.Compute(scenario, paths, goals, cancellation)), cancellation));
+        var content = await Closing.RunAsync(() => PictureContent.Of(scenario, paths, goals, cancellation), cancellation);
         var caption = string.Create(CultureInfo.InvariantCulture, $"{scenario.Name}: {paths.Episodes} episodes, strict success {100 * figures.StrictSuccess.Value:0.0} %");
-        Write(Path.Combine(folder, "trajectories.svg"), await Closing.RunAsync(() => TrajectoryPicture.Panels(content, caption), cancellation));
-        Write(Path.Combine(folder, "overlay.svg"), await Closing.RunAsync(() => TrajectoryPicture.Overlay(content, caption), cancellation));
+        Write(Path.Combine(folder, "trajectories.svg"), await Closing.RunAsync(() => TrajectoryPicture.Panels(content, caption, cancellationToken: cancellation), cancellation));
+        Write(Path.Combine(folder, "overlay.svg"), await Closing.RunAsync(() => TrajectoryPicture.Overlay(content, caption, cancellationToken: cancellation), cancellation));
     }
 
     /// <summary>Says what was written.</summary>

@@ -3,7 +3,6 @@ using System.Globalization;
 using System.Runtime.InteropServices;
 using System.Text.Json;
 using MimicD.Cli;
-using MimicD.Contracts;
 
 namespace MimicD.EndToEndTests;
 

@@ -3,6 +3,7 @@ using System.Diagnostics;
 namespace MimicD.EndToEndTests;
 
 /// <summary>The entry script under whatever its caller's shell exports. A checkout is made up, and a dotnet that only says what it is asked for.</summary>
+[System.Runtime.Versioning.UnsupportedOSPlatform("windows")]
 public sealed class EntryScriptTests : IDisposable
 {
     private readonly Scratch _scratch = new();
