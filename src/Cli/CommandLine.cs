@@ -85,6 +85,12 @@ internal static class CommandLine
         try
         {
             OutputPaths.Require(parsed);
+            if (OutputPaths.TakeOutput(parsed))
+            {
+                // The record is for whoever reads standard output; what is for people goes elsewhere.
+                Console.SetOut(Console.Error);
+            }
+
             return await parsed.InvokeAsync(new InvocationConfiguration { EnableDefaultExceptionHandler = false, ProcessTerminationTimeout = null }, interrupt.Token);
         }
         catch (OperationCanceledException) when (interrupt.Token.IsCancellationRequested)

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
 using MimicD.Contracts;
+using MimicD.Numerics;
 
 namespace MimicD.Cli;
 
@@ -32,6 +33,13 @@ internal static class OutputPaths
             var twin = Array.Find(written[(i + 1)..], w => path.Length > 0 && Same(w.Value, path));
             InvalidInputException.Require(twin.Value is null || !IsPlain(path), $"{option} {path}", "", $"another file than what {twin.Name} writes", "the same");
         }
+    }
+
+    /// <summary>Whether a file that a command writes is standard output, as in <c>--json /dev/stdout | jq .</c>.</summary>
+    public static bool TakeOutput(ParseResult parsed)
+    {
+        ArgumentNullException.ThrowIfNull(parsed);
+        return parsed.CommandResult.Children.OfType<OptionResult>().Any(o => !o.Implicit && Outputs.Contains(o.Option.Name, StringComparer.Ordinal) && o.Tokens.Any(t => AtomicFile.IsStandardOutput(t.Value)));
     }
 
     // Two records on one terminal are as good as one.

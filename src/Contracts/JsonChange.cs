@@ -60,6 +60,36 @@ public sealed record JsonChange(string Key, JsonNode? Value, string Where)
         return (value, where);
     }
 
+    /// <summary>Checks a value that was changed; what is refused is blamed on the change that it is about, and not on the last one.</summary>
+    /// <param name="changes">Those that were made.</param>
+    /// <param name="where">Whom to blame where none is found: what <see cref="Read{T}"/> returned.</param>
+    /// <param name="check">Refuses with messages that begin with what it is given.</param>
+    /// <exception cref="InvalidInputException">The check refuses.</exception>
+    public static void Check(IEnumerable<JsonChange> changes, string where, Action<string> check)
+    {
+        ArgumentNullException.ThrowIfNull(changes);
+        ArgumentNullException.ThrowIfNull(check);
+        try
+        {
+            check(where);
+        }
+        catch (InvalidInputException e) when (e.Message.StartsWith($"{where}: ", StringComparison.Ordinal))
+        {
+            var (complaint, made) = (e.Message[where.Length..], changes.ToArray());
+            var field = complaint[2..];
+            // The change of the very field, or of what it is in; one that the message speaks of; one of the same part of the file.
+            var guilty = Array.FindLast(made, c => field.StartsWith(c.Key, StringComparison.Ordinal) && field[c.Key.Length..] is [':' or '.' or '[', ..])
+                ?? Array.FindLast(made, c => field.Contains(c.Key, StringComparison.Ordinal))
+                ?? Array.FindLast(made, c => field.StartsWith(c.Key.Split('.')[0] + ".", StringComparison.Ordinal));
+            if (guilty is null || guilty.Where == where)
+            {
+                throw;
+            }
+
+            throw new InvalidInputException(guilty.Where + complaint, e);
+        }
+    }
+
     /// <summary>The tree of a text that <see cref="StrictJson"/> has accepted.</summary>
     public static JsonNode Tree(string text) => JsonNode.Parse(text, documentOptions: Lenient)!;
 

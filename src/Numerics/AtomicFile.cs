@@ -12,7 +12,6 @@ public static class AtomicFile
 {
     private const int LongestName = 48;
     private const string Ending = ".part";
-    private static long _written;
 
     /// <summary>128 random bits of this process, in the name of every file that it writes aside: nobody foretells the name, and <see cref="OutputClaim"/> knows by it what a killed process left.</summary>
     internal static string Token { get; } = Convert.ToHexStringLower(RandomNumberGenerator.GetBytes(16));
@@ -114,6 +113,9 @@ public static class AtomicFile
         }
     }
 
+    /// <summary>Whether a path names this process's standard output.</summary>
+    public static bool IsStandardOutput(string path) => Descriptor(path) == 1;
+
     /// <summary>Whether a path leads to a regular file.</summary>
     public static bool IsRegular(string path) => Descriptor(path) is null && Posix.Of(Target(path)).Kind == PathKind.File;
 
@@ -165,7 +167,7 @@ public static class AtomicFile
     private const UnixFileMode Special = UnixFileMode.SetUser | UnixFileMode.SetGroup | UnixFileMode.StickyBit;
 
     private static string AsideName(string name)
-        => string.Create(CultureInfo.InvariantCulture, $".{(name.Length > LongestName ? name[..LongestName] : name)}.{Token}.{Interlocked.Increment(ref _written)}{Ending}");
+        => string.Create(CultureInfo.InvariantCulture, $".{(name.Length > LongestName ? name[..LongestName] : name)}.{Token}.{RandomNumberGenerator.GetHexString(16, lowercase: true)}{Ending}");
 
     /// <summary>The descriptor of this process that a path names, or null: what is opened anew by such a path would begin at its start and overwrite what was written before.</summary>
     private static int? Descriptor(string path)

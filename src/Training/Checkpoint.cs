@@ -40,14 +40,26 @@ internal sealed record Checkpoint(SafeTensors File, int Step, IReadOnlyList<stri
     /// <param name="training">What is asked for now.</param>
     /// <param name="identity">What it must be of (<see cref="Identity"/>); another length of the run is accepted, and told of where the past depends on it.</param>
     /// <exception cref="InvalidInputException">There is none, or it is of another run.</exception>
-    public static Checkpoint Read(TrainingRunOptions options, OptimisationSpec training, string identity)
+    public static Checkpoint Read(TrainingRunOptions options, OptimisationSpec training, string identity) => Read(Open(options), options, training, identity);
+
+    /// <summary>Reads the file, before anything that takes time is made of the demonstrations.</summary>
+    /// <exception cref="InvalidInputException">There is none, or it is no checkpoint.</exception>
+    /// <exception cref="InvalidDataException">It is damaged.</exception>
+    public static SafeTensors Open(TrainingRunOptions options)
     {
         var path = options.CheckpointPath;
         InvalidInputException.Require(System.IO.File.Exists(path), path, "", "a checkpoint to resume from", "no such file");
         var file = SafeTensors.Read(path);
-        InvalidInputException.Require(file.Metadata.TryGetValue(IdentityKey, out var found), path, IdentityKey, "a checkpoint of a training", "none");
+        InvalidInputException.Require(file.Metadata.ContainsKey(IdentityKey), path, IdentityKey, "a checkpoint of a training", "none");
+        return file;
+    }
+
+    /// <summary>Makes sure that a file that was opened is of this run; as <see cref="Read(TrainingRunOptions, OptimisationSpec, string)"/>.</summary>
+    public static Checkpoint Read(SafeTensors file, TrainingRunOptions options, OptimisationSpec training, string identity)
+    {
+        var (path, found) = (options.CheckpointPath, file.Metadata[IdentityKey]);
         var doubts = new List<string>();
-        var differences = Differences(found!, identity, path);
+        var differences = Differences(found, identity, path);
         if (differences is [(StepsKey, var before, var now)] && training.Adversarial is null)
         {
             doubts.Add($"{path}: the learning rate follows the whole length of a training, {before} steps when this one began and {now} now: the weights will not be those of one that had {now} from its start");

@@ -146,6 +146,7 @@ public static class Trainer
 
     private static Input Accept(IReadOnlyList<DemonstrationSet> demonstrations, Scenario scenario, TrainingPreset preset, TrainingRunOptions options)
     {
+        var opened = options.Resume ? Checkpoint.Open(options) : null;
         // Sets of the same agents are one set, for networks of their own; one network for all takes several, which may be of any numbers of agents.
         if (demonstrations.Count > 1 && !(preset.Model.SharedWeights && preset.Model.Plan.Of == PlanOf.Own) && demonstrations.All(d => d.Agents == demonstrations[0].Agents))
         {
@@ -157,7 +158,7 @@ public static class Trainer
         var set = new TrainingSet(demonstrations, scenario, preset);
         var spec = set.Spec with { Provenance = Provenance(demonstrations, scenario, options) };
         var identity = Checkpoint.Identity(preset, options, spec.Provenance!);
-        var from = options.Resume ? Checkpoint.Read(options, preset.Training, identity) : null;
+        var from = opened is null ? null : Checkpoint.Read(opened, options, preset.Training, identity);
         IEnumerable<string> doubts =
         [
             .. demonstrations.SelectMany(d => DemonstrationChecks.Doubts(d, demonstrations.Count == 1 ? scenario : scenario.WithAgents(d.Agents), "demonstrations")),

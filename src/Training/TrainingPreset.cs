@@ -300,12 +300,12 @@ public sealed record TrainingPreset
 
         JsonChange[] parsed = [.. changes.Select(c => JsonChange.Parse(c, "--set"))];
         var (preset, blame) = JsonChange.Read<TrainingPreset>(text, where, parsed);
-        preset.ValidateParts(blame);
+        JsonChange.Check(parsed, blame, preset.ValidateParts);
 
         // A run that is shortened, to try something, keeps its preset's warm-up and is told so (Doubts); a warm-up that is asked for must have room.
         if (Array.Exists(parsed, c => c.Key.EndsWith("warmup", StringComparison.Ordinal) || !Array.Exists(Lengths, l => c.Key == l) && Array.Exists(Lengths, l => l.StartsWith(c.Key + ".", StringComparison.Ordinal))))
         {
-            preset.Training.RequireWarmup(blame);
+            JsonChange.Check(parsed, blame, preset.Training.RequireWarmup);
         }
 
         return preset;

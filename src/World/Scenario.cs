@@ -111,7 +111,7 @@ public sealed record Scenario
         ArgumentNullException.ThrowIfNull(changes);
         var (scenario, where) = JsonChange.Read<Scenario>(StrictJson.ReadText(path), path, changes.Where(c => c.Key != AgentsKey));
         scenario = scenario.Fitted();
-        scenario.Validate(where);
+        JsonChange.Check(changes, where, scenario.Validate);
         foreach (var change in changes.Where(c => c.Key == AgentsKey))
         {
             InvalidInputException.Require(change.Value is JsonValue value && value.TryGetValue<int>(out _), change.Where, "", "a whole number", change.Value?.ToJsonString());

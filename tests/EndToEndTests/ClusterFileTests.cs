@@ -51,7 +51,7 @@ public sealed class ClusterFileTests : IDisposable
     }
 
     [Theory]
-    [InlineData("""{ "brokr": {} }""", "line 1: unknown key 'brokr'")]
+    [InlineData("""{ "brokr": {} }""", "line 1: unknown key 'brokr' (did you mean 'broker'?)")]
     [InlineData("""{ "name": "My Cluster" }""", "name: expected 1 to 64 small letters, digits or hyphens, found My Cluster")]
     [InlineData("""{ "nodes": 0 }""", "nodes: expected 1 to 10000, found 0")]
     [InlineData("""{ "prefetch": 0 }""", "prefetch: expected 1 to 1000, found 0")]

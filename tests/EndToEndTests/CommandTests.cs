@@ -156,7 +156,7 @@ public sealed class CommandTests : IDisposable
         var model = SwapModel();
         async Task<string> HashAsync(int threads, int seed)
         {
-            var output = (await EntryPoint.RunAsync("run", Swap, "--model", model, "--episodes", "5", "--seed", $"{seed}", "--threads", $"{threads}", "--out", _scratch["out"])).Success;
+            var output = (await EntryPoint.RunAsync("run", Swap, "--model", model, "--episodes", "5", "--seed", $"{seed}", "--threads", $"{threads}", "--overwrite", "--out", _scratch["out"])).Success;
             return Regex.Match(output, "trajectory hash (?<hash>[0-9a-f]{64})", RegexOptions.None, TimeSpan.FromSeconds(1)).Groups["hash"].Value;
         }
 
@@ -207,7 +207,7 @@ public sealed class CommandTests : IDisposable
 
         async Task<double[]> BaselineAsync(params string[] more)
         {
-            (await EntryPoint.RunAsync(["run", Swap, "--model", _scratch["m.safetensors"], "--episodes", "1", "--out", _scratch["out"], .. more])).Success.ToString();
+            (await EntryPoint.RunAsync(["run", Swap, "--model", _scratch["m.safetensors"], "--episodes", "1", "--overwrite", "--out", _scratch["out"], .. more])).Success.ToString();
             using var json = JsonDocument.Parse(await File.ReadAllTextAsync(_scratch["out/result.json"]));
             var found = json.RootElement.GetProperty("demonstrations");
             return [.. found.GetProperty("modeShares").EnumerateArray().Concat(found.GetProperty("roughness").EnumerateArray()).Select(v => Math.Round(v.GetDouble(), 9))];

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using MimicD.Contracts;
 using MimicD.Numerics;
 using MimicD.World;
 
@@ -37,7 +38,7 @@ public sealed class OutputTests : IDisposable
     public async Task Two_runs_never_write_one_folder_and_a_killed_one_does_not_hold_it()
     {
         string[] run = ["run", "--policy", "straight", "--out", _scratch["out"]];
-        using (var first = EntryPoint.Start([.. run, "--episodes", "100000", "--set", "scenario.steps=5000"]))
+        using (var first = EntryPoint.Start([.. run, "--episodes", "2000", "--set", "scenario.steps=5000"]))
         {
             // Its first line comes after it has claimed the folder.
             Assert.NotNull(await first.StandardError.ReadLineAsync());
@@ -132,6 +133,9 @@ public sealed class OutputTests : IDisposable
         Assert.Equal(Mine, File.ReadAllText(_scratch["notes.txt"]));
         Assert.False(Directory.Exists(_scratch["out"]));
         (await EntryPoint.RunAsync([.. run, "--json", "/dev/null"])).Success.ToString();
+        // The record alone is on standard output, whole.
+        using var record = System.Text.Json.JsonDocument.Parse((await EntryPoint.RunAsync([.. run, "--overwrite", "--json", "/dev/stdout"])).Success);
+        Assert.Equal(1, record.RootElement.GetProperty("episodes").GetInt32());
         using var look = Process.Start(new ProcessStartInfo("stat", ["-c", "%F", "/dev/null"]) { RedirectStandardOutput = true, UseShellExecute = false })!;
         Assert.Equal("character special file", (await look.StandardOutput.ReadToEndAsync()).Trim());
     }
@@ -144,7 +148,7 @@ public sealed class OutputTests : IDisposable
         File.WriteAllText(_scratch["run/snapshots/x.part"], Mine);
         using (var snapshots = SnapshotFolder.Create(_scratch["run"], "{}"))
         {
-            Assert.Throws<InvalidDataException>(() => SnapshotFolder.Open(_scratch["run"]).Hold());
+            Assert.Throws<InvalidInputException>(() => SnapshotFolder.Open(_scratch["run"]).Hold());
         }
 
         Assert.Equal(Mine, File.ReadAllText(_scratch["run/snapshots/notes.txt"]));

@@ -148,7 +148,7 @@ public class RecordTests
             type = Nullable.GetUnderlyingType(type) ?? type;
             if (type == typeof(double) || type == typeof(float))
             {
-                return type == typeof(double) ? double.NaN : float.PositiveInfinity;
+                return type == typeof(double) ? (object)double.NaN : float.PositiveInfinity;
             }
 
             if (type == typeof(string))

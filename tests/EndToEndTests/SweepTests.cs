@@ -85,7 +85,7 @@ public sealed class SweepTests : IDisposable
         changed[0] = Path.Combine(EntryPoint.Root, changed[0]);
         foreach (var scenario in new[] { own, changed })
         {
-            (await EntryPoint.RunAsync(["run", .. scenario, "--policy", "straight", "--episodes", "2", "--seed", $"{alone.Seeds[1]}", "--out", _scratch["run"]])).Success.ToString();
+            (await EntryPoint.RunAsync(["run", .. scenario, "--policy", "straight", "--episodes", "2", "--seed", $"{alone.Seeds[1]}", "--overwrite", "--out", _scratch["run"]])).Success.ToString();
             var block = Rollouts.Load(_scratch["run/rollouts.npz"]).Positions;
             Assert.Equal(block.Data, rollouts.Positions.Data[block.Data.Length..]);
         }
@@ -227,7 +227,7 @@ public sealed class SweepTests : IDisposable
         Assert.False(Directory.Exists(_scratch["out"]));
 
         await File.WriteAllTextAsync(_scratch["taken"], "");
-        Assert.StartsWith(_scratch["taken/out"], (await EntryPoint.RunAsync("sweep", Write(Ring), "--out", _scratch["taken/out"])).Refusal, StringComparison.Ordinal);
+        Assert.StartsWith($"--out {_scratch["taken/out"]}: cannot be written", (await EntryPoint.RunAsync("sweep", Write(Ring), "--out", _scratch["taken/out"])).Refusal, StringComparison.Ordinal);
         Assert.StartsWith("--set scenario.sensing.noise=-1: sensing.noise: expected 0 or more", (await EntryPoint.RunAsync("run", "--set", "scenario.sensing.noise=-1")).Refusal, StringComparison.Ordinal);
         Assert.Equal("--set: expected scenario.KEY=VALUE, found sampling.steps=3", (await EntryPoint.RunAsync("run", "--set", "sampling.steps=3")).Refusal);
     }

@@ -62,7 +62,7 @@ public sealed partial class WordingTests : IDisposable
     [InlineData("\"kind\": \"kinematic\"", "\"kind\": \"1\"", "'dynamics.kind': expected kinematic, unicycle or doubleIntegrator, found \"1\"")]
     [InlineData("\"kind\": \"kinematic\"", "\"kind\": \"flying\"", "'dynamics.kind': expected kinematic, unicycle or doubleIntegrator, found \"flying\"")]
     [InlineData("\"law\": \"gaussian\"", "\"law\": 2", "'starts.law': expected none, uniform or gaussian, found 2")]
-    [InlineData("\"modes\": \"circulation\"", "\"modes\": 3", "'modes': expected none, swap, winding or circulation, found 3")]
+    [InlineData("\"modes\": \"circulation\"", "\"modes\": 3", "'modes': expected none, swap, winding, circulation or swap-published, found 3")]
     [InlineData("\"steps\": 200", "\"steps\": 1.5", "'steps': expected a whole number, found 1.5")]
     [InlineData("\"steps\": 200", "\"steps\": 3000000000", "'steps': expected -2147483648 to 2147483647, found 3000000000")]
     [InlineData("\"steps\": 200", "\"steps\": null", "'steps': expected a whole number, found null")]
@@ -73,7 +73,7 @@ public sealed partial class WordingTests : IDisposable
     [InlineData("\"contact\": \"contact\",", "", "'collision.contact': expected a text in quotes, found nothing")]
     [InlineData("\"radius\": 6.0", "\"radius\": [6]", "'circle.radius': expected a number such as 1.5 (decimal point), found a list")]
     [InlineData("\"name\": \"near\", \"pair\": 0.75", "\"name\": \"near\", \"pairs\": 0.75", "unknown key 'collision.limits[1].pairs' (did you mean 'pair'?)")]
-    [InlineData("\"modes\": \"circulation\"", "\"modes\": \"\\ud800\"", "'modes': expected none, swap, winding or circulation, found \"\\ud800\"")]
+    [InlineData("\"modes\": \"circulation\"", "\"modes\": \"\\ud800\"", "'modes': expected none, swap, winding, circulation or swap-published, found \"\\ud800\"")]
     [InlineData("\"modes\": \"circulation\"", "\"\\ud800\": 1", "expected another value, found an object")]
     [InlineData("\"limits\": [", "\"limits\": 1, \"x\": [", "'collision.limits': expected a list of objects, found 1")]
     public void A_scenario_is_refused_by_line_key_expected_and_found(string from, string to, string message)

@@ -118,7 +118,7 @@ public sealed class AtomicFileTests : IDisposable
         }
 
         Assert.Equal(2, names.Distinct().Count());
-        Assert.All(names, n => Assert.Matches(@"^\.a\.[0-9a-f]{32}\.[0-9]+\.part$", n));
+        Assert.All(names, n => Assert.Matches(@"^\.a\.[0-9a-f]{32}\.[0-9a-f]{16}\.part$", n));
     }
 
     [Fact]

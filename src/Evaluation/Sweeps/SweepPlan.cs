@@ -202,14 +202,15 @@ public sealed class SweepPlan
 
     private static SamplingSpec Sampling(string where, SamplingSpec defaults, int actions, SweepKeys keys, Scenario scenario)
     {
-        var (sampling, blame) = JsonChange.Read<SamplingSpec>(StrictJson.Format(defaults), where, keys.SamplingChanges());
+        var changes = keys.SamplingChanges();
+        var (sampling, blame) = JsonChange.Read<SamplingSpec>(StrictJson.Format(defaults), where, changes);
         if (keys.Flag(SweepKeys.Project) is { } project)
         {
             sampling = sampling with { Projection = project ? Projections.For(scenario, $"{where}: {SweepKeys.Project}") : null };
         }
 
         sampling = sampling with { Selection = Projections.Selection(scenario, sampling.Selection, keys.Number(SweepKeys.Candidates) is { } k ? (long)Math.Min(k, long.MaxValue) : null, keys.Flag(SweepKeys.Predict), $"{where}: {SweepKeys.Candidates}") };
-        sampling.Validate(blame, actions);
+        JsonChange.Check(changes, blame, at => sampling.Validate(at, actions));
         return sampling;
     }
 
