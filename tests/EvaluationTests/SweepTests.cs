@@ -189,7 +189,7 @@ public sealed class SweepTests : IDisposable
         var folder = new SweepFolder(Path.Combine(_folder.FullName, "sweep"));
         using (folder.Claim())
         {
-            Assert.Contains("another sweep is at work in it", Assert.Throws<InvalidInputException>(() => new SweepFolder(folder.Root).Claim()).Message, StringComparison.Ordinal);
+            Assert.Contains("expected no other process that writes there", Assert.Throws<InvalidInputException>(() => new SweepFolder(folder.Root).Claim()).Message, StringComparison.Ordinal);
         }
 
         folder.Claim().Dispose();

@@ -102,31 +102,36 @@ public sealed partial class SweepFolder(string root)
 
     /// <summary>Claims the folder for this process until disposed, and removes what a killed one left half-written.</summary>
     /// <param name="option">The option that named it, for messages.</param>
-    /// <exception cref="InvalidDataException">Another process has claimed it, it cannot be written, or it holds files of these names that are no sweep's.</exception>
-    /// <exception cref="InvalidInputException">Its manifest is malformed.</exception>
+    /// <exception cref="InvalidInputException">Another process has claimed it, it cannot be written, or it holds files of these names that are no sweep's.</exception>
     public IDisposable Claim(string option = "--out")
     {
-        var claim = OutputClaim.OfFolder(Root, option);
+        OutputClaim? claim = null;
         try
         {
-            // A folder with the manifest of a sweep proves itself, also one from before there were ledgers.
+            claim = OutputClaim.OfFolder(Root, option);
+            // A folder with the manifest or the cells of a sweep proves itself, also one from before there were ledgers; what is neither is refused where it is read.
             string[] tables = [Path.GetFileName(ManifestPath), Path.GetFileName(CellsPath), Path.GetFileName(TablePath)];
             if (File.Exists(ManifestPath))
             {
                 _ = ReadManifest();
-                claim.WillMake(tables, proven: true);
             }
-            else
+            else if (File.Exists(CellsPath))
             {
-                claim.WillMake(tables);
+                _ = ReadCells();
             }
 
+            claim.WillMake(tables, proven: File.Exists(ManifestPath) || File.Exists(CellsPath));
             claim.Forget();
             return claim;
         }
+        catch (InvalidDataException e)
+        {
+            claim?.Dispose();
+            throw new InvalidInputException(e.Message, e);
+        }
         catch
         {
-            claim.Dispose();
+            claim?.Dispose();
             throw;
         }
     }
