@@ -33,6 +33,9 @@ public class RecordTests
         .. ReadAgain, "ReportData", "ClusterReport", "ClusterStatus", "RunIdentity", "RunResult", "EvaluateResult", "BridgeResult", "ReplayResult", "TrainResult", "DoctorResult", "ExpertsResult",
     ];
 
+    // Statistics in memory, with properties that lead back to themselves.
+    private static readonly string[] NeverWritten = ["PairedTable"];
+
     [Fact]
     public void Whatever_a_record_holds_it_is_written_and_read()
     {
@@ -49,7 +52,7 @@ public class RecordTests
             {
                 text = JsonSerializer.Serialize(value, type, StrictJson.Options);
             }
-            catch (Exception e) when (e is not (JsonException or ArgumentException) && !Written.Contains(type.Name, StringComparer.Ordinal))
+            catch (Exception e) when (NeverWritten.Contains(type.Name, StringComparer.Ordinal) || (e is not (JsonException or ArgumentException) && !Written.Contains(type.Name, StringComparer.Ordinal)))
             {
                 // A sample that makes no sense to a property which is worked out; never written.
                 continue;

@@ -37,7 +37,7 @@ public sealed class SweepClusterTests(ClusterTests.Fixture fixture) : IClassFixt
         (await EntryPoint.RunAsync("sweep", file, "--out", _scratch["here"], "--threads", "1")).Success.ToString();
         var output = (await EntryPoint.RunAsync("sweep", file, "--out", _scratch["nodes"], "--nodes", "2", "--cluster", fixture.Broker.File)).Success;
 
-        Assert.Matches("(?m)^8 blocks computed on [12] nodes?, 0 begun again, 0 messages refused *$", output);
+        Assert.True(output.Split('\n').Any(l => l.StartsWith("8 blocks computed on ", StringComparison.Ordinal) && l.TrimEnd().EndsWith(", 0 begun again, 0 messages refused", StringComparison.Ordinal)), output);
         RequireSame("here", "nodes");
     }
 
